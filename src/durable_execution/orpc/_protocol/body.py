@@ -1,0 +1,89 @@
+"""What kind of body a message has, and the value inside its envelope (WIRE.md 4.4).
+
+Both sides read bodies by the same table; only the GET row belongs to the server alone.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+from durable_execution._codec import UNDEFINED, JsonSyntaxError, TypedJson
+from durable_execution.orpc._protocol.http import Headers, first_header
+
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class BodyKind(Enum):
+    """A row of the table in WIRE.md 4.4; the value is the word used in messages."""
+
+    JSON = "JSON"
+    FORM = "multipart/form-data"
+    URL_ENCODED = "application/x-www-form-urlencoded"
+    EVENT_STREAM = "text/event-stream"
+    TEXT = "text/plain"
+    FILE = "file"
+
+
+# First match wins; case-sensitive prefix tests, as the reference does them.
+_BY_CONTENT_TYPE: Final = (
+    ("application/json", BodyKind.JSON),
+    ("multipart/form-data", BodyKind.FORM),
+    ("application/x-www-form-urlencoded", BodyKind.URL_ENCODED),
+    ("text/event-stream", BodyKind.EVENT_STREAM),
+    ("text/plain", BodyKind.TEXT),
+)
+
+# These decode to strings, parameters or files. None of them has a `json` property, so the envelope
+# reader finds undefined in all of them: there is no need to read such a body at all.
+WITHOUT_ENVELOPE: Final = frozenset({BodyKind.URL_ENCODED, BodyKind.TEXT, BodyKind.FILE})
+
+
+def body_kind(headers: Headers) -> BodyKind:
+    """How a body with these headers is to be read."""
+    if first_header(headers, "content-disposition") is not None:
+        return BodyKind.FILE
+    content_type = first_header(headers, "content-type")
+    if not content_type:
+        return BodyKind.JSON
+    for start, kind in _BY_CONTENT_TYPE:
+        if content_type.startswith(start):
+            return kind
+    return BodyKind.FILE
+
+
+def read_envelope(codec: TypedJson, body: bytes) -> Any:
+    """The value inside a JSON body; `UNDEFINED` for an empty body and for JSON without envelope.
+
+    A byte order mark is skipped and invalid UTF-8 is read as U+FFFD, as `Response.text()` does.
+
+    Raises:
+        DecodeError: `JsonSyntaxError` when this is not JSON, else the envelope is at fault.
+    """
+    text = body.removeprefix(_BOM)
+    if not text:
+        return UNDEFINED
+    try:
+        return codec.loads(text)
+    except JsonSyntaxError:
+        # Only a failed message pays for this look; valid UTF-8 was the sender's syntax error.
+        repaired = text.decode("utf-8", "replace").encode()
+        if repaired == text:
+            raise
+        return codec.loads(repaired)
+
+
+def data_parameter(query: str) -> bytes:
+    """The last `data` parameter of a form-urlencoded query, decoded; empty when there is none."""
+    found = b""
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if _form_decode(name) == b"data":
+            found = _form_decode(value)
+    return found
+
+
+def _form_decode(text: str) -> bytes:
+    """Plus is a space; a percent sign not followed by two hex digits stays as it is."""
+    return unquote_to_bytes(text.replace("+", " "))

@@ -1,0 +1,61 @@
+"""A request and a response with no HTTP library behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Headers = tuple[tuple[str, str], ...]
+"""Name and value pairs in wire order; names in lower case; a repeated name is a repeated pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call on its way to a server.
+
+    Attributes:
+        method: Upper-case method name, any token.
+        path: Still percent-encoded, as on the request line.
+        query: What follows `?`, still encoded, without the question mark.
+        headers: Lower-case names.
+        body: The whole body; empty when there is none.
+        origin: `scheme://host[:port]` where a client sends it; empty on a server.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Headers = ()
+    body: bytes = b""
+    origin: str = ""
+
+    @property
+    def target(self) -> str:
+        """Path and query as they stand on the request line."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
+    def url(self) -> str:
+        """The absolute URL; only the target when the origin is unknown."""
+        return self.origin + self.target
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header by its lower-case name."""
+        return first_header(self.headers, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer on its way back; `headers` have lower-case names, `body` is complete."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header by its lower-case name."""
+        return first_header(self.headers, name)
+
+
+def first_header(headers: Headers, name: str) -> str | None:
+    """The first value under a lower-case name: Node.js keeps the first of repeated body headers."""
+    return next((value for key, value in headers if key == name), None)
