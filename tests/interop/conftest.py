@@ -1,0 +1,162 @@
+"""Real npm packages for the interop tests: installed once, run as ordinary subprocesses.
+
+Where Node.js is missing the tests are skipped with the reason; with ``CI`` set they fail instead,
+so that a broken runner cannot pass by running nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NoReturn, Protocol
+
+import pytest
+
+ROOM = Path(__file__).parent
+OLDEST_NODE = 20
+INSTALL_TIMEOUT = 100.0
+RUN_TIMEOUT = 60.0
+
+
+class RunNode(Protocol):
+    """Runs a script of this room under Node.js and waits for it."""
+
+    def __call__(
+        self, script: str, args: Sequence[str] = (), env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+@dataclass(frozen=True)
+class NodeServer:
+    """A running ``orpc_server.mjs``."""
+
+    process: subprocess.Popen[str]
+    origin: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.origin}/rpc"
+
+
+StartServer = Callable[[], NodeServer]
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The Node.js program."""
+    program = shutil.which("node")
+    if program is None or shutil.which("npm") is None:
+        unavailable(f"Node.js {OLDEST_NODE} or newer and npm are not installed")
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    version = answer.stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
+        unavailable(f"Node.js {version} is too old, {OLDEST_NODE} or newer is needed")
+    return program
+
+
+@pytest.fixture(scope="session")
+def node_modules(node: str) -> Path:
+    """The packages of the lock file, installed when they are missing or older than it."""
+    lock = ROOM / "package-lock.json"
+    installed = ROOM / "node_modules" / ".package-lock.json"
+    with lock.open("rb") as held:
+        # Two sessions at once (xdist, two terminals) must not both empty the folder.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+            install()
+    return ROOM / "node_modules"
+
+
+@pytest.fixture(scope="session")
+def run_node(node: str, node_modules: Path) -> RunNode:
+    """Runs a script of this room to its end; the caller checks ``returncode``."""
+
+    def run(
+        script: str, args: Sequence[str] = (), env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [node, str(ROOM / script), *args],
+            cwd=ROOM,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=RUN_TIMEOUT,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def start_orpc_server(
+    node: str, node_modules: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StartServer]:
+    """Starts another server, for a test that kills its own; all end with the session."""
+    with ExitStack() as stack:
+
+        def start() -> NodeServer:
+            log = stack.enter_context(
+                (tmp_path_factory.mktemp("orpc_server") / "stderr").open("w+")
+            )
+            process = stack.enter_context(launch(node, log))
+            stack.callback(process.kill)
+            return NodeServer(process, f"http://127.0.0.1:{announced_port(process, log)}")
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def orpc_server(start_orpc_server: StartServer) -> NodeServer:
+    """A real @orpc/server on a free loopback port, shared by the tests of the session."""
+    return start_orpc_server()
+
+
+def launch(node: str, log: IO[str]) -> subprocess.Popen[str]:
+    """The server process; it ends by itself once its standard input is closed."""
+    return subprocess.Popen(
+        [node, str(ROOM / "orpc_server.mjs")],
+        cwd=ROOM,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+    )
+
+
+def announced_port(process: subprocess.Popen[str], log: IO[str]) -> int:
+    """The port the server prints once it listens."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        log.seek(0)
+        pytest.fail(f"orpc_server.mjs did not start:\n{log.read()}")
+    port: int = json.loads(line)["port"]
+    return port
+
+
+def install() -> None:
+    """Exactly the locked packages."""
+    answer = subprocess.run(
+        ["npm", "ci", "--no-audit", "--no-fund"],
+        cwd=ROOM,
+        capture_output=True,
+        text=True,
+        timeout=INSTALL_TIMEOUT,
+        check=False,
+    )
+    if answer.returncode != 0:
+        unavailable(f"npm ci failed in tests/interop: {answer.stderr.strip()[-600:]}")
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skips on a developer's machine, fails in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
