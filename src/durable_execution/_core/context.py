@@ -1,0 +1,65 @@
+"""What a task is told about the attempt it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from durable_execution.errors import StoredError
+
+
+class Signal(Protocol):
+    """Something that happens once, for coroutines and threads alike."""
+
+    def is_set(self) -> bool:
+        """Whether it has happened; cheap, safe in any thread."""
+        ...
+
+    async def wait(self) -> None:
+        """Wait on the event loop until it happens."""
+        ...
+
+    def wait_in_thread(self, timeout: float | None = None) -> bool:
+        """Block this thread until it happens or `timeout` seconds passed; return `is_set()`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskExecutionSummary:
+    """Names one execution."""
+
+    task_id: str
+    execution_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParentTaskExecutionSummary(TaskExecutionSummary):
+    """Names the parent of an execution, and says where the execution stands below it."""
+
+    index_in_parent_children: int
+    is_only_child_of_parent: bool
+    is_finalize_of_parent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskContext:
+    """The first argument of every task function.
+
+    `attempt` counts from 0; `prev_error` is why the attempt before this one failed. Attempts that
+    ended with their executor (a crash, a deploy) are not counted: use `execution_id` as the
+    idempotency key of outside effects.
+
+    `shutdown_signal` is set when the executor begins to shut down. `cancel_signal` is set when the
+    execution is cancelled, is past its timeout, or was lost to another executor: coroutines are
+    then cancelled anyway, but a plain function runs in a thread that nobody can stop, and should
+    look at it from time to time.
+    """
+
+    task_id: str
+    execution_id: str
+    root: TaskExecutionSummary | None = None
+    parent: ParentTaskExecutionSummary | None = None
+    attempt: int = 0
+    prev_error: StoredError | None = None
+    shutdown_signal: Signal
+    cancel_signal: Signal

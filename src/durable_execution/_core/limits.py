@@ -1,0 +1,68 @@
+"""The bounds of everything a user may set, and the checks that name the option that broke them."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+from typing import Final
+
+from durable_execution.errors import InvalidOptionError
+
+MAX_TASK_ID_LENGTH: Final = 255
+MAX_SLEEPING_ID_LENGTH: Final = 255
+MAX_EXECUTION_ID_LENGTH: Final = 64
+MAX_RETRIES: Final = 1000
+MAX_BASE_DELAY_MS: Final = 3_600_000
+MIN_DELAY_MULTIPLIER: Final = 0.1
+MAX_DELAY_MULTIPLIER: Final = 10.0
+MAX_MAX_DELAY_MS: Final = 86_400_000
+MAX_DURATION_MS: Final = 100 * 365 * 86_400_000
+"""The longest sleep or timeout: a century, so that every instant stays a valid date."""
+DEFAULT_TIMEOUT_MS: Final = 300_000
+KIB: Final = 1024
+MIB: Final = 1024 * 1024
+
+_TASK_ID = re.compile(r"[A-Za-z0-9_]+")
+
+
+def check_task_id(task_id: str) -> str:
+    """Return the id, or raise InvalidOptionError: letters, digits and underscores, 1 to 255."""
+    if not isinstance(task_id, str):
+        raise InvalidOptionError(f"task id must be a string, got {task_id!r}")
+    if not 1 <= len(task_id) <= MAX_TASK_ID_LENGTH or not _TASK_ID.fullmatch(task_id):
+        raise InvalidOptionError(
+            f"task id must be 1 to {MAX_TASK_ID_LENGTH} letters, digits or underscores, "
+            f"got {task_id!r}"
+        )
+    return task_id
+
+
+def check_between(name: str, value: float, low: float, high: float, *, whole: bool = False) -> None:
+    """Raise InvalidOptionError unless `low <= value <= high`, naming the option and the bounds."""
+    kinds: tuple[type, ...] = (int,) if whole else (int, float)
+    given: object = value
+    is_number = isinstance(given, kinds) and not isinstance(given, bool)
+    if not is_number or not math.isfinite(value) or not low <= value <= high:
+        what = "a whole number" if whole else "a number"
+        raise InvalidOptionError(f"{name} must be {what} from {low:g} to {high:g}, got {value!r}")
+
+
+def to_ms(name: str, value: float | timedelta, low_ms: int, high_ms: int) -> int:
+    """Turn seconds or a timedelta into whole milliseconds, rounded up, within the bounds.
+
+    Raises:
+        InvalidOptionError: The value is no duration, or is out of bounds.
+    """
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value
+    else:
+        raise InvalidOptionError(f"{name} must be seconds or a timedelta, got {value!r}")
+    milliseconds = math.ceil(round(seconds * 1000, 6)) if math.isfinite(seconds) else -1
+    if not low_ms <= milliseconds <= high_ms:
+        raise InvalidOptionError(
+            f"{name} must be from {low_ms / 1000:g} to {high_ms / 1000:g} seconds, got {value!r}"
+        )
+    return milliseconds

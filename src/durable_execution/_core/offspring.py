@@ -1,0 +1,75 @@
+"""How a record comes to be: the one place that builds roots and children."""
+
+from __future__ import annotations
+
+import msgspec
+
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.retry import NO_RETRIES, RetryPolicy
+
+
+class Seed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of an execution before it has a place in a tree."""
+
+    execution_id: str
+    task_id: str
+    input: bytes
+    timeout_ms: int
+    retry: RetryPolicy = NO_RETRIES
+    sleep_before_run_ms: int = 0
+    sleeping_unique_id: str | None = None
+    are_children_sequential: bool = False
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a child stands below its parent."""
+
+    index: int
+    is_only_child: bool = False
+    is_finalize: bool = False
+
+
+def root_record(seed: Seed, *, now: int) -> ExecutionRecord:
+    """Build the record of an execution that was enqueued from outside."""
+    return _record(seed, None, None, now)
+
+
+def child_record(seed: Seed, parent: ExecutionRecord, place: Place, *, now: int) -> ExecutionRecord:
+    """Build the record of a child; its root is its parent's root, or its parent."""
+    return _record(seed, parent, place, now)
+
+
+def _record(
+    seed: Seed, parent: ExecutionRecord | None, place: Place | None, now: int
+) -> ExecutionRecord:
+    sleeps = seed.sleeping_unique_id is not None
+    start_at = now if sleeps else now + seed.sleep_before_run_ms
+    record = ExecutionRecord(
+        execution_id=seed.execution_id,
+        task_id=seed.task_id,
+        sleeping_unique_id=seed.sleeping_unique_id,
+        retry=NO_RETRIES if sleeps else seed.retry,
+        sleep_before_run_ms=0 if sleeps else seed.sleep_before_run_ms,
+        timeout_ms=seed.timeout_ms,
+        are_children_sequential=seed.are_children_sequential,
+        # A sleeping execution is born running: nothing but a wake-up or its expiry ends it.
+        status="running" if sleeps else "ready",
+        start_at=start_at,
+        started_at=start_at if sleeps else None,
+        expires_at=start_at + seed.timeout_ms if sleeps else None,
+        created_at=now,
+        updated_at=now,
+        input=seed.input,
+    )
+    if parent is None or place is None:
+        return record
+    return msgspec.structs.replace(
+        record,
+        root_task_id=parent.root_task_id or parent.task_id,
+        root_execution_id=parent.root_execution_id or parent.execution_id,
+        parent_task_id=parent.task_id,
+        parent_execution_id=parent.execution_id,
+        index_in_parent=place.index,
+        is_only_child=place.is_only_child,
+        is_finalize=place.is_finalize,
+    )

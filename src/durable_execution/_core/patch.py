@@ -1,0 +1,132 @@
+"""A change of one row as data: which row must still be what, and which fields become what.
+
+Three patch shapes cover every transition, so that a storage needs three fixed statements. The
+function `patched` is their meaning; storages without set-based updates use it as it stands.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias, assert_never
+
+import msgspec
+
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.status import WAITING, FinishedStatus, Status, WaitingStatus
+from durable_execution.errors import StoredError
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """What must still be true of a row for a change to apply."""
+
+    execution_id: str
+    status: Status
+    fence: int
+    must_be_joinable: bool = False
+
+    def holds(self, record: ExecutionRecord) -> bool:
+        """Whether the row is still as expected."""
+        return (
+            record.status == self.status
+            and record.fence == self.fence
+            and (not self.must_be_joinable or record.active_children_count == 0)
+        )
+
+
+class Finish(msgspec.Struct, frozen=True, kw_only=True):
+    """Reach a final status. Clears the count of active children."""
+
+    status: FinishedStatus
+    finished_at: int
+    output: bytes | None = None
+    error: StoredError | None = None
+
+
+class Requeue(msgspec.Struct, frozen=True, kw_only=True):
+    """Give a running row back to be claimed from `start_at` on. Clears owner and deadlines."""
+
+    start_at: int
+    updated_at: int
+    attempt: int
+    crash_count: int
+    error: StoredError | None
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """Wait for children. Raises the fence, so that two joiners of one moment cannot both act."""
+
+    status: WaitingStatus
+    updated_at: int
+    run_output: bytes | None
+    children_count: int
+    active_children_count: int
+    waiting_for_children_at: int
+    waiting_for_finalize_at: int | None
+
+
+Patch: TypeAlias = Finish | Requeue | Wait
+
+
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
+    """One legal move: applied whole, in one database transaction, or not at all.
+
+    Where the guard holds: the row is patched, `children` are inserted, the parent named by
+    `counts_off` has one active child less, and with `cancels_descendants` all unfinished
+    descendants become `cancelled` with that error.
+    """
+
+    guard: Guard
+    patch: Patch
+    children: tuple[ExecutionRecord, ...] = ()
+    counts_off: str | None = None
+    cancels_descendants: StoredError | None = None
+
+
+def patched(record: ExecutionRecord, patch: Patch) -> ExecutionRecord:
+    """Return the row as it is after the patch."""
+    match patch:
+        case Finish():
+            return msgspec.structs.replace(
+                record,
+                status=patch.status,
+                output=patch.output,
+                error=patch.error,
+                finished_at=patch.finished_at,
+                updated_at=patch.finished_at,
+                active_children_count=0,
+            )
+        case Requeue():
+            return msgspec.structs.replace(
+                record,
+                status="ready",
+                executor_id=None,
+                start_at=patch.start_at,
+                started_at=None,
+                expires_at=None,
+                updated_at=patch.updated_at,
+                attempt=patch.attempt,
+                crash_count=patch.crash_count,
+                error=patch.error,
+            )
+        case Wait():
+            return msgspec.structs.replace(
+                record,
+                status=patch.status,
+                fence=record.fence + 1,
+                error=None,
+                run_output=patch.run_output,
+                children_count=patch.children_count,
+                active_children_count=patch.active_children_count,
+                waiting_for_children_at=patch.waiting_for_children_at,
+                waiting_for_finalize_at=patch.waiting_for_finalize_at,
+                updated_at=patch.updated_at,
+            )
+        case _:
+            assert_never(patch)
+
+
+def counted_off(parent: ExecutionRecord, finished_children: int, now: int) -> ExecutionRecord:
+    """Return the parent with that many active children less; unchanged unless it waits."""
+    if parent.status not in WAITING:
+        return parent
+    left = max(0, parent.active_children_count - finished_children)
+    return msgspec.structs.replace(parent, active_children_count=left, updated_at=now)

@@ -1,0 +1,83 @@
+"""The row of one execution, the same for every storage."""
+
+from __future__ import annotations
+
+import msgspec
+
+from durable_execution._core.retry import NO_RETRIES, RetryPolicy
+from durable_execution._core.status import FINISHED, WAITING, Status
+from durable_execution.errors import StoredError
+
+
+class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One durable row. Instants are milliseconds since the epoch, payloads encoded envelopes.
+
+    Invariants, held by property tests, by CHECK constraints and by the transitions:
+
+    - a row is finished exactly when `finished_at` is set;
+    - `running` has an owner (`executor_id`) unless it sleeps (`sleeping_unique_id`);
+    - an errored finish has `error`; `completed` has none;
+    - `active_children_count` is the number of unfinished children (the finalize child included)
+      while the row waits, and 0 in every other status;
+    - a waiting row whose count is 0 is joinable;
+    - a finished row has no unfinished descendant.
+    """
+
+    execution_id: str
+    task_id: str
+    root_task_id: str | None = None
+    root_execution_id: str | None = None
+    parent_task_id: str | None = None
+    parent_execution_id: str | None = None
+    index_in_parent: int = 0
+    is_only_child: bool = False
+    is_finalize: bool = False
+    sleeping_unique_id: str | None = None
+
+    retry: RetryPolicy = NO_RETRIES
+    sleep_before_run_ms: int = 0
+    timeout_ms: int
+    are_children_sequential: bool = False
+
+    status: Status
+    fence: int = 0
+    """Raised by each claim and each step of a waiting row: proves whose write is the current one."""
+    executor_id: str | None = None
+    """The executor that holds the lease, or held it last."""
+    attempt: int = 0
+    """Attempts before this one that failed and were retried."""
+    crash_count: int = 0
+    """Times the row was taken from a dead executor."""
+
+    start_at: int
+    created_at: int
+    updated_at: int
+    started_at: int | None = None
+    expires_at: int | None = None
+    waiting_for_children_at: int | None = None
+    waiting_for_finalize_at: int | None = None
+    finished_at: int | None = None
+
+    children_count: int = 0
+    """Children inserted so far, the finalize child left out."""
+    active_children_count: int = 0
+
+    input: bytes
+    run_output: bytes | None = None
+    output: bytes | None = None
+    error: StoredError | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the row will never change again."""
+        return self.status in FINISHED
+
+    @property
+    def is_sleeping(self) -> bool:
+        """Whether the row waits for a wake-up from outside; no executor claims it."""
+        return self.sleeping_unique_id is not None
+
+    @property
+    def is_joinable(self) -> bool:
+        """Whether all that the row waits for has ended."""
+        return self.status in WAITING and self.active_children_count == 0

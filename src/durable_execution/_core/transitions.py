@@ -1,0 +1,284 @@
+"""The law: every legal move of an execution's status, and nothing else changes one.
+
+Pure: reads no clock, makes no id, awaits nothing. The table comes first; each move below it has
+one function, which builds the guarded change or raises `IllegalTransitionError`. Two moves have
+no `Transition`, because storages do them in bulk: `claim` (see `claimed`) and the cascade that
+cancels descendants (see `cancelled_with_ancestor`).
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from durable_execution._core.patch import Finish, Guard, Patch, Requeue, Transition, Wait
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.status import UNFINISHED, FinishedStatus, Status
+from durable_execution.errors import StoredError
+
+Move = Literal[
+    "claim",
+    "complete",
+    "fail",
+    "retry",
+    "hand_back",
+    "rescue",
+    "spawn",
+    "advance",
+    "finalize",
+    "join",
+    "fail_to_join",
+    "wake_up",
+    "expire",
+    "cancel",
+]
+
+
+class Law(NamedTuple):
+    """From which statuses a move starts, and to which it may lead."""
+
+    sources: frozenset[Status]
+    targets: frozenset[Status]
+
+
+def _law(sources: set[Status], targets: set[Status]) -> Law:
+    return Law(frozenset(sources), frozenset(targets))
+
+
+MOVES: Final[dict[Move, Law]] = {
+    "claim": _law({"ready"}, {"running"}),
+    "complete": _law({"running"}, {"completed"}),
+    "fail": _law({"running"}, {"failed", "timed_out", "cancelled"}),
+    "retry": _law({"running"}, {"ready"}),
+    "hand_back": _law({"running"}, {"ready"}),
+    "rescue": _law({"running"}, {"ready"}),
+    "spawn": _law({"running"}, {"waiting_for_children"}),
+    "advance": _law({"waiting_for_children"}, {"waiting_for_children"}),
+    "finalize": _law({"waiting_for_children"}, {"waiting_for_finalize"}),
+    "join": _law({"waiting_for_children", "waiting_for_finalize"}, {"completed"}),
+    "fail_to_join": _law({"waiting_for_children", "waiting_for_finalize"}, {"finalize_failed"}),
+    "wake_up": _law({"running"}, {"completed", "failed"}),
+    "expire": _law({"running"}, {"timed_out"}),
+    "cancel": _law(set(UNFINISHED), {"cancelled"}),
+}
+
+
+class IllegalTransitionError(RuntimeError):
+    """A move that the law does not know: a bug of ours, never of a user."""
+
+    def __init__(self, move: Move, record: ExecutionRecord, reason: str = "") -> None:
+        super().__init__(
+            f"execution {record.execution_id} cannot {move} while {record.status}"
+            + (f": {reason}" if reason else "")
+        )
+
+
+def claimed(record: ExecutionRecord, *, executor_id: str, now: int) -> ExecutionRecord:
+    """Return the row as a claim leaves it: running, owned, its fence raised, its deadline set."""
+    _check("claim", record, "running", is_sleeping=False)
+    if record.start_at > now:
+        raise IllegalTransitionError("claim", record, f"it starts at {record.start_at}, not {now}")
+    return msgspec.structs.replace(
+        record,
+        status="running",
+        executor_id=executor_id,
+        fence=record.fence + 1,
+        started_at=now,
+        expires_at=now + record.timeout_ms,
+        updated_at=now,
+    )
+
+
+def complete(record: ExecutionRecord, *, output: bytes, now: int) -> Transition:
+    """An attempt returned."""
+    _check("complete", record, "completed", is_sleeping=False)
+    return _finish(record, Finish(status="completed", output=output, finished_at=now))
+
+
+def fail(
+    record: ExecutionRecord,
+    *,
+    status: Literal["failed", "timed_out", "cancelled"],
+    error: StoredError,
+    now: int,
+) -> Transition:
+    """An attempt ended the execution with an error."""
+    _check("fail", record, status, is_sleeping=False)
+    return _finish(record, Finish(status=status, error=error, finished_at=now))
+
+
+def retry(record: ExecutionRecord, *, error: StoredError, start_at: int, now: int) -> Transition:
+    """An attempt failed and another follows."""
+    _check("retry", record, "ready", is_sleeping=False)
+    return _requeue(record, start_at=start_at, now=now, attempt=record.attempt + 1, error=error)
+
+
+def hand_back(record: ExecutionRecord, *, now: int) -> Transition:
+    """An executor that shuts down returns the row at once; no retry is spent."""
+    _check("hand_back", record, "ready", is_sleeping=False)
+    return _requeue(record, start_at=now, now=now)
+
+
+def rescue(record: ExecutionRecord, *, now: int) -> Transition:
+    """The row's executor died; the crash is counted, no retry is spent."""
+    _check("rescue", record, "ready", is_sleeping=False)
+    return _requeue(record, start_at=now, now=now, crash_count=record.crash_count + 1)
+
+
+def spawn(
+    record: ExecutionRecord, *, run_output: bytes, children: tuple[ExecutionRecord, ...], now: int
+) -> Transition:
+    """A parent's run returned its children; with none it is joinable at once."""
+    _check("spawn", record, "waiting_for_children", is_sleeping=False)
+    return Transition(
+        guard=_guard(record),
+        patch=Wait(
+            status="waiting_for_children",
+            updated_at=now,
+            run_output=run_output,
+            children_count=len(children),
+            active_children_count=len(children),
+            waiting_for_children_at=now,
+            waiting_for_finalize_at=None,
+        ),
+        children=children,
+    )
+
+
+def advance(record: ExecutionRecord, *, child: ExecutionRecord, now: int) -> Transition:
+    """A sequence or a loop inserts its next child."""
+    _check_joinable("advance", record, "waiting_for_children")
+    return _wait_on(record, child, "waiting_for_children", record.children_count + 1, None, now)
+
+
+def finalize(record: ExecutionRecord, *, child: ExecutionRecord, now: int) -> Transition:
+    """All children ended; the finalize child is inserted and counted like any other."""
+    _check_joinable("finalize", record, "waiting_for_finalize")
+    return _wait_on(record, child, "waiting_for_finalize", record.children_count, now, now)
+
+
+def join(record: ExecutionRecord, *, output: bytes, now: int) -> Transition:
+    """All children ended and the parent is complete."""
+    _check_joinable("join", record, "completed")
+    return _finish(record, Finish(status="completed", output=output, finished_at=now))
+
+
+def fail_to_join(record: ExecutionRecord, *, error: StoredError, now: int) -> Transition:
+    """All children ended and the parent cannot be completed."""
+    _check_joinable("fail_to_join", record, "finalize_failed")
+    return _finish(record, Finish(status="finalize_failed", error=error, finished_at=now))
+
+
+def wake_up(
+    record: ExecutionRecord, *, output: bytes | None, error: StoredError | None, now: int
+) -> Transition:
+    """Somebody outside ended a sleeping execution."""
+    status: FinishedStatus = "completed" if error is None else "failed"
+    _check("wake_up", record, status, is_sleeping=True)
+    return _finish(record, Finish(status=status, output=output, error=error, finished_at=now))
+
+
+def expire(record: ExecutionRecord, *, error: StoredError, now: int) -> Transition:
+    """Nobody woke a sleeping execution in time."""
+    _check("expire", record, "timed_out", is_sleeping=True)
+    return _finish(record, Finish(status="timed_out", error=error, finished_at=now))
+
+
+def cancel(record: ExecutionRecord, *, error: StoredError, now: int) -> Transition:
+    """Somebody cancelled the execution; whatever still runs below it is cancelled with it."""
+    _check("cancel", record, "cancelled")
+    transition = _finish(record, Finish(status="cancelled", error=error, finished_at=now))
+    return msgspec.structs.replace(transition, cancels_descendants=error)
+
+
+def cancelled_with_ancestor(
+    record: ExecutionRecord, *, error: StoredError, now: int
+) -> ExecutionRecord:
+    """Return an unfinished descendant as the cascade leaves it."""
+    _check("cancel", record, "cancelled")
+    return msgspec.structs.replace(
+        record,
+        status="cancelled",
+        error=error,
+        finished_at=now,
+        updated_at=now,
+        active_children_count=0,
+    )
+
+
+def _finish(record: ExecutionRecord, patch: Finish) -> Transition:
+    return Transition(guard=_guard(record), patch=patch, counts_off=record.parent_execution_id)
+
+
+def _requeue(
+    record: ExecutionRecord,
+    *,
+    start_at: int,
+    now: int,
+    attempt: int | None = None,
+    crash_count: int | None = None,
+    error: StoredError | None = None,
+) -> Transition:
+    patch: Patch = Requeue(
+        start_at=start_at,
+        updated_at=now,
+        attempt=record.attempt if attempt is None else attempt,
+        crash_count=record.crash_count if crash_count is None else crash_count,
+        error=record.error if error is None else error,
+    )
+    return Transition(guard=_guard(record), patch=patch)
+
+
+def _wait_on(
+    record: ExecutionRecord,
+    child: ExecutionRecord,
+    status: Literal["waiting_for_children", "waiting_for_finalize"],
+    children_count: int,
+    finalize_at: int | None,
+    now: int,
+) -> Transition:
+    return Transition(
+        guard=_guard(record),
+        patch=Wait(
+            status=status,
+            updated_at=now,
+            run_output=record.run_output,
+            children_count=children_count,
+            active_children_count=1,
+            waiting_for_children_at=record.waiting_for_children_at or now,
+            waiting_for_finalize_at=finalize_at,
+        ),
+        children=(child,),
+    )
+
+
+def _guard(record: ExecutionRecord) -> Guard:
+    return Guard(
+        execution_id=record.execution_id,
+        status=record.status,
+        fence=record.fence,
+        must_be_joinable=record.is_joinable,
+    )
+
+
+def _check_joinable(move: Move, record: ExecutionRecord, target: Status) -> None:
+    _check(move, record, target)
+    if not record.is_joinable:
+        raise IllegalTransitionError(
+            move, record, f"{record.active_children_count} children have not ended"
+        )
+
+
+def _check(
+    move: Move, record: ExecutionRecord, target: Status, *, is_sleeping: bool | None = None
+) -> None:
+    law = MOVES[move]
+    if record.status not in law.sources:
+        raise IllegalTransitionError(move, record)
+    if target not in law.targets:
+        raise IllegalTransitionError(move, record, f"it may not become {target}")
+    if is_sleeping is not None and record.is_sleeping != is_sleeping:
+        raise IllegalTransitionError(
+            move, record, "it sleeps" if record.is_sleeping else "it does not sleep"
+        )

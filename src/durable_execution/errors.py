@@ -1,0 +1,191 @@
+"""The errors that tasks, executors and their clients raise, and the form they are stored in.
+
+Exception
+└── DurableExecutionError                 what a task raises to choose: retryable or not
+    ├── DurableExecutionNotFoundError     a task or an execution that does not exist; never retried
+    ├── DurableExecutionTimedOutError     selects the status `timed_out`; retried
+    ├── DurableExecutionCancelledError    selects the status `cancelled`; never retried
+    ├── InvalidInputError                 a value that does not fit its type or its bounds
+    ├── InvalidOptionError                (ValueError) an option at definition or construction
+    ├── ExecutorShutDownError             the executor no longer, or not yet, takes work
+    └── StorageError                      the storage refused or broke a call
+        ├── StorageUnavailableError       may work when tried again: locked, disconnected
+        └── DuplicateSleepingIdError      a sleeping task's unique id is taken
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, Protocol
+
+import msgspec
+
+ErrorType = Literal["generic", "not_found", "timed_out", "cancelled"]
+
+MAX_STORED_MESSAGE_LENGTH: Final = 10_000
+"""Characters of an error's message that are stored; the rest is cut, and says so."""
+
+
+class StoredError(msgspec.Struct, frozen=True, kw_only=True):
+    """An error as an execution keeps it and as views show it: the reference's four fields."""
+
+    error_type: ErrorType = "generic"
+    message: str
+    is_retryable: bool = False
+    is_internal: bool = False
+
+    def to_exception(self) -> DurableExecutionError:
+        """Build the exception that stands for this error: its class by type, its flags kept."""
+        match self.error_type:
+            case "not_found":
+                return DurableExecutionNotFoundError(self.message)
+            case "timed_out":
+                return DurableExecutionTimedOutError(self.message)
+            case "cancelled":
+                return DurableExecutionCancelledError(self.message)
+            case "generic":
+                return DurableExecutionError(
+                    self.message, is_retryable=self.is_retryable, is_internal=self.is_internal
+                )
+
+
+class DurableExecutionError(Exception):
+    """An error that says whether trying again may help.
+
+    Args:
+        message: What went wrong, for a person.
+        is_retryable: Whether another attempt may succeed. An exception of any other class counts
+            as retryable; this one does not unless it says so.
+        is_internal: Whether the fault is the system's rather than the caller's. Internal errors
+            are told to remote callers as 5xx, others as 4xx.
+    """
+
+    error_type: ErrorType = "generic"
+
+    def __init__(
+        self, message: str, *, is_retryable: bool = False, is_internal: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.is_retryable = is_retryable
+        self.is_internal = is_internal
+
+    @classmethod
+    def retryable(cls, message: str, *, is_internal: bool = False) -> DurableExecutionError:
+        """Build an error after which the task is tried again, as far as its retries allow."""
+        return DurableExecutionError(message, is_retryable=True, is_internal=is_internal)
+
+    @classmethod
+    def non_retryable(cls, message: str, *, is_internal: bool = False) -> DurableExecutionError:
+        """Build an error that ends the execution whatever retries are left."""
+        return DurableExecutionError(message, is_retryable=False, is_internal=is_internal)
+
+
+class DurableExecutionNotFoundError(DurableExecutionError):
+    """A task or an execution that does not exist."""
+
+    error_type: ErrorType = "not_found"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+
+class DurableExecutionTimedOutError(DurableExecutionError):
+    """An attempt took too long. Raised by a task, it selects the status `timed_out`."""
+
+    error_type: ErrorType = "timed_out"
+
+    def __init__(self, message: str = "Task execution timed out") -> None:
+        super().__init__(message, is_retryable=True)
+
+
+class DurableExecutionCancelledError(DurableExecutionError):
+    """An execution was cancelled. Raised by a task, it selects the status `cancelled`."""
+
+    error_type: ErrorType = "cancelled"
+
+    def __init__(self, message: str = "Task execution cancelled") -> None:
+        super().__init__(message)
+
+
+class ValueIssue(Protocol):
+    """One thing wrong with a value: where, and what was expected."""
+
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        """Keys and indexes that lead to the place."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """What was expected there."""
+        ...
+
+
+class InvalidInputError(DurableExecutionError):
+    """A value that does not fit its declared type or its bounds; nothing was stored.
+
+    `issues` lists every place that was found wrong, where the check can tell.
+    """
+
+    def __init__(self, message: str, *, issues: tuple[ValueIssue, ...] = ()) -> None:
+        super().__init__(message)
+        self.issues = issues
+
+
+class InvalidOptionError(DurableExecutionError, ValueError):
+    """An option outside its bounds. The message names the option and the bounds."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+
+class ExecutorShutDownError(DurableExecutionError):
+    """The executor was not started, or is shutting down, and takes no work."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, is_retryable=True, is_internal=True)
+
+
+class StorageError(DurableExecutionError):
+    """The storage refused or broke a call."""
+
+    def __init__(self, message: str, *, is_retryable: bool = False) -> None:
+        super().__init__(message, is_retryable=is_retryable, is_internal=True)
+
+
+class StorageUnavailableError(StorageError):
+    """The storage cannot be reached or is busy; the same call may succeed later."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, is_retryable=True)
+
+
+class DuplicateSleepingIdError(StorageError):
+    """A sleeping task's unique id is taken: such ids are unique over all tasks."""
+
+    def __init__(self, sleeping_unique_id: str) -> None:
+        super().__init__(
+            f"Sleeping task unique id is taken [sleepingTaskUniqueId={sleeping_unique_id}]"
+        )
+        self.is_internal = False
+        self.sleeping_unique_id = sleeping_unique_id
+
+
+def to_stored_error(error: BaseException) -> StoredError:
+    """Put any exception into its stored form. Exceptions of other classes count as retryable."""
+    if isinstance(error, DurableExecutionError):
+        return StoredError(
+            error_type=error.error_type,
+            message=_bounded(error.message),
+            is_retryable=error.is_retryable,
+            is_internal=error.is_internal,
+        )
+    text = str(error)
+    name = type(error).__name__
+    return StoredError(message=_bounded(f"{name}: {text}" if text else name), is_retryable=True)
+
+
+def _bounded(message: str) -> str:
+    if len(message) <= MAX_STORED_MESSAGE_LENGTH:
+        return message
+    return f"{message[:MAX_STORED_MESSAGE_LENGTH]}… ({len(message)} characters in all)"

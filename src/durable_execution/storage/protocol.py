@@ -1,0 +1,168 @@
+"""What a storage is: a shelf that looks up, compares and applies, and claims. It decides nothing.
+
+The contract below is complete: `durable_execution.testing.storage_suite` checks a storage against
+it, and any class that passes can be given to a `DurableExecutor`.
+
+For every method:
+
+- It is atomic: one database transaction, all of it or nothing. When the call raises, nothing was
+  written, with one exception that callers must expect: after `StorageUnavailableError` the write
+  may have happened and only its answer was lost. All writes are safe to repeat.
+- It may be called from many tasks of one event loop at once, and from many processes.
+- Instants are milliseconds since the epoch; "now" is the storage's own clock, which is the same
+  for all executors that share the storage.
+- Records that are handed out are snapshots; changing the storage never changes them.
+- Failures are `StorageError`s; what may pass by itself (locked, disconnected) is
+  `StorageUnavailableError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from durable_execution._core.patch import Transition
+from durable_execution._core.record import ExecutionRecord
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for work."""
+
+    executor_id: str
+    task_ids: frozenset[str]
+    limit: int
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows that were claimed, in the order of `start_at`, and when to ask again.
+
+    `next_start_at` is set when fewer rows than the limit were ready: the earliest `start_at` of a
+    ready row of these tasks that still lies in the future, or None when there is none.
+    """
+
+    records: tuple[ExecutionRecord, ...]
+    next_start_at: int | None = None
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a batch of transitions."""
+
+    matched: tuple[bool, ...]
+    """For each transition, in order, whether its guard held and it was applied."""
+    joinable: tuple[ExecutionRecord, ...] = ()
+    """Rows that wait and whose count is zero because of this batch, as they are now."""
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign of life: extends the lease, and asks which of the held rows are still held."""
+
+    executor_id: str
+    lease_ms: int
+    held: tuple[tuple[str, int], ...] = ()
+    """(execution id, fence) of the rows that the executor is running."""
+
+
+class Pulse(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a beat."""
+
+    now: int
+    """The storage's clock."""
+    was_known: bool
+    """Whether the executor was registered before this beat; False: new, or given up for dead."""
+    lost: tuple[str, ...] = ()
+    """Held rows that are no longer the executor's: cancelled, finished or rescued elsewhere."""
+
+
+class Storage(Protocol):
+    """The verbs of a storage."""
+
+    async def open(self) -> None:
+        """Connect, and create or migrate the schema under a lock. Idempotent."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection and thread. Idempotent; the storage may be opened again."""
+        ...
+
+    async def now(self) -> int:
+        """Return the storage's clock."""
+        ...
+
+    def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Call `on_change` on the event loop soon after another process may have changed rows.
+
+        Best effort: changes may be reported together, late, or not at all, and own changes may be
+        reported too. Returns a function that ends the listening. Called after `open`.
+        """
+        ...
+
+    async def insert(self, records: Sequence[ExecutionRecord]) -> None:
+        """Insert new rows.
+
+        A row whose `execution_id` exists already is left as it is, so that an insert can be
+        repeated when its answer was lost.
+
+        Raises:
+            DuplicateSleepingIdError: Another row has the `sleeping_unique_id` of one of these.
+        """
+        ...
+
+    async def get(self, execution_ids: Sequence[str]) -> list[ExecutionRecord | None]:
+        """Return the rows in the order of the ids, None where there is none."""
+        ...
+
+    async def get_by_sleeping_unique_id(self, sleeping_unique_id: str) -> ExecutionRecord | None:
+        """Return the sleeping row with that unique id, finished or not."""
+        ...
+
+    async def children_of(self, parent_execution_ids: Sequence[str]) -> list[ExecutionRecord]:
+        """Return the children of these parents: by parent, by index, a finalize child last."""
+        ...
+
+    async def claim(self, claim: Claim) -> Claimed:
+        """Make ready rows running, as `transitions.claimed` says, and return them.
+
+        Eligible is a row that is `ready`, whose `start_at` has come, and whose task is one of
+        `task_ids`; the earliest `start_at` first. Rows that another claim holds locked are passed
+        over. An executor that is not registered (see `heartbeat`) claims nothing.
+        """
+        ...
+
+    async def apply(self, transitions: Sequence[Transition]) -> Applied:
+        """Apply a batch of transitions in one database transaction.
+
+        Each transition whose guard holds is applied whole: the patch (`patch.patched`), the
+        children, one off the parent's count (`patch.counted_off`, only while the parent waits),
+        the cascade over unfinished descendants (`transitions.cancelled_with_ancestor`). One whose
+        guard does not hold changes nothing and does not disturb the others. A batch holds at most
+        one transition for a row.
+
+        Raises:
+            DuplicateSleepingIdError: A child's `sleeping_unique_id` is taken; nothing was applied.
+        """
+        ...
+
+    async def heartbeat(self, beat: Beat) -> Pulse:
+        """Register the executor, or extend its lease to `lease_ms` from now."""
+        ...
+
+    async def sign_off(self, executor_id: str) -> None:
+        """Forget an executor that has ended; rows it still holds become orphans at once."""
+        ...
+
+    async def orphans(self, limit: int) -> list[ExecutionRecord]:
+        """Return running rows, none of them sleeping, whose executor's lease is over or signed off.
+
+        An executor whose lease is over and that holds no row any more is forgotten by this call.
+        """
+        ...
+
+    async def joinable(self, limit: int) -> list[ExecutionRecord]:
+        """Return waiting rows whose count is zero."""
+        ...
+
+    async def expired_sleepers(self, limit: int) -> list[ExecutionRecord]:
+        """Return sleeping rows that are still running past `expires_at`, the earliest first."""
+        ...
