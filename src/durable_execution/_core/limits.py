@@ -41,8 +41,7 @@ def check_task_id(task_id: str) -> str:
 def check_between(name: str, value: float, low: float, high: float, *, whole: bool = False) -> None:
     """Raise InvalidOptionError unless `low <= value <= high`, naming the option and the bounds."""
     kinds: tuple[type, ...] = (int,) if whole else (int, float)
-    given: object = value
-    is_number = isinstance(given, kinds) and not isinstance(given, bool)
+    is_number = type(value) in kinds  # not isinstance: a bool is no number here
     if not is_number or not math.isfinite(value) or not low <= value <= high:
         what = "a whole number" if whole else "a number"
         raise InvalidOptionError(f"{name} must be {what} from {low:g} to {high:g}, got {value!r}")

@@ -41,7 +41,7 @@ class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     status: Status
     fence: int = 0
-    """Raised by each claim and each step of a waiting row: proves whose write is the current one."""
+    """Raised by each claim and each step of a waiting row: proves whose write is current."""
     executor_id: str | None = None
     """The executor that holds the lease, or held it last."""
     attempt: int = 0

@@ -23,7 +23,7 @@ from durable_execution.errors import InvalidOptionError
 class RetryOptions:
     """How often and how fast a failed execution is tried again.
 
-    The delay before retry `n` (from 0) is `base_delay * delay_multiplier ** n`, at most `max_delay`.
+    Before retry `n` (from 0) pass `base_delay * delay_multiplier ** n`, at most `max_delay`.
 
     Args:
         max_retries: Attempts after the first, 0 to 1000. The reference calls this `maxAttempts`.
