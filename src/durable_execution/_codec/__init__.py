@@ -1,0 +1,34 @@
+"""Values and their encoded form, the same on the wire and in storage. Pure."""
+
+from __future__ import annotations
+
+from .dates import JsDate
+from .encoded import Encoded
+from .errors import DecodeError, EncodeError, JsonSyntaxError, RejectedEnvelope
+from .js_collections import JsMap, JsSet
+from .limits import Limits
+from .rule import Rule
+from .scalars import BigInt, RegExp, Url
+from .typed_json import TypedJson, dumps, loads
+from .undefined import UNDEFINED, Undefined
+
+__all__ = [
+    "UNDEFINED",
+    "BigInt",
+    "DecodeError",
+    "EncodeError",
+    "Encoded",
+    "JsDate",
+    "JsMap",
+    "JsSet",
+    "JsonSyntaxError",
+    "Limits",
+    "RegExp",
+    "RejectedEnvelope",
+    "Rule",
+    "TypedJson",
+    "Undefined",
+    "Url",
+    "dumps",
+    "loads",
+]

@@ -1,0 +1,167 @@
+"""JSON text, as JavaScript writes and reads it (WIRE.md 2.2, 2.3 and 12)."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import accumulate
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from .errors import JsonSyntaxError
+from .limits import Limits
+from .scalars import MAX_SAFE_INTEGER
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder()
+
+_BOM = b"\xef\xbb\xbf"
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_BRACKETS_AS_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+# Shorter runs of digits are integers that a double holds exactly.
+_LONG_DIGITS = b"0" * 16
+_NEGATIVE_ZERO = re.compile(rb"-0(?![0-9.eE])")
+
+
+def write_json(tree: object) -> bytes:
+    """Write plain JSON values and `msgspec.Raw` parts; numbers have to be in final form."""
+    try:
+        return _ENCODER.encode(tree)
+    except UnicodeEncodeError:
+        return "".join(_write_escaping(tree)).encode()
+
+
+def number_text(value: float) -> str:
+    """Write a finite float as JavaScript does: `1e+21`, `0.000001`, and `3` for 3.0."""
+    sign = "-" if value < 0 else ""
+    mantissa, _, exponent = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    # The value is 0.<digits> times ten to the power of `point`.
+    point = len(digits) - len(fraction) + int(exponent or 0)
+    digits = digits.rstrip("0")
+    if not digits:
+        return "0"
+    if 0 < point <= 21:
+        if len(digits) <= point:
+            return sign + digits.ljust(point, "0")
+        return f"{sign}{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    tail = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{sign}{digits[0]}{tail}e{point - 1:+d}"
+
+
+def read_json(text: bytes | str, limits: Limits) -> Any:
+    """Read JSON text. Numbers are what JavaScript would see, so a huge integer is a float.
+
+    Bytes may start with a byte order mark, and invalid UTF-8 becomes U+FFFD; in a str a byte
+    order mark is an error, as it is for `JSON.parse`.
+
+    Raises:
+        JsonSyntaxError: the text is not JSON, or exceeds `max_bytes` or `max_depth`.
+    """
+    payload = _bounded(text, limits)
+    try:
+        if not _has_unusual_numbers(payload):
+            return _DECODER.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Lone surrogates, overflowing numbers and invalid UTF-8 are legal, but not to msgspec.
+        pass
+    except RecursionError:
+        raise _too_deep(limits) from None
+    return _read_leniently(payload, limits)
+
+
+def _bounded(text: bytes | str, limits: Limits) -> bytes:
+    if len(text) > limits.max_bytes:
+        raise _too_large(len(text), limits)
+    payload = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if len(payload) > limits.max_bytes:
+        raise _too_large(len(payload), limits)
+    if isinstance(text, bytes) and payload.startswith(_BOM):
+        payload = payload[len(_BOM) :]
+    # The envelope is one level more than the value.
+    most = limits.max_depth + 1
+    if payload.count(b"[") + payload.count(b"{") > most and _depth(payload) > most:
+        raise _too_deep(limits)
+    return payload
+
+
+def _depth(payload: bytes) -> int:
+    brackets = _STRINGS.sub(b"", payload).translate(_BRACKETS_AS_STEPS, _NOT_BRACKETS)
+    return max(accumulate(memoryview(brackets).cast("b")), default=0)
+
+
+def _has_unusual_numbers(payload: bytes) -> bool:
+    """Whether a number may mean something else to JavaScript than to msgspec; cheap, may err."""
+    if _LONG_DIGITS in payload.translate(_DIGITS_AS_ZEROS):
+        return True
+    return b"-0" in payload and _NEGATIVE_ZERO.search(payload) is not None
+
+
+def _read_leniently(payload: bytes, limits: Limits) -> Any:
+    try:
+        return json.loads(
+            _text_of(payload), parse_constant=_refuse_constant, parse_int=_parse_integer
+        )
+    except RecursionError:
+        raise _too_deep(limits) from None
+    except ValueError as error:
+        raise JsonSyntaxError(f"not JSON: {error}") from None
+
+
+def _text_of(payload: bytes) -> str:
+    try:
+        return payload.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return payload.decode("utf-8", "replace")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _parse_integer(digits: str) -> int | float:
+    if digits == "-0":
+        return -0.0
+    if len(digits) <= 17 and -MAX_SAFE_INTEGER <= (value := int(digits)) <= MAX_SAFE_INTEGER:
+        return value
+    return float(digits)
+
+
+def _too_large(size: int, limits: Limits) -> JsonSyntaxError:
+    return JsonSyntaxError(f"{size} bytes or more; at most {limits.max_bytes} are accepted")
+
+
+def _too_deep(limits: Limits) -> JsonSyntaxError:
+    return JsonSyntaxError(f"nested deeper than {limits.max_depth} levels")
+
+
+def _write_escaping(tree: object) -> list[str]:
+    """Write text that holds lone surrogates, which UTF-8 cannot, as escapes."""
+    if isinstance(tree, str):
+        return [_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", _quote(tree))]
+    if isinstance(tree, dict):
+        parts = ["{"]
+        for key, item in tree.items():
+            parts += [*_write_escaping(key), ":", *_write_escaping(item), ","]
+        return [*_without_comma(parts), "}"]
+    if isinstance(tree, list):
+        parts = ["["]
+        for item in tree:
+            parts += [*_write_escaping(item), ","]
+        return [*_without_comma(parts), "]"]
+    return [_ENCODER.encode(tree).decode()]
+
+
+def _without_comma(parts: list[str]) -> list[str]:
+    return parts[:-1] if parts[-1] == "," else parts
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,111 @@
+"""The envelope: one value as JSON text with type tags, for the wire and for storage (WIRE.md 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from .decoder import built_in_tags, decode
+from .encoder import Meta, encode, is_plain
+from .errors import EncodeError, RejectedEnvelope
+from .json_text import read_json, write_json
+from .limits import Limits
+from .rule import Rule
+from .undefined import UNDEFINED
+
+
+class TypedJson:
+    """Encodes values to envelopes and back. Immutable, so one can serve any number of threads.
+
+    What goes out comes back: bigint, date, NaN, undefined, URL, RegExp, Set and Map keep their
+    types, and a decoded value encodes to the same text. Types that only Python knows become the
+    nearest JSON (a dataclass an object, a UUID a string); a `Schema` turns them back.
+
+    Two losses JavaScript has too: -0.0 arrives as 0, and a property that is UNDEFINED is dropped.
+    Infinity is refused instead of becoming null.
+    """
+
+    __slots__ = ("_limits", "_rules", "_tags")
+
+    def __init__(self, rules: Iterable[Rule] = (), limits: Limits | None = None) -> None:
+        self._rules = tuple(rules)
+        self._limits = limits or Limits()
+        self._tags = built_in_tags(self._limits)
+        # The first rule of a tag wins, as it does when encoding.
+        self._tags.update({rule.tag: rule.decode for rule in reversed(self._rules)})
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds this codec keeps."""
+        return self._limits
+
+    def dumps(self, value: object) -> bytes:
+        """Encode a value as compact JSON text.
+
+        Raises:
+            EncodeError: some part has no form on the wire, or a limit is exceeded.
+        """
+        json, meta = self.serialize(value)
+        envelope: dict[str, object] = {} if json is UNDEFINED else {"json": json}
+        if meta:
+            envelope["meta"] = meta
+        try:
+            payload = write_json(envelope)
+        except RecursionError:
+            raise EncodeError((), f"nested deeper than {self._limits.max_depth} levels") from None
+        if len(payload) > self._limits.max_bytes:
+            raise EncodeError(
+                (), f"{len(payload)} bytes encoded; at most {self._limits.max_bytes} are allowed"
+            )
+        return payload
+
+    def loads(self, text: bytes | str) -> Any:
+        """Decode an envelope. JSON that is no object counts as UNDEFINED, except null (4.4).
+
+        Raises:
+            JsonSyntaxError: not JSON, too large or too deep.
+            RejectedEnvelope: null, or tags that do not fit.
+        """
+        envelope = read_json(text, self._limits)
+        if type(envelope) is not dict:
+            if envelope is None:
+                raise RejectedEnvelope("expected an envelope, got null")
+            return UNDEFINED
+        json = envelope.get("json", UNDEFINED)
+        meta = envelope.get("meta")
+        return json if meta is None else self.deserialize(json, meta)
+
+    def serialize(self, value: object) -> tuple[Any, Meta]:
+        """Turn a value into plain JSON values and its meta entries.
+
+        The JSON may hold `msgspec.Raw` parts and may share structure with the value, so do not
+        change it. UNDEFINED gives UNDEFINED.
+
+        Raises:
+            EncodeError: some part has no form on the wire, or a limit is exceeded.
+        """
+        limits = self._limits
+        if not self._rules and is_plain(value, limits.max_depth, [limits.max_bytes]):
+            return value, []
+        return encode(value, self._rules, limits)
+
+    def deserialize(self, json: object, meta: object) -> Any:
+        """Apply meta entries to plain JSON values, which are changed in place.
+
+        Raises:
+            RejectedEnvelope: the entries do not fit the values.
+        """
+        return decode(json, meta, self._tags, self._limits)
+
+
+_DEFAULT: Final = TypedJson()
+
+
+def dumps(value: object) -> bytes:
+    """Encode with the default codec; see `TypedJson.dumps`."""
+    return _DEFAULT.dumps(value)
+
+
+def loads(text: bytes | str) -> Any:
+    """Decode with the default codec; see `TypedJson.loads`."""
+    return _DEFAULT.loads(text)

@@ -1,0 +1,1 @@
+"""Golden data recorded from the TypeScript packages, and the notation its typed values use."""
