@@ -9,15 +9,86 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from durable_execution.orpc._client import RPCLink, create_orpc_client, safe
-    from durable_execution.orpc._protocol import ORPCError, is_defined_error
-    from durable_execution.orpc._server import CallContext, RPCHandler, rpc
+    from durable_execution._codec import (
+        UNDEFINED,
+        BigInt,
+        DecodeError,
+        EncodeError,
+        JsDate,
+        JsMap,
+        JsSet,
+        Limits,
+        RegExp,
+        Rule,
+        Undefined,
+        Url,
+    )
+    from durable_execution.orpc._client import (
+        AsgiSender,
+        ORPCClient,
+        RPCClientError,
+        RPCConnectionError,
+        RPCLink,
+        RPCResponseError,
+        RPCTimeoutError,
+        SafeResult,
+        Sender,
+        create_orpc_client,
+        safe,
+    )
+    from durable_execution.orpc._protocol import (
+        ORPCError,
+        Request,
+        Response,
+        is_defined_error,
+    )
+    from durable_execution.orpc._server import (
+        Builder,
+        CallContext,
+        ErrorDeclaration,
+        Middleware,
+        Next,
+        Procedure,
+        Router,
+        RPCHandler,
+        call,
+        rpc,
+    )
 
 __all__ = [
+    "UNDEFINED",
+    "AsgiSender",
+    "BigInt",
+    "Builder",
     "CallContext",
+    "DecodeError",
+    "EncodeError",
+    "ErrorDeclaration",
+    "JsDate",
+    "JsMap",
+    "JsSet",
+    "Limits",
+    "Middleware",
+    "Next",
+    "ORPCClient",
     "ORPCError",
+    "Procedure",
+    "RPCClientError",
+    "RPCConnectionError",
     "RPCHandler",
     "RPCLink",
+    "RPCResponseError",
+    "RPCTimeoutError",
+    "RegExp",
+    "Request",
+    "Response",
+    "Router",
+    "Rule",
+    "SafeResult",
+    "Sender",
+    "Undefined",
+    "Url",
+    "call",
     "create_orpc_client",
     "is_defined_error",
     "rpc",
@@ -25,22 +96,60 @@ __all__ = [
 ]
 
 _ROOMS: Final = {
-    "CallContext": "_server",
-    "ORPCError": "_protocol",
-    "RPCHandler": "_server",
-    "RPCLink": "_client",
-    "create_orpc_client": "_client",
-    "is_defined_error": "_protocol",
-    "rpc": "_server",
-    "safe": "_client",
+    "durable_execution._codec": (
+        "BigInt",
+        "DecodeError",
+        "EncodeError",
+        "JsDate",
+        "JsMap",
+        "JsSet",
+        "Limits",
+        "RegExp",
+        "Rule",
+        "UNDEFINED",
+        "Undefined",
+        "Url",
+    ),
+    "durable_execution.orpc._protocol": (
+        "ORPCError",
+        "Request",
+        "Response",
+        "is_defined_error",
+    ),
+    "durable_execution.orpc._server": (
+        "Builder",
+        "CallContext",
+        "ErrorDeclaration",
+        "Middleware",
+        "Next",
+        "Procedure",
+        "RPCHandler",
+        "Router",
+        "call",
+        "rpc",
+    ),
+    "durable_execution.orpc._client": (
+        "AsgiSender",
+        "ORPCClient",
+        "RPCClientError",
+        "RPCConnectionError",
+        "RPCLink",
+        "RPCResponseError",
+        "RPCTimeoutError",
+        "SafeResult",
+        "Sender",
+        "create_orpc_client",
+        "safe",
+    ),
 }
+_ROOM_OF: Final = {name: room for room, names in _ROOMS.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    room = _ROOMS.get(name)
+    room = _ROOM_OF.get(name)
     if room is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"{__name__}.{room}"), name)
+    found: object = getattr(import_module(room), name)
     globals()[name] = found
     return found
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 Headers = tuple[tuple[str, str], ...]
 """Name and value pairs in wire order; names in lower case; a repeated name is a repeated pair."""
@@ -19,6 +21,7 @@ class Request:
         headers: Lower-case names.
         body: The whole body; empty when there is none.
         origin: `scheme://host[:port]` where a client sends it; empty on a server.
+        transport: What the transport knows besides; under ASGI the connection's scope.
     """
 
     method: str
@@ -27,6 +30,7 @@ class Request:
     headers: Headers = ()
     body: bytes = b""
     origin: str = ""
+    transport: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def target(self) -> str:

@@ -1,0 +1,33 @@
+"""The server wing: procedures, routers, and the ASGI application that answers calls to them."""
+
+from __future__ import annotations
+
+from durable_execution.orpc._server.asgi import RPCHandler
+from durable_execution.orpc._server.builder import Builder, rpc
+from durable_execution.orpc._server.call import call
+from durable_execution.orpc._server.context import CallContext, RequestHeaders
+from durable_execution.orpc._server.declared import (
+    ErrorConstructor,
+    ErrorConstructors,
+    ErrorDeclaration,
+)
+from durable_execution.orpc._server.handler import ContextSource
+from durable_execution.orpc._server.procedure import Middleware, Next, Procedure
+from durable_execution.orpc._server.router import Router
+
+__all__ = [
+    "Builder",
+    "CallContext",
+    "ContextSource",
+    "ErrorConstructor",
+    "ErrorConstructors",
+    "ErrorDeclaration",
+    "Middleware",
+    "Next",
+    "Procedure",
+    "RPCHandler",
+    "RequestHeaders",
+    "Router",
+    "call",
+    "rpc",
+]

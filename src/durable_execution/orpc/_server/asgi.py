@@ -1,0 +1,236 @@
+"""`RPCHandler`: procedures as a plain ASGI application. The only file that touches ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
+
+from durable_execution._codec import Limits, Rule, TypedJson
+from durable_execution.orpc._protocol import (
+    Headers,
+    ORPCError,
+    Request,
+    Response,
+    encode_path,
+    resolve_dot_segments,
+    strip_prefix,
+)
+from durable_execution.orpc._server.handler import (
+    ContextSource,
+    Match,
+    ProcedureHandler,
+    reads_body,
+)
+from durable_execution.orpc._server.procedure import Procedure
+from durable_execution.orpc._server.router import Router
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+DEFAULT_MAX_BODY_SIZE: Final = 8 * 1024 * 1024
+
+# No body is this many digits long, and int() need not read them.
+_LONGEST_LENGTH: Final = 18
+
+# With a content-type: without one the JavaScript client would parse the text as JSON (WIRE.md 5.5).
+_NOT_FOUND: Final = Response(404, (("content-type", "text/plain"),), b"Not found")
+
+
+class _CallerGoneError(Exception):
+    """The caller closed the connection; there is nobody to answer."""
+
+
+class RPCHandler:
+    """An ASGI application that answers oRPC calls, alone or mounted in a larger one.
+
+        app.mount("/rpc", RPCHandler(router))              # Starlette, FastAPI
+        app = RPCHandler(router, prefix="/rpc")            # alone: uvicorn module:app
+
+    Args:
+        router: Nested mapping of procedures, or a single procedure.
+        prefix: Path before every procedure, besides the path this application is mounted at.
+        context: First context of every call: a mapping, or a function of the `Request` giving
+            one, sync or async; it may raise `ORPCError`. A sync one runs on the event loop.
+        max_body_size: Bytes; a longer request is answered 413.
+        limits: Bounds of the codec, in both directions; by default an answer may be larger than
+            a request.
+        strict_get: Answer 405 to GET calls of procedures not declared with `.route(method="GET")`.
+        rules: Custom type tags, the same as on the client.
+
+    A path no procedure answers gives 404 as text. When the caller goes away, an async handler is
+    cancelled.
+
+    Raises:
+        TypeError: The router holds something that is neither a procedure nor a router.
+        ValueError: The prefix is not a path, or `max_body_size` is not positive.
+    """
+
+    def __init__(
+        self,
+        router: Router | Procedure,
+        *,
+        prefix: str = "",
+        context: ContextSource = None,
+        max_body_size: int = DEFAULT_MAX_BODY_SIZE,
+        limits: Limits | None = None,
+        strict_get: bool = True,
+        rules: Iterable[Rule] = (),
+    ) -> None:
+        if max_body_size < 1:
+            raise ValueError(f"max_body_size: expected at least 1 byte, got {max_body_size}")
+        # The bounds hold for answers too, so a small body limit must not shrink them.
+        bounds = limits or Limits(max_bytes=max(max_body_size, Limits().max_bytes))
+        codec = TypedJson(rules=tuple(rules), limits=bounds)
+        self._handler = ProcedureHandler(
+            router, codec=codec, prefix=prefix, context=context, strict_get=strict_get
+        )
+        self._max_body_size = max_body_size
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection of the ASGI server."""
+        match scope["type"]:
+            case "http":
+                await self._answer_http(scope, receive, send)
+            case "lifespan":
+                await _answer_lifespan(receive, send)
+            case "websocket":
+                await receive()
+                await send({"type": "websocket.close", "code": 1000})
+            case other:
+                raise ValueError(f"scope type {other!r} is not served here; expected 'http'")
+
+    async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = _path_inside(scope)
+        match = None if path is None else self._handler.match(path)
+        if path is None or match is None:
+            await _send_response(send, _NOT_FOUND, scope["method"])
+            return
+        try:
+            response = await self._respond(match, _request_head(scope, path), receive)
+        except _CallerGoneError:
+            return
+        await _send_response(send, response, scope["method"])
+
+    async def _respond(self, match: Match, head: Request, receive: Receive) -> Response:
+        request = head
+        if reads_body(head):
+            try:
+                body = await _read_body(head, receive, self._max_body_size)
+            except ORPCError as error:
+                return self._handler.refuse(error)
+            request = replace(head, body=body)
+        return await _while_caller_waits(self._handler.answer(match, request), receive)
+
+
+def _path_inside(scope: Scope) -> str | None:
+    """The percent-encoded path below the place this application is mounted at.
+
+    `path` is of no use: decoded, a slash inside a name looks like a separator. None when dot
+    segments lead out of the mount.
+    """
+    raw: bytes | None = scope.get("raw_path")
+    if raw is None:
+        path = encode_path(scope["path"].removeprefix("/").split("/"))
+    else:
+        path = raw.partition(b"?")[0].decode("latin-1")
+    root = scope.get("root_path", "").removesuffix("/")
+    if _below_root(path, root) is None:  # this server leaves the root out of the path
+        return resolve_dot_segments(path)
+    return _below_root(resolve_dot_segments(path), root)
+
+
+def _below_root(path: str, root: str) -> str | None:
+    """Cut a decoded root off an encoded path: at the slash before which both are the same."""
+    plain = strip_prefix(path, root)
+    if plain is not None or "%" not in path:
+        return plain
+    cut = 0
+    while cut < len(path):
+        cut = path.find("/", cut + 1) if "/" in path[cut + 1 :] else len(path)
+        if unquote(path[:cut]) == root:
+            return path[cut:]
+    return None
+
+
+def _request_head(scope: Scope, path: str) -> Request:
+    headers: Headers = tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in scope["headers"]
+    )
+    query = scope.get("query_string", b"").decode("latin-1")
+    return Request(scope["method"], path, query, headers, transport=scope)
+
+
+async def _read_body(head: Request, receive: Receive, limit: int) -> bytes:
+    """The whole body, never more of it than the limit.
+
+    Raises:
+        ORPCError: PAYLOAD_TOO_LARGE, before reading when the announced length is too much.
+    """
+    if _announced_size(head) > limit:
+        raise ORPCError("PAYLOAD_TOO_LARGE")
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _CallerGoneError
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise ORPCError("PAYLOAD_TOO_LARGE")
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _announced_size(head: Request) -> float:
+    """What content-length says; 0 when it says nothing, infinity when no body is that long."""
+    announced = head.header("content-length") or ""
+    if not (announced.isascii() and announced.isdecimal()):
+        return 0
+    return int(announced) if len(announced) <= _LONGEST_LENGTH else float("inf")
+
+
+async def _while_caller_waits(answer: Coroutine[Any, Any, Response], receive: Receive) -> Response:
+    """Run the call, and cancel it when the caller closes the connection."""
+    call = asyncio.create_task(answer)
+    watch = asyncio.create_task(_until_disconnect(receive))
+    try:
+        await asyncio.wait((call, watch), return_when=asyncio.FIRST_COMPLETED)
+        if call.done():
+            return call.result()
+        raise _CallerGoneError
+    finally:
+        call.cancel()
+        watch.cancel()
+        await asyncio.gather(call, watch, return_exceptions=True)
+
+
+async def _until_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send_response(send: Send, response: Response, method: str) -> None:
+    headers = [
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers
+    ]
+    headers.append((b"content-length", str(len(response.body)).encode("ascii")))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    # HEAD runs the procedure (WIRE.md 5.4); only the body of the answer stays here.
+    body = b"" if method == "HEAD" else response.body
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _answer_lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

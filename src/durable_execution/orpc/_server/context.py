@@ -1,0 +1,59 @@
+"""What a handler and its middlewares know of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from durable_execution.orpc._protocol import Headers
+from durable_execution.orpc._server.declared import ErrorConstructors
+
+
+class RequestHeaders(Mapping[str, str]):
+    """Headers of the request by name in any case; repeated ones joined with `, `."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, headers: Headers = ()) -> None:
+        values: dict[str, str] = {}
+        for name, value in headers:
+            key = name.lower()
+            values[key] = f"{values[key]}, {value}" if key in values else value
+        self._values = values
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        # Values carry credentials, and a repr ends up in logs.
+        return f"RequestHeaders({', '.join(self._values)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallContext:
+    """One call as its procedure sees it.
+
+    Attributes:
+        path: Names from the root of the router to the procedure.
+        context: What the application and the middlewares so far put there.
+        headers: Headers of the request; empty in a direct `call`.
+        errors: Constructors of the errors the procedure declares.
+        last_event_id: Where a caller wants to resume an event stream.
+    """
+
+    path: tuple[str, ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=RequestHeaders)
+    errors: ErrorConstructors = field(default_factory=lambda: ErrorConstructors({}))
+    last_event_id: str | None = None
+
+    def adding(self, context: Mapping[str, Any] | None) -> CallContext:
+        """The same call with more context; a name given again replaces the earlier value."""
+        return replace(self, context={**self.context, **context}) if context else self

@@ -1,0 +1,171 @@
+"""Request in, response out: matcher, codec and call, with no HTTP library (WIRE.md 4.4, 5, 6)."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from durable_execution._codec import UNDEFINED, DecodeError, TypedJson
+from durable_execution.orpc._protocol import (
+    WITHOUT_ENVELOPE,
+    BodyKind,
+    ORPCError,
+    Request,
+    Response,
+    body_kind,
+    check_prefix,
+    data_parameter,
+    match_key,
+    read_envelope,
+    strip_prefix,
+)
+from durable_execution.orpc._server.call import run
+from durable_execution.orpc._server.context import CallContext, RequestHeaders
+from durable_execution.orpc._server.procedure import Procedure
+from durable_execution.orpc._server.router import Router, flatten
+
+ContextSource: TypeAlias = (
+    Mapping[str, Any] | Callable[[Request], Mapping[str, Any] | Awaitable[Mapping[str, Any]]] | None
+)
+"""The first context of every call: one for all, or made for each request, sync or async."""
+
+_MALFORMED: Final = (
+    "Malformed request. Ensure the request body is properly formatted and the 'Content-Type' "
+    "header is set correctly."
+)
+# Lower-case s and e, unlike the default message of the same code (WIRE.md 6.2).
+_MASKED: Final = "Internal server error"
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A procedure that was found, and where."""
+
+    path: tuple[str, ...]
+    procedure: Procedure
+
+
+class ProcedureHandler:
+    """Answers requests from a router. Whatever is sent, the answer is a response, not a raise."""
+
+    def __init__(
+        self,
+        router: Router | Procedure,
+        *,
+        codec: TypedJson,
+        prefix: str = "",
+        context: ContextSource = None,
+        strict_get: bool = True,
+    ) -> None:
+        self._matches = {key: Match(*found) for key, found in flatten(router).items()}
+        self._codec = codec
+        self._prefix = check_prefix(prefix)
+        self._context = context
+        self._strict_get = strict_get
+
+    def match(self, path: str) -> Match | None:
+        """The procedure at a still percent-encoded path without dot segments."""
+        inside = strip_prefix(path, self._prefix)
+        return None if inside is None else self._matches.get(match_key(inside))
+
+    async def handle(self, request: Request) -> Response | None:
+        """The answer, or None when no procedure matches and the application has to answer."""
+        match = self.match(request.path)
+        return None if match is None else await self.answer(match, request)
+
+    async def answer(self, match: Match, request: Request) -> Response:
+        """Decode, check the method, call, encode.
+
+        Raises:
+            asyncio.CancelledError: The call was cancelled from outside.
+        """
+        try:
+            value = self._decode(request)
+            self._check_method(match.procedure, request)
+            ctx = CallContext(
+                path=match.path,
+                context=await self._first_context(request),
+                headers=RequestHeaders(request.headers),
+                last_event_id=request.header("last-event-id"),
+            )
+            return self._response(200, await run(match.procedure, ctx, value))
+        except ORPCError as error:
+            if error.code == "INTERNAL_SERVER_ERROR":
+                _log(match, error)
+            return self._encoded(error, match)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Nobody cancelled this call: the handler awaited something that was.
+            return self._masked(error, match)
+        except Exception as error:
+            return self._masked(error, match)
+
+    def refuse(self, error: ORPCError) -> Response:
+        """The response for a request that never got as far as its procedure."""
+        return self._response(_http_status(error), error.to_json())
+
+    def _decode(self, request: Request) -> object:
+        if request.method == "GET":
+            body = data_parameter(request.query)
+        else:
+            kind = body_kind(request.headers)
+            if kind in WITHOUT_ENVELOPE:
+                return UNDEFINED
+            if kind is not BodyKind.JSON:
+                raise ORPCError(
+                    "UNSUPPORTED_MEDIA_TYPE", f"This server does not read {kind.value} bodies"
+                )
+            body = request.body
+        try:
+            return read_envelope(self._codec, body)
+        except DecodeError as error:
+            raise ORPCError("BAD_REQUEST", _MALFORMED) from error
+
+    def _check_method(self, procedure: Procedure, request: Request) -> None:
+        if self._strict_get and request.method == "GET" and procedure.method != "GET":
+            raise ORPCError("METHOD_NOT_SUPPORTED")
+
+    async def _first_context(self, request: Request) -> Mapping[str, Any]:
+        if not callable(self._context):
+            return self._context or {}
+        made = self._context(request)
+        return await made if inspect.isawaitable(made) else made
+
+    def _encoded(self, error: ORPCError, match: Match) -> Response:
+        try:
+            return self.refuse(error)
+        except Exception as failure:  # the data of the error cannot be encoded
+            return self._masked(failure, match)
+
+    def _masked(self, error: BaseException, match: Match) -> Response:
+        _log(match, error)
+        return self.refuse(ORPCError("INTERNAL_SERVER_ERROR", _MASKED))
+
+    def _response(self, status: int, value: object) -> Response:
+        return Response(status, (("content-type", "application/json"),), self._codec.dumps(value))
+
+
+def reads_body(request: Request) -> bool:
+    """Whether the body plays a part at all; when not, there is no need to receive it."""
+    return request.method != "GET" and body_kind(request.headers) is BodyKind.JSON
+
+
+def _http_status(error: ORPCError) -> int:
+    """The error's own status, unless it is one no HTTP server can send as a final answer."""
+    return error.status if 400 <= error.status <= 999 else 500
+
+
+def _log(match: Match, error: BaseException) -> None:
+    _logger.error(
+        "A procedure failed; its caller sees an internal error only",
+        exc_info=error,
+        extra={"procedure": ".".join(match.path)},
+    )

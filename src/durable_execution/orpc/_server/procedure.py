@@ -1,0 +1,79 @@
+"""A procedure: a handler function with all that its builder was told."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from durable_execution._codec import Schema
+from durable_execution.orpc._server.context import CallContext
+from durable_execution.orpc._server.declared import DeclaredError
+
+HandlerFunction: TypeAlias = Callable[..., Any]
+"""`async def` or `def` taking `(ctx, input)`, `(ctx)` or nothing."""
+
+
+class Next(Protocol):
+    """Goes on with the call: the middlewares that follow, then the handler."""
+
+    def __call__(self, *, context: Mapping[str, Any] | None = None) -> Awaitable[Any]: ...
+
+
+Middleware: TypeAlias = Callable[[CallContext, Any, Next], Awaitable[Any]]
+"""`async def auth(ctx, input, next): ... return await next(context={"user": user})`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """Immutable; made by `rpc.….handler(fn)`. Call it in a test with `call(procedure, input)`.
+
+    Attributes:
+        function: The handler as it was written.
+        parameters: How many of `(ctx, input)` the handler takes.
+        middlewares: Outermost first.
+        input: What the input must be; None lets everything pass.
+        input_at: The input is validated before the middleware of this index.
+        output: What the output must be; None lets everything pass.
+        output_at: The output is validated inside the middlewares before this index.
+        errors: Declared errors by code.
+        method: The declared HTTP method; only GET has an effect (WIRE.md 5).
+    """
+
+    function: HandlerFunction
+    parameters: int
+    middlewares: tuple[Middleware, ...]
+    input: Schema | None
+    input_at: int
+    output: Schema | None
+    output_at: int
+    errors: Mapping[str, DeclaredError]
+    method: str
+
+    async def invoke(self, ctx: CallContext, value: object) -> object:
+        """Run the handler; a plain function runs in a thread and cannot be cancelled there."""
+        arguments = (ctx, value)[: self.parameters]
+        if is_async(self.function):
+            result: object = await self.function(*arguments)
+            return result
+        result = await asyncio.to_thread(_call_without_stop_iteration, self.function, arguments)
+        return await result if inspect.isawaitable(result) else result
+
+
+def is_async(function: Callable[..., object]) -> bool:
+    """Whether calling it gives a coroutine; also true for objects with an async `__call__`."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - looks at the method, not for callability
+    )
+
+
+def _call_without_stop_iteration(
+    function: HandlerFunction, arguments: tuple[object, ...]
+) -> object:
+    """A StopIteration cannot travel through a future: its waiter would hang."""
+    try:
+        return function(*arguments)
+    except StopIteration as error:
+        raise RuntimeError("the handler raised StopIteration") from error

@@ -1,0 +1,83 @@
+"""Routers: nested mappings of names to procedures, flattened once for matching."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from durable_execution.orpc._protocol import encode_path
+from durable_execution.orpc._server.declared import DeclaredError
+from durable_execution.orpc._server.procedure import Middleware, Procedure
+
+Router: TypeAlias = "Mapping[str, Procedure | Router]"
+"""`{"planet": {"find": find, "list": list_planets}, "ping": ping}`."""
+
+_DEEPEST: Final = 64
+
+
+def guard(
+    router: Router,
+    middlewares: tuple[Middleware, ...],
+    errors: Mapping[str, DeclaredError],
+) -> Router:
+    """The router with these middlewares and errors around every procedure in it."""
+    _check(router, ())
+    return {
+        name: _guard_procedure(node, middlewares, errors)
+        if isinstance(node, Procedure)
+        else guard(node, middlewares, errors)
+        for name, node in router.items()
+    }
+
+
+def flatten(router: Router | Procedure) -> dict[str, tuple[tuple[str, ...], Procedure]]:
+    """Every procedure under the URL path that calls it, still percent-encoded.
+
+    Raises:
+        TypeError: A name is not text, or something is neither a procedure nor a router.
+        ValueError: The router contains itself, or a name cannot stand in a URL.
+    """
+    return {encode_path(path): (path, procedure) for path, procedure in _walk(router, ())}
+
+
+def _walk(
+    node: Router | Procedure, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Procedure]]:
+    if isinstance(node, Procedure):
+        yield path, node
+        return
+    _check(node, path)
+    for name, child in node.items():
+        yield from _walk(child, (*path, name))
+
+
+def _check(router: Router, path: tuple[str, ...]) -> None:
+    where = ".".join(("router", *path))
+    if len(path) > _DEEPEST:
+        raise ValueError(f"{where}: deeper than {_DEEPEST} names; does it contain itself?")
+    if not isinstance(router, Mapping):
+        raise TypeError(
+            f"{where}: expected a procedure or a mapping of them, got {type(router).__name__}; "
+            "a function becomes a procedure with rpc.handler(function)"
+        )
+    for name in router:
+        if not isinstance(name, str):
+            raise TypeError(f"{where}: expected names of type str, got {name!r}")
+
+
+def _guard_procedure(
+    procedure: Procedure,
+    middlewares: tuple[Middleware, ...],
+    errors: Mapping[str, DeclaredError],
+) -> Procedure:
+    # A procedure built from the guarding builder already begins with its middlewares.
+    is_guarded = procedure.middlewares[: len(middlewares)] == middlewares
+    added = () if is_guarded else middlewares
+    return replace(
+        procedure,
+        middlewares=(*added, *procedure.middlewares),
+        input_at=procedure.input_at + len(added),
+        output_at=procedure.output_at + len(added),
+        errors={**errors, **procedure.errors},
+    )

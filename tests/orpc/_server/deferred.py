@@ -1,0 +1,73 @@
+"""Recorded exchanges this server does not answer alike yet, by name and with the reason.
+
+Whoever adds the feature deletes the names, and the vectors are replayed from then on.
+"""
+
+from __future__ import annotations
+
+_FILES = "multipart bodies are not read and files not sent"
+_EVENTS = "event streams are neither read nor sent"
+_BATCH = "there is no batch endpoint"
+_CORS = "CORS is left to the middleware of the application"
+_CSRF = "there is no CSRF protection of the server's own"
+_HEADERS = "a procedure cannot add response headers"
+_COMPRESSION = "compression is left to the middleware of the application"
+_CLIENT = "the client fails before anything is sent"
+
+CRAFTED_REQUESTS = {
+    "multipart-file-first": _FILES,
+    "multipart-no-part-content-type": _FILES,
+    "multipart-filename-star": _FILES,
+    "multipart-bad-map-path": _FILES,
+    "multipart-missing-data": _FILES,
+    "multipart-no-maps": _FILES,
+    "multipart-extra-parts-ignored": _FILES,
+    "multipart-no-boundary": _FILES,
+    "sse-input": _EVENTS,
+    "cors-preflight": _CORS,
+    "cors-preflight-unknown-path": _CORS,
+    "cors-simple": _CORS,
+    "cors-error": _CORS,
+    "batch-relative-url-rejected": _BATCH,
+    "batch-legacy-header-value-1": _BATCH,
+    "batch-item-method-get": _BATCH,
+    "batch-bad-json": _BATCH,
+    "batch-item-null": _BATCH,
+    "batch-item-bad-body": _BATCH,
+    "batch-eleven-items": _BATCH,
+    "batch-header-absent": _BATCH,
+    "batch-get-strict": _BATCH,
+    "batch-empty-array": _BATCH,
+    "csrf-wrong-value": _CSRF,
+    "csrf-batch-outer-header": _BATCH,
+    "csrf-batch-item-header-only": _BATCH,
+}
+
+EXCHANGES = {
+    "sse-values-and-return": _EVENTS,
+    "sse-empty": _EVENTS,
+    "sse-primitive-events-undefined-return": _EVENTS,
+    "sse-orpc-error": _EVENTS,
+    "sse-plain-error-masked": _EVENTS,
+    "sse-multiline-string": _EVENTS,
+    "sse-input-over-fetch": _CLIENT,
+    "sse-keepalive-comments": _EVENTS,
+    "sse-no-initial-comment-custom-keepalive": _EVENTS,
+    "file-upload-nested": _FILES,
+    "blob-upload-top-level": _FILES,
+    "file-upload-with-get-link": _FILES,
+    "file-download-top-level": _FILES,
+    "files-download-nested": _FILES,
+    "raw-stream-output": _FILES,
+    "batch-streaming": _BATCH,
+    "batch-buffered": _BATCH,
+    "batch-mixed-methods": _BATCH,
+    "batch-item-returns-file-or-events": _BATCH,
+    "batch-streaming-unmatched": _BATCH,
+    "batch-more-than-max-size": _BATCH,
+    "batch-server-limit": _BATCH,
+    "batch-distinct-headers": _BATCH,
+    "csrf-missing-header": _CSRF,
+    "response-headers-plugin": _HEADERS,
+    "compressed-response": _COMPRESSION,
+}

@@ -1,0 +1,78 @@
+"""The router the golden data was recorded from, written with this package."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, TypedDict
+
+from durable_execution.orpc import UNDEFINED, CallContext, ORPCError, Router, rpc
+
+
+class Limit(TypedDict):
+    retryAfterMs: int
+
+
+_limited = rpc.errors({"LIMIT": {"status": 429, "message": "Slow down", "data": Limit}})
+_earth = {
+    "id": 1,
+    "name": "Earth",
+    "seenAt": datetime(2024, 2, 29, 12, 34, 56, 789_000, tzinfo=UTC),
+}
+
+
+class Recorder:
+    """Remembers what reached a handler."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[tuple[str, ...], Any]] = []
+
+    async def __call__(self, ctx: CallContext, value: Any, proceed: Any) -> Any:
+        self.calls.append((ctx.path, value))
+        return await proceed()
+
+
+def lab_router(recorder: Recorder) -> Router:
+    readable = rpc.route(method="GET")
+    return rpc.use(recorder).router(
+        {
+            "ping": rpc.handler(lambda ctx: "pong"),
+            "nothing": rpc.handler(lambda ctx: UNDEFINED),
+            "echo": rpc.handler(lambda ctx, value: value),
+            "headers": rpc.handler(lambda ctx: ctx.headers["x-client"]),
+            "odd name/é": rpc.handler(lambda ctx: "odd"),
+            "planet": {
+                "find": readable.handler(lambda ctx, value: {"id": value["id"], "name": "Earth"}),
+                "list": readable.handler(lambda ctx: [_earth]),
+                "create": rpc.handler(lambda ctx, value: {"id": 2, **value}),
+            },
+            "errors": {
+                "notFound": rpc.handler(_raise(ORPCError("NOT_FOUND", "Planet 42 not found"))),
+                "notFoundDefaultMessage": rpc.handler(_raise(ORPCError("NOT_FOUND"))),
+                "unauthorized": rpc.handler(_raise(ORPCError("UNAUTHORIZED"))),
+                "unavailable": rpc.handler(_raise(ORPCError("SERVICE_UNAVAILABLE", "try later"))),
+                "boom": rpc.handler(_raise(ValueError("secret"))),
+                "throwsString": rpc.handler(_raise(Exception("secret"))),
+                "customNoStatus": rpc.handler(_raise(ORPCError("MY_CODE"))),
+                "emptyMessage": rpc.handler(_raise(ORPCError("MY_CODE", "", status=409))),
+                "defined": _limited.handler(_defined),
+                "definedByMatch": _limited.handler(_raise_limit({"retryAfterMs": 9})),
+                "definedBadData": _limited.handler(_raise_limit({"retryAfterMs": "soon"})),
+                "badOutput": rpc.output(str).handler(lambda ctx: 42),
+            },
+        }
+    )
+
+
+async def _defined(ctx: CallContext) -> None:
+    raise ctx.errors.LIMIT(data={"retryAfterMs": 250})
+
+
+def _raise_limit(data: object) -> Any:
+    return _raise(ORPCError("LIMIT", status=429, data=data))
+
+
+def _raise(error: Exception) -> Any:
+    async def handler() -> None:
+        raise error
+
+    return handler

@@ -1,0 +1,111 @@
+"""Requests recorded from the TypeScript packages get the recorded answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from vectors.notation import from_notation, load_vectors, same
+
+from durable_execution.orpc import UNDEFINED, RPCHandler
+
+from . import deferred
+from .driver import Answer, ask
+from .lab import Recorder, lab_router
+
+CRAFTED_REQUESTS = load_vectors("crafted_requests.json")
+EXCHANGES = load_vectors("exchanges.json")
+
+# What the recording server was configured with besides its defaults.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "get-allowed-when-strict-get-is-off": {"strict_get": False},
+    "body-limit-exceeded": {"max_body_size": 100},
+}
+
+
+def replayed(vectors: list[dict[str, Any]], left_out: dict[str, str]) -> list[Any]:
+    return [pytest.param(v, id=v["name"]) for v in vectors if v["name"] not in left_out]
+
+
+@pytest.mark.parametrize(
+    ("vectors", "left_out"),
+    [(CRAFTED_REQUESTS, deferred.CRAFTED_REQUESTS), (EXCHANGES, deferred.EXCHANGES)],
+)
+def test_every_deferred_name_is_a_vector(
+    vectors: list[dict[str, Any]], left_out: dict[str, str]
+) -> None:
+    assert left_out.keys() <= {vector["name"] for vector in vectors}
+
+
+@pytest.mark.parametrize("vector", replayed(CRAFTED_REQUESTS, deferred.CRAFTED_REQUESTS))
+async def test_crafted_request_is_answered_as_recorded(vector: dict[str, Any]) -> None:
+    recorder = await replay(vector)
+
+    assert bool(recorder.calls) is vector["procedure_called"]
+    if recorder.calls:
+        assert same(recorder.calls[0][1], from_notation(vector["server_input"]))
+
+
+@pytest.mark.parametrize("vector", replayed(EXCHANGES, deferred.EXCHANGES))
+async def test_exchange_of_the_real_client_is_answered_as_recorded(vector: dict[str, Any]) -> None:
+    recorder = await replay(vector)
+
+    if vector["server_path"] is not None:
+        path, value = recorder.calls[0]
+        assert list(path) == vector["server_path"]
+        assert same(value, from_notation(vector["server_input"]))
+    else:
+        assert recorder.calls == []
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [v for v in EXCHANGES if v["name"].startswith(("file-upload", "blob-upload"))],
+    ids=lambda v: v["name"],
+)
+async def test_body_of_an_unread_kind_is_named_in_a_clear_error(vector: dict[str, Any]) -> None:
+    request = vector["http"][0]["request"]
+    app = RPCHandler({"files": lab_router(Recorder())["planet"]}, prefix="/rpc")
+
+    answer = await ask(
+        app,
+        "/rpc/files/create",
+        request["body"].get("text", ""),
+        headers=[tuple(pair) for pair in request["headers"]],
+    )
+
+    assert answer.error() == {
+        "defined": False,
+        "code": "UNSUPPORTED_MEDIA_TYPE",
+        "status": 415,
+        "message": "This server does not read multipart/form-data bodies",
+    }
+
+
+async def replay(vector: dict[str, Any]) -> Recorder:
+    recorder = Recorder()
+    app = RPCHandler(lab_router(recorder), prefix="/rpc", **OPTIONS.get(vector["name"], {}))
+    assert vector["http"]
+    for exchange in vector["http"]:
+        request, expected = exchange["request"], exchange["response"]
+        answer = await ask(
+            app,
+            request["target"],
+            request["body"]["text"],
+            method=request["method"],
+            headers=[tuple(pair) for pair in request["headers"]],
+        )
+        assert_answer(answer, expected)
+    return recorder
+
+
+def assert_answer(answer: Answer, expected: dict[str, Any]) -> None:
+    headers = {name.lower(): value for name, value in expected["headers"]}
+    assert answer.status == expected["status"]
+    assert answer.headers["content-type"] == headers["content-type"]
+    # Byte for byte: the recorded server writes compact JSON in the same order.
+    assert answer.body.decode() == expected["body"]["text"]
+
+
+def test_undefined_is_what_notation_calls_undefined() -> None:
+    assert from_notation({"$": "undefined"}) is UNDEFINED
