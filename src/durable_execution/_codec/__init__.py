@@ -9,8 +9,10 @@ from .js_collections import JsMap, JsSet
 from .limits import Limits
 from .rule import Rule
 from .scalars import BigInt, RegExp, Url
+from .schema import Schema
 from .typed_json import TypedJson, dumps, loads
 from .undefined import UNDEFINED, Undefined
+from .validation import Issue, ValidationFailed
 
 __all__ = [
     "UNDEFINED",
@@ -18,6 +20,7 @@ __all__ = [
     "DecodeError",
     "EncodeError",
     "Encoded",
+    "Issue",
     "JsDate",
     "JsMap",
     "JsSet",
@@ -26,9 +29,11 @@ __all__ = [
     "RegExp",
     "RejectedEnvelope",
     "Rule",
+    "Schema",
     "TypedJson",
     "Undefined",
     "Url",
+    "ValidationFailed",
     "dumps",
     "loads",
 ]

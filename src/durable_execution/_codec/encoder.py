@@ -22,6 +22,7 @@ from .errors import EncodeError
 from .js_collections import JsMap, JsSet
 from .json_text import number_text
 from .limits import Limits
+from .plain import is_plain_leaf
 from .rule import Rule
 from .scalars import MAX_SAFE_INTEGER, BigInt, RegExp, Url
 from .undefined import UNDEFINED, Undefined
@@ -29,40 +30,6 @@ from .undefined import UNDEFINED, Undefined
 BIGINT, DATE, NAN, UNDEFINED_TAG, URL, REGEXP, SET, MAP = range(8)
 
 Meta = list[list[Any]]
-
-
-def is_plain(value: object, depth: int, budget: list[int]) -> bool:
-    """Whether msgspec writes this value exactly as JavaScript would, without any tag.
-
-    Args:
-        value: what is to be encoded.
-        depth: levels of nesting left; a deeper value is not plain.
-        budget: one number, the values left; shared by the recursion.
-    """
-    kind = type(value)
-    if kind is dict:
-        if "__proto__" in value:  # type: ignore[operator] # the exact type is known
-            return False
-        items: Iterable[object] = value.values()  # type: ignore[attr-defined]
-        if not all(type(key) is str for key in value):  # type: ignore[attr-defined]
-            return False
-    elif kind is list:
-        items = value  # type: ignore[assignment]
-    else:
-        return _is_plain_leaf(value)
-    budget[0] -= len(value)  # type: ignore[arg-type]
-    if depth < 1 or budget[0] < 0:
-        return False
-    for item in items:
-        kind = type(item)
-        if kind is str or kind is bool or item is None:
-            continue
-        if kind is int:
-            if not -MAX_SAFE_INTEGER <= item <= MAX_SAFE_INTEGER:  # type: ignore[operator]
-                return False
-        elif not is_plain(item, depth - 1, budget):
-            return False
-    return True
 
 
 def encode(value: object, rules: tuple[Rule, ...], limits: Limits) -> tuple[object, Meta]:
@@ -166,15 +133,6 @@ class _Inside:
 _Visit = Callable[[_Walk, Any], object]
 
 
-def _is_plain_leaf(value: object) -> bool:
-    if type(value) is float:
-        # Outside of these bounds, and for whole numbers, msgspec's notation differs.
-        return 1e-4 <= abs(value) < 1e15 and not value.is_integer()
-    if type(value) is int:
-        return -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
-    return value is None or type(value) is str or type(value) is bool
-
-
 def _itself(walk: _Walk, value: object) -> object:
     return value
 
@@ -205,7 +163,7 @@ def _float(walk: _Walk, value: float) -> object:
         raise walk.error("infinity would arrive as null; send a string or None instead")
     if value.is_integer() and abs(value) <= MAX_SAFE_INTEGER:
         return int(value)
-    return float(value) if _is_plain_leaf(value) else msgspec.Raw(number_text(value).encode())
+    return float(value) if is_plain_leaf(value) else msgspec.Raw(number_text(value).encode())
 
 
 def _text(walk: _Walk, value: str) -> str:

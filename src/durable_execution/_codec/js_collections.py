@@ -112,7 +112,7 @@ def _identity(value: object) -> object:
     if isinstance(value, bool):
         return ("boolean", value)
     if isinstance(value, float):
-        return value if value == value else _NAN  # noqa: PLR0124 - only NaN differs from itself
+        return value if value == value else _NAN
     if isinstance(value, int):
         is_bigint = isinstance(value, BigInt) or abs(value) > MAX_SAFE_INTEGER
         return ("bigint", int(value)) if is_bigint else value

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from itertools import accumulate
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
 from .errors import JsonSyntaxError
 from .limits import Limits
 from .scalars import MAX_SAFE_INTEGER
+
+T = TypeVar("T")
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder()
@@ -75,6 +77,21 @@ def read_json(text: bytes | str, limits: Limits) -> Any:
     except RecursionError:
         raise _too_deep(limits) from None
     return _read_leniently(payload, limits)
+
+
+def read_by_type(payload: bytes, decoder: msgspec.json.Decoder[T], limits: Limits) -> T | None:
+    """Read and convert in one step; None when that needs the long way, for whatever reason.
+
+    Raises:
+        JsonSyntaxError: the text exceeds `max_bytes` or `max_depth`.
+    """
+    payload = _bounded(payload, limits)
+    if _has_unusual_numbers(payload):
+        return None
+    try:
+        return decoder.decode(payload)
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _bounded(text: bytes | str, limits: Limits) -> bytes:

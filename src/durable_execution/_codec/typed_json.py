@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from .decoder import built_in_tags, decode
-from .encoder import Meta, encode, is_plain
+from .encoder import Meta, encode
 from .errors import EncodeError, RejectedEnvelope
 from .json_text import read_json, write_json
 from .limits import Limits
+from .plain import is_plain
 from .rule import Rule
 from .undefined import UNDEFINED
 
