@@ -1,0 +1,33 @@
+"""Calling procedures: a link carries calls to a server, a client gives them attribute names."""
+
+from __future__ import annotations
+
+from durable_execution.orpc._client.asgi_sender import AsgiSender
+from durable_execution.orpc._client.client import Link, ORPCClient, create_orpc_client
+from durable_execution.orpc._client.error import (
+    RPCClientError,
+    RPCConnectionError,
+    RPCResponseError,
+    RPCTimeoutError,
+)
+from durable_execution.orpc._client.headers import HeaderMapping, HeaderSource
+from durable_execution.orpc._client.link import RPCLink
+from durable_execution.orpc._client.safe import SafeResult, safe
+from durable_execution.orpc._client.sender import Sender
+
+__all__ = [
+    "AsgiSender",
+    "HeaderMapping",
+    "HeaderSource",
+    "Link",
+    "ORPCClient",
+    "RPCClientError",
+    "RPCConnectionError",
+    "RPCLink",
+    "RPCResponseError",
+    "RPCTimeoutError",
+    "SafeResult",
+    "Sender",
+    "create_orpc_client",
+    "safe",
+]

@@ -1,0 +1,162 @@
+"""A client whose attributes are the names of procedures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar, overload
+
+from durable_execution._codec import UNDEFINED, Schema, Undefined, ValidationFailed
+from durable_execution.orpc._client.error import RPCResponseError
+from durable_execution.orpc._client.headers import HeaderMapping
+from durable_execution.orpc._client.timeout import Timeout
+
+T = TypeVar("T")
+
+
+class Link(Protocol):
+    """Carries one call to wherever the procedures live; `RPCLink` is the one over HTTP."""
+
+    async def call(
+        self,
+        path: Sequence[str],
+        input: object = UNDEFINED,  # noqa: A002 - the protocol's own word
+        *,
+        headers: HeaderMapping | None = None,
+        timeout: Timeout | Undefined = UNDEFINED,
+        last_event_id: str | None = None,
+    ) -> object:
+        """The decoded output, or whatever `RPCLink.call` raises."""
+        ...
+
+
+class ORPCClient:
+    """A place in the tree of procedures: attributes and items lead deeper, a call calls.
+
+        planet = await client.planets.find({"id": 1})
+        planet = await client.planets.find({"id": 1}, output=Planet)
+        answer = await client["odd name"]()
+
+    Names that begin with an underscore need the item form: copying, pickling, notebooks and
+    inspection look such attributes up, and must not find a procedure.
+    """
+
+    __slots__ = ("_link", "_path")
+
+    _link: Link
+    _path: tuple[str, ...]
+
+    def __init__(self, link: Link, path: tuple[str, ...] = ()) -> None:
+        self._link = link
+        self._path = path
+
+    def __getattr__(self, name: str) -> ORPCClient:
+        if name.startswith("_"):
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}; "
+                f"a procedure of that name is client[{name!r}]"
+            )
+        return ORPCClient(self._link, (*self._path, name))
+
+    def __getitem__(self, name: str) -> ORPCClient:
+        if not isinstance(name, str):
+            raise TypeError(f"procedure name: expected str, got {type(name).__name__}")
+        return ORPCClient(self._link, (*self._path, name))
+
+    # Without it, `in` and `for` would ask for client[0], client[1] and so on.
+    __iter__ = None
+    __contains__ = None
+
+    @overload
+    async def __call__(
+        self,
+        input: object = ...,
+        *,
+        output: type[T],
+        headers: HeaderMapping | None = ...,
+        timeout: Timeout | Undefined = ...,
+        last_event_id: str | None = ...,
+    ) -> T: ...
+
+    @overload
+    async def __call__(
+        self,
+        input: object = ...,
+        *,
+        output: object = ...,
+        headers: HeaderMapping | None = ...,
+        timeout: Timeout | Undefined = ...,
+        last_event_id: str | None = ...,
+    ) -> Any: ...
+
+    async def __call__(
+        self,
+        input: object = UNDEFINED,  # noqa: A002 - the protocol's own word
+        *,
+        output: object = Any,
+        headers: HeaderMapping | None = None,
+        timeout: Timeout | Undefined = UNDEFINED,
+        last_event_id: str | None = None,
+    ) -> Any:
+        """Call the procedure at this place and return its output.
+
+        Args:
+            input: Left out means undefined.
+            output: The type of the result, any hint the codec knows; `Any` leaves it as decoded.
+            headers: Added to those of the link, and stronger than them.
+            timeout: Seconds or a timedelta, None for no limit; left out means the link's.
+            last_event_id: Where to resume an event stream.
+
+        Raises:
+            ORPCError: The server says no.
+            RPCClientError: There is no answer, or it cannot be read as `output`.
+            EncodeError: The input has no wire form.
+            TypeError, ValueError: An argument is unusable; nothing was sent.
+        """
+        schema = _schema(output)
+        value = await self._link.call(
+            self._path, input, headers=headers, timeout=timeout, last_event_id=last_event_id
+        )
+        try:
+            return schema.convert(value, root="output")
+        except ValidationFailed as error:
+            name = ".".join(self._path)
+            raise RPCResponseError(
+                f"{name}: the answer is not what was asked for: {error}"
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"<ORPCClient {'/'.join(self._path) or '/'}>"
+
+    # A client is a name and a link: a copy would share the link anyway.
+    def __copy__(self) -> ORPCClient:
+        return self
+
+    def __deepcopy__(self, memo: object) -> ORPCClient:
+        return self
+
+
+def create_orpc_client(link: Link, path: Sequence[str] = ()) -> ORPCClient:
+    """A client of the procedures behind a link, or of those below `path`.
+
+    The client owns nothing: close the link.
+
+    Raises:
+        TypeError: The path is not a sequence of names.
+    """
+    if isinstance(path, str) or not all(isinstance(name, str) for name in path):
+        raise TypeError(f"path: expected a sequence of names such as ['planets'], got {path!r}")
+    return ORPCClient(link, tuple(path))
+
+
+def _schema(hint: object) -> Schema[Any]:
+    try:
+        return _cached_schema(hint)
+    except TypeError:
+        # Not hashable, or not supported: then this raises again and says so.
+        return Schema(hint)
+
+
+@lru_cache(maxsize=512)
+def _cached_schema(hint: object) -> Schema[Any]:
+    return Schema(hint)

@@ -1,0 +1,183 @@
+"""The link over HTTP: a codec, a sender, and the policy of a call around them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Final, NoReturn, Self
+
+from durable_execution._codec import UNDEFINED, Limits, Rule, TypedJson, Undefined
+from durable_execution.orpc._client.base_url import base_url
+from durable_execution.orpc._client.codec import METHODS, LinkCodec, Method
+from durable_execution.orpc._client.error import (
+    RPCClientError,
+    RPCResponseError,
+    RPCTimeoutError,
+)
+from durable_execution.orpc._client.headers import (
+    HeaderMapping,
+    HeaderSource,
+    headers_of,
+    wire_headers,
+)
+from durable_execution.orpc._client.sender import Sender, too_large
+from durable_execution.orpc._client.timeout import Timeout, seconds_of
+from durable_execution.orpc._protocol import Response
+
+MAX_RESPONSE_SIZE: Final = 32 * 1024 * 1024
+
+MethodSource = Method | Callable[[Sequence[str], object], Method]
+"""The method of every call, or a function of procedure path and input."""
+
+
+class RPCLink:
+    """Carries calls to an oRPC server over HTTP.
+
+        async with RPCLink("https://example.com/rpc", headers={"authorization": token}) as link:
+            client = create_orpc_client(link)
+            print(await client.ping())
+
+    One link serves many calls at once, from any number of event loops; it keeps a pool of
+    connections for each loop until it is closed.
+
+    Args:
+        url: Where the procedures are mounted, absolute. A query is sent with every call.
+        headers: Sent with every call; a function is asked before each, inside the timeout.
+        method: How calls are sent. A GET whose URL grows too long is sent as POST.
+        timeout: Seconds or a timedelta for a whole call, None for no limit.
+        sender: The transport; left out, aiohttp. The link owns it and closes it.
+        max_response_size: Bytes, after decompression.
+        rules: Extra types for the codec, the same as on the server (WIRE.md 2.4).
+
+    Raises:
+        TypeError, ValueError: An argument is unusable; the message names it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: HeaderSource | None = None,
+        method: MethodSource = "POST",
+        timeout: Timeout = 30.0,
+        sender: Sender | None = None,
+        max_response_size: int = MAX_RESPONSE_SIZE,
+        rules: Sequence[Rule] = (),
+    ) -> None:
+        if type(max_response_size) is not int or max_response_size < 1:
+            raise ValueError(
+                f"max_response_size: expected a positive int, got {max_response_size!r}"
+            )
+        if headers is not None and not callable(headers):
+            headers = wire_headers(headers)
+        self._url = url
+        self._headers = headers
+        self._method = method if callable(method) else _checked_method(method)
+        self._timeout = seconds_of(timeout)
+        self._sender = sender
+        self._max_response_size = max_response_size
+        self._is_closed = False
+        # The limits of the codec hold for requests too, which this number does not speak of.
+        limits = Limits(max_bytes=max(max_response_size, Limits().max_bytes))
+        self._codec = LinkCodec(base_url(url), TypedJson(rules=rules, limits=limits))
+
+    async def call(
+        self,
+        path: Sequence[str],
+        input: object = UNDEFINED,  # noqa: A002 - the protocol's own word
+        *,
+        headers: HeaderMapping | None = None,
+        timeout: Timeout | Undefined = UNDEFINED,
+        last_event_id: str | None = None,
+    ) -> object:
+        """Call the procedure at `path` and return its decoded output.
+
+        Raises:
+            ORPCError: The server says no.
+            RPCConnectionError: No connection, or it broke.
+            RPCTimeoutError: No complete answer in time.
+            RPCResponseError: The answer cannot be read.
+            EncodeError: The input has no wire form; nothing was sent.
+            TypeError, ValueError: An argument is unusable; nothing was sent.
+            RuntimeError: The link is closed.
+        """
+        if self._is_closed:
+            raise RuntimeError(f"{self!r} is closed")
+        seconds = self._timeout if isinstance(timeout, Undefined) else seconds_of(timeout)
+        extra = wire_headers(headers or {})
+        if last_event_id is not None:
+            extra |= wire_headers({"last-event-id": last_event_id})
+        try:
+            response = await self._exchange(tuple(path), input, extra, seconds)
+            return self._codec.decode(response)
+        except RPCClientError as error:
+            error.add_note(f"while calling {'.'.join(path)} at {self._origin_and_path}")
+            raise
+
+    async def aclose(self) -> None:
+        """Close the connections. Closing twice is allowed; calls afterwards are refused."""
+        self._is_closed = True
+        if self._sender is not None:
+            await self._sender.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<RPCLink {self._origin_and_path}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("RPCLink cannot be pickled: it holds connections; make one in each process")
+
+    async def _exchange(
+        self, path: tuple[str, ...], value: object, extra: dict[str, str], seconds: float | None
+    ) -> Response:
+        try:
+            async with asyncio.timeout(seconds) as deadline:
+                headers = await headers_of(self._headers) | extra
+                method = self._method_of(path, value)
+                request = self._codec.encode(path, value, method=method, headers=headers)
+                response = await self._opened_sender().send(
+                    request, max_response_size=self._max_response_size
+                )
+        except TimeoutError as error:
+            # A timeout of the application's own header function is not ours to rename.
+            if not deadline.expired():
+                raise
+            raise RPCTimeoutError(f"No answer within {seconds:g} seconds") from error
+        if len(response.body) > self._max_response_size:
+            raise RPCResponseError(too_large(self._max_response_size))
+        return response
+
+    def _method_of(self, path: tuple[str, ...], value: object) -> str:
+        return (
+            _checked_method(self._method(path, value)) if callable(self._method) else self._method
+        )
+
+    def _opened_sender(self) -> Sender:
+        if self._sender is None:
+            # Loaded by the first call: a program that only defines clients pays nothing for it.
+            from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
+
+            self._sender = AiohttpSender()
+        return self._sender
+
+    @property
+    def _origin_and_path(self) -> str:
+        """Without the query, which may hold a secret."""
+        return self._url.partition("?")[0]
+
+
+def _checked_method(method: str) -> str:
+    if method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(sorted(METHODS))}, got {method!r}")
+    return method

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+from durable_execution.orpc._client import RPCConnectionError, RPCLink, RPCResponseError
+from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
+from durable_execution.orpc._protocol import Request
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[[Handler], Awaitable[str]]]:
+    """Starts an HTTP server on loopback that answers everything with one handler."""
+    runners: list[web.ServerRunner] = []
+
+    async def start(handler: Handler) -> str:
+        runner = web.ServerRunner(web.Server(handler))
+        runners.append(runner)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def listen() -> AsyncIterator[Callable[[Peer], Awaitable[str]]]:
+    """Starts a peer that speaks bytes, for what no HTTP server would do."""
+    servers: list[asyncio.Server] = []
+
+    async def start(peer: Peer) -> str:
+        async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await peer(reader, writer)
+            writer.close()
+
+        server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+        servers.append(server)
+        return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+    yield start
+    for server in servers:
+        server.close()
+        await server.wait_closed()
+
+
+Serve = Callable[[Handler], Awaitable[str]]
+Listen = Callable[[Peer], Awaitable[str]]
+
+
+async def test_path_and_query_travel_exactly_as_written(serve: Serve) -> None:
+    targets: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        targets.append(request.raw_path)
+        return web.Response(body=b"{}", headers=JSON)
+
+    async with RPCLink(f"{await serve(handler)}/rpc?a=%7e+b", method="GET") as link:
+        await link.call(["a/b", "(é)"])
+    assert targets == ["/rpc/a%2Fb/(%C3%A9)?a=%7e+b&data=%7B%7D"]
+
+
+async def test_redirect_is_not_followed(serve: Serve) -> None:
+    paths: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        paths.append(request.path)
+        headers = {**JSON, "location": "/elsewhere"}
+        return web.Response(status=302, body=b'{"json":"from 302"}', headers=headers)
+
+    async with RPCLink(await serve(handler)) as link:
+        assert await link.call(["x"]) == "from 302"
+    assert paths == ["/x"]
+
+
+async def test_cookies_are_not_kept(serve: Serve) -> None:
+    cookies: list[str | None] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        cookies.append(request.headers.get("cookie"))
+        return web.Response(body=b"{}", headers={**JSON, "set-cookie": "a=1; Path=/"})
+
+    # Cookies of a bare IP address are never kept, so the name matters.
+    url = (await serve(handler)).replace("127.0.0.1", "localhost")
+    async with RPCLink(url) as link:
+        await link.call(["x"])
+        await link.call(["x"])
+    assert cookies == [None, None]
+
+
+async def test_connection_is_used_again(serve: Serve) -> None:
+    ports: list[int] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        ports.append(request.transport.get_extra_info("peername")[1])
+        return web.Response(body=b"{}", headers=JSON)
+
+    async with RPCLink(await serve(handler)) as link:
+        await link.call(["x"])
+        await link.call(["x"])
+    assert len(ports) == 2
+    assert len(set(ports)) == 1
+
+
+async def test_gzipped_answer_is_read(serve: Serve) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        headers = {**JSON, "content-encoding": "gzip"}
+        return web.Response(body=gzip.compress(b'{"json":"packed"}'), headers=headers)
+
+    async with RPCLink(await serve(handler)) as link:
+        assert await link.call(["x"]) == "packed"
+
+
+async def test_small_answer_that_unpacks_into_a_huge_one_is_cut_off(serve: Serve) -> None:
+    packed = gzip.compress(b" " * 5_000_000)
+    assert len(packed) < 10_000
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(body=packed, headers={**JSON, "content-encoding": "gzip"})
+
+    async with RPCLink(await serve(handler), max_response_size=1_000_000) as link:
+        with pytest.raises(RPCResponseError, match="larger than 1000000 bytes"):
+            await link.call(["x"])
+
+
+async def test_announced_length_over_the_limit_is_not_even_read(listen: Listen) -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        # The body never comes: only a client that trusts the length can answer.
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n")
+        await reader.read()
+
+    async with RPCLink(await listen(peer), max_response_size=1000) as link:
+        with pytest.raises(RPCResponseError, match="larger than 1000 bytes"):
+            await link.call(["x"])
+
+
+async def test_answer_without_length_is_cut_off_while_it_streams(listen: Listen) -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 2000)
+        await reader.read()
+
+    async with RPCLink(await listen(peer), max_response_size=1000) as link:
+        with pytest.raises(RPCResponseError, match="larger than 1000 bytes"):
+            await link.call(["x"])
+
+
+async def test_refused_connection_says_that_nothing_was_sent() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        async with RPCLink(f"http://127.0.0.1:{unused.getsockname()[1]}") as link:
+            with pytest.raises(RPCConnectionError, match="Cannot connect") as caught:
+                await link.call(["x"])
+    assert not caught.value.was_sent
+    assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"], ids=["nothing", "a part"]
+)
+async def test_connection_that_breaks_says_that_the_call_may_have_run(
+    listen: Listen, answer: bytes
+) -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+
+    async with RPCLink(await listen(peer)) as link:
+        with pytest.raises(RPCConnectionError, match=r"The connection broke: .") as caught:
+            await link.call(["x"])
+    assert caught.value.was_sent
+
+
+async def test_answer_in_another_protocol_is_named(listen: Listen) -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"220 mail.example ESMTP\r\n\r\n")
+
+    async with RPCLink(await listen(peer)) as link:
+        with pytest.raises(RPCResponseError, match="did not answer in HTTP"):
+            await link.call(["x"])
+
+
+async def test_cancelled_call_gives_up_its_connection(listen: Listen) -> None:
+    arrived, left = asyncio.Event(), asyncio.Event()
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        arrived.set()
+        await reader.read()
+        left.set()
+
+    async with RPCLink(await listen(peer)) as link:
+        call = asyncio.create_task(link.call(["x"]))
+        await arrived.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.wait_for(left.wait(), 5)
+
+
+async def test_one_link_serves_several_loops_and_closes_all_their_pools(serve: Serve) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(body=b'{"json":1}', headers=JSON)
+
+    link = RPCLink(await serve(handler))
+    elsewhere = asyncio.new_event_loop()
+    thread = threading.Thread(target=elsewhere.run_forever)
+    thread.start()
+    try:
+        there = asyncio.run_coroutine_threadsafe(link.call(["x"]), elsewhere)
+        assert await asyncio.wrap_future(there) == 1
+        assert await link.call(["x"]) == 1
+        await link.aclose()
+    finally:
+        elsewhere.call_soon_threadsafe(elsewhere.stop)
+        thread.join()
+        elsewhere.close()
+    # A pool left open would warn when collected, and warnings are errors here.
+
+
+async def test_closed_sender_refuses_requests() -> None:
+    sender = AiohttpSender()
+    await sender.aclose()
+    await sender.aclose()
+    with pytest.raises(RuntimeError, match="AiohttpSender is closed"):
+        await sender.send(Request("POST", "/x", origin="http://localhost"), max_response_size=1)

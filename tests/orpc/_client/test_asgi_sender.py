@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from durable_execution.orpc._client import (
+    AsgiSender,
+    RPCConnectionError,
+    RPCLink,
+    RPCResponseError,
+    RPCTimeoutError,
+)
+from durable_execution.orpc._protocol import ORPCError
+
+URL = "http://localhost:8080/rpc"
+START = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"Content-Type", b"application/json")],
+}
+
+
+def link_to(app: Any, **options: Any) -> RPCLink:
+    return RPCLink(URL, sender=AsgiSender(app), **options)
+
+
+async def echo_scope(scope: Any, receive: Any, send: Any) -> None:
+    seen.append((scope, await receive()))
+    await send(START)
+    await send({"type": "http.response.body", "body": b'{"json":', "more_body": True})
+    await send({"type": "http.response.body", "body": b"1}"})
+
+
+seen: list[Any] = []
+
+
+async def test_application_sees_an_ordinary_request() -> None:
+    seen.clear()
+    assert await link_to(echo_scope, headers={"x-a": "1"}).call(["a/b", "é"], 1) == 1
+    [(scope, message)] = seen
+    assert scope["path"] == "/rpc/a/b/é"
+    assert scope["raw_path"] == b"/rpc/a%2Fb/%C3%A9"
+    assert (scope["type"], scope["method"], scope["scheme"]) == ("http", "POST", "http")
+    assert scope["server"] == ("localhost", 8080)
+    assert dict(scope["headers"]) == {
+        b"x-a": b"1",
+        b"content-type": b"application/json",
+        b"host": b"localhost:8080",
+        b"content-length": b"10",
+    }
+    assert message == {"type": "http.request", "body": b'{"json":1}', "more_body": False}
+
+
+async def test_query_reaches_the_application_encoded() -> None:
+    seen.clear()
+    await link_to(echo_scope, method="GET").call(["x"])
+    assert seen[0][0]["query_string"] == b"data=%7B%7D"
+
+
+async def test_error_of_the_application_is_the_cause_of_a_broken_connection() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise LookupError("inside")
+
+    with pytest.raises(RPCConnectionError, match="failed before its answer") as caught:
+        await link_to(app).call(["x"])
+    assert isinstance(caught.value.__cause__, LookupError)
+    assert caught.value.was_sent
+
+
+async def test_error_after_a_complete_answer_is_logged_and_the_answer_kept(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({**START, "status": 500})
+        await send({"type": "http.response.body", "body": b""})
+        raise LookupError("inside")
+
+    with caplog.at_level(logging.ERROR), pytest.raises(ORPCError) as caught:
+        await link_to(app).call(["x"])
+    assert caught.value.status == 500
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [LookupError]
+
+
+async def test_application_that_returns_without_an_answer_is_a_broken_connection() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+
+    with pytest.raises(RPCConnectionError, match="ended without an answer"):
+        await link_to(app).call(["x"])
+
+
+async def test_endless_answer_is_cut_off() -> None:
+    sent = 0
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal sent
+        await send(START)
+        while True:
+            await send({"type": "http.response.body", "body": b"x" * 100, "more_body": True})
+            sent += 1
+
+    with pytest.raises(RPCResponseError, match="larger than 1000 bytes"):
+        await link_to(app, max_response_size=1000).call(["x"])
+    assert sent == 10
+
+
+async def test_timeout_cancels_the_application() -> None:
+    cancelled = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    with pytest.raises(RPCTimeoutError):
+        await link_to(app, timeout=0.01).call(["x"])
+    assert cancelled.is_set()
+
+
+async def test_disconnect_is_told_only_after_the_answer() -> None:
+    told: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        waiting = asyncio.create_task(receive())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await send(START)
+        await send({"type": "http.response.body", "body": b"{}"})
+        told.append((await waiting)["type"])
+
+    await link_to(app).call(["x"])
+    assert told == ["http.disconnect"]
+
+
+async def test_closed_sender_refuses_calls() -> None:
+    sender = AsgiSender(echo_scope)
+    await sender.aclose()
+    with pytest.raises(RuntimeError, match="AsgiSender is closed"):
+        await RPCLink(URL, sender=sender).call(["x"])
