@@ -10,6 +10,8 @@ import { z } from 'zod'
 const procedures = os.$context()
 const readable = procedures.route({ method: 'GET' })
 
+let underway = 0 // calls of `slow` that have not ended
+
 const planet = {
   find: readable
     .input(z.object({ id: z.number().int().positive() }))
@@ -45,9 +47,15 @@ const router = {
   rich: procedures.handler(() => rich()),
   request: readable.handler(({ context, input }) => ({ ...context, input })),
   slow: procedures.handler(async ({ input, signal }) => {
-    await delay(input.ms, undefined, { signal })
+    underway += 1
+    try {
+      await delay(input.ms, undefined, { signal })
+    } finally {
+      underway -= 1
+    }
     return 'late'
   }),
+  underway: procedures.handler(() => underway),
   count: procedures.handler(async function* () {
     yield 1
   }),
