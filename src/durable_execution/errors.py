@@ -25,7 +25,7 @@ MAX_STORED_MESSAGE_LENGTH: Final = 10_000
 """Characters of an error's message that are stored; the rest is cut, and says so."""
 
 
-class StoredError(msgspec.Struct, frozen=True, kw_only=True):
+class StoredError(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An error as an execution keeps it and as views show it: the reference's four fields."""
 
     error_type: ErrorType = "generic"

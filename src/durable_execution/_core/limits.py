@@ -13,6 +13,7 @@ MAX_TASK_ID_LENGTH: Final = 255
 MAX_SLEEPING_ID_LENGTH: Final = 255
 MAX_EXECUTION_ID_LENGTH: Final = 64
 MAX_RETRIES: Final = 1000
+MAX_LOOP_ATTEMPTS: Final = 1_000_000
 MAX_BASE_DELAY_MS: Final = 3_600_000
 MIN_DELAY_MULTIPLIER: Final = 0.1
 MAX_DELAY_MULTIPLIER: Final = 10.0
@@ -55,7 +56,7 @@ def to_ms(name: str, value: float | timedelta, low_ms: int, high_ms: int) -> int
     """
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+    elif type(value) in (int, float):  # not isinstance: a bool is no duration
         seconds = value
     else:
         raise InvalidOptionError(f"{name} must be seconds or a timedelta, got {value!r}")

@@ -12,7 +12,6 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 
 from durable_execution._core.context import ParentTaskExecutionSummary, TaskExecutionSummary
 from durable_execution._core.retry import RetryOptions
-from durable_execution._core.status import ErroredStatus
 from durable_execution.errors import StoredError
 
 OutputT = TypeVar("OutputT")
@@ -156,37 +155,3 @@ TaskExecution: TypeAlias = (
     | FinalizeFailedTaskExecution
     | CancelledTaskExecution
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CompletedChild:
-    """A child that ended well, as its parent's finalize task sees it."""
-
-    task_id: str
-    execution_id: str
-    status: Literal["completed"] = "completed"
-    output: object
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ErroredChild:
-    """A child that did not end well."""
-
-    task_id: str
-    execution_id: str
-    status: ErroredStatus
-    error: StoredError
-
-
-FinishedChild: TypeAlias = CompletedChild | ErroredChild
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ParentTaskResult(Generic[OutputT]):
-    """What became of a parent task: its run's output, and every child, failed or not.
-
-    The input of a finalize task, and the output of a parent task without one.
-    """
-
-    output: OutputT
-    children: tuple[FinishedChild, ...]

@@ -1,0 +1,101 @@
+"""What a task function's signature says: whether it takes an input, and its types."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from durable_execution._codec import Schema
+from durable_execution.errors import InvalidOptionError
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The types of a task function; `Any` where there is no hint."""
+
+    name: str
+    takes_input: bool
+    input: Any
+    output: Any
+
+
+def read_signature(
+    function: Callable[..., Any],
+    local_names: Mapping[str, Any] | None = None,
+    *,
+    with_hints: bool = True,
+) -> Signature:
+    """Read the hints of a function that takes `(ctx)` or `(ctx, input)`.
+
+    `local_names` are names known where the function was defined, for hints that name a class of an
+    enclosing function.
+
+    Raises:
+        InvalidOptionError: It takes other arguments, or a hint names something unknown.
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    parameters = [
+        parameter
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    required = [parameter for parameter in parameters if parameter.default is parameter.empty]
+    if not len(parameters) >= 1 or len(required) > 2:
+        raise InvalidOptionError(
+            f"task function {name} must take (ctx) or (ctx, input), "
+            f"got ({', '.join(parameter.name for parameter in parameters)})"
+        )
+    hints = _hints_of(function, name, local_names) if with_hints else {}
+    takes_input = len(parameters) > 1
+    return Signature(
+        name=name,
+        takes_input=takes_input,
+        input=hints.get(parameters[1].name, Any) if takes_input else None,
+        output=_awaited(hints.get("return", Any)),
+    )
+
+
+def schema_for(hint: Any, what: str) -> Schema[Any]:
+    """Compile a hint, or raise InvalidOptionError saying which hint of what cannot be used."""
+    try:
+        return Schema(hint)
+    except TypeError as error:
+        raise InvalidOptionError(f"{what}: {error}") from error
+
+
+def is_coroutine_function(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives a coroutine: also for partials and objects with `async __call__`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - the method itself is looked at
+    )
+
+
+def _hints_of(
+    function: Callable[..., Any], name: str, local_names: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not inspect.isroutine(function):
+        function = type(function).__call__
+    try:
+        return typing.get_type_hints(function, localns=dict(local_names or {}), include_extras=True)
+    except NameError as error:
+        raise InvalidOptionError(
+            f"type hint of task function {name} names something unknown: {error}; "
+            "import it outside TYPE_CHECKING, or define it before the function"
+        ) from error
+
+
+def _awaited(hint: Any) -> Any:
+    """Unwrap `Awaitable[T]`, which a plain function may declare and return."""
+    origin = typing.get_origin(hint)
+    if isinstance(origin, type) and issubclass(origin, Awaitable):
+        arguments = typing.get_args(hint)
+        return arguments[-1] if arguments else Any
+    return hint
