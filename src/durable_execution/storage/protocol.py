@@ -70,9 +70,25 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     now: int
     """The storage's clock."""
     was_known: bool
-    """Whether the executor was registered before this beat; False: new, or given up for dead."""
+    """Whether the executor was registered before this beat.
+
+    False: it is new, it signed off, or its lease was over and it was forgotten.
+    """
+    found_dead: bool = False
+    """Whether some executor's lease is over or signed off, so that `orphans` is worth a call."""
     lost: tuple[str, ...] = ()
     """Held rows that are no longer the executor's: cancelled, finished or rescued elsewhere."""
+
+
+class Sleepers(msgspec.Struct, frozen=True, kw_only=True):
+    """Sleeping rows past their expiry, the earliest first, and when to ask again.
+
+    `next_expires_at` is set when fewer rows than the limit were found: the earliest expiry of a
+    sleeping row that still lies in the future, or None when there is none.
+    """
+
+    records: tuple[ExecutionRecord, ...]
+    next_expires_at: int | None = None
 
 
 class Storage(Protocol):
@@ -117,8 +133,22 @@ class Storage(Protocol):
         """Return the sleeping row with that unique id, finished or not."""
         ...
 
-    async def children_of(self, parent_execution_ids: Sequence[str]) -> list[ExecutionRecord]:
-        """Return the children of these parents: by parent, by index, a finalize child last."""
+    async def children_of(
+        self, parent_execution_ids: Sequence[str], *, with_payloads: bool = True
+    ) -> list[ExecutionRecord]:
+        """Return the children of these parents: by parent, by index, a finalize child last.
+
+        Without payloads `input` is empty and `run_output` and `output` are None: cheap, for lists.
+        """
+        ...
+
+    async def last_children_of(
+        self, parent_execution_ids: Sequence[str]
+    ) -> list[ExecutionRecord | None]:
+        """Return for each parent, in order, its finalize child or else the one of highest index.
+
+        The cost does not grow with the number of children: a loop has one for every turn.
+        """
         ...
 
     async def claim(self, claim: Claim) -> Claimed:
@@ -126,7 +156,8 @@ class Storage(Protocol):
 
         Eligible is a row that is `ready`, whose `start_at` has come, and whose task is one of
         `task_ids`; the earliest `start_at` first. Rows that another claim holds locked are passed
-        over. An executor that is not registered (see `heartbeat`) claims nothing.
+        over. An executor that is not registered (see `heartbeat`), or whose lease is over, claims
+        nothing: its rows would be orphans at once.
         """
         ...
 
@@ -138,6 +169,11 @@ class Storage(Protocol):
         the cascade over unfinished descendants (`transitions.cancelled_with_ancestor`). One whose
         guard does not hold changes nothing and does not disturb the others. A batch holds at most
         one transition for a row.
+
+        Guards are judged on the rows as they were before the batch. Then come all patches, all
+        children, all count-offs, and last the cascades in the order of the batch. The instant of
+        a count-off or a cascade is that of its transition; a parent that several transitions of
+        the batch count off gets the latest of theirs.
 
         Raises:
             DuplicateSleepingIdError: A child's `sleeping_unique_id` is taken; nothing was applied.
@@ -155,7 +191,8 @@ class Storage(Protocol):
     async def orphans(self, limit: int) -> list[ExecutionRecord]:
         """Return running rows, none of them sleeping, whose executor's lease is over or signed off.
 
-        An executor whose lease is over and that holds no row any more is forgotten by this call.
+        An executor whose lease is over and that holds no row any more is forgotten by this call,
+        unless there are as many orphans as the limit or more: then by a later one.
         """
         ...
 
@@ -164,5 +201,5 @@ class Storage(Protocol):
         ...
 
     async def expired_sleepers(self, limit: int) -> list[ExecutionRecord]:
-        """Return sleeping rows that are still running past `expires_at`, the earliest first."""
+        """Return running sleeping rows whose `expires_at` has come, the earliest first."""
         ...
