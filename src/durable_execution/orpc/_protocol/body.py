@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from durable_execution._codec import UNDEFINED, JsonSyntaxError, TypedJson
+from durable_execution._codec import UNDEFINED, TypedJson
 from durable_execution.orpc._protocol.http import Headers, first_header
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -56,22 +56,11 @@ def body_kind(headers: Headers) -> BodyKind:
 def read_envelope(codec: TypedJson, body: bytes) -> Any:
     """The value inside a JSON body; `UNDEFINED` for an empty body and for JSON without envelope.
 
-    A byte order mark is skipped and invalid UTF-8 is read as U+FFFD, as `Response.text()` does.
-
     Raises:
         DecodeError: `JsonSyntaxError` when this is not JSON, else the envelope is at fault.
     """
-    text = body.removeprefix(_BOM)
-    if not text:
-        return UNDEFINED
-    try:
-        return codec.loads(text)
-    except JsonSyntaxError:
-        # Only a failed message pays for this look; valid UTF-8 was the sender's syntax error.
-        repaired = text.decode("utf-8", "replace").encode()
-        if repaired == text:
-            raise
-        return codec.loads(repaired)
+    # Nothing but a byte order mark is empty text as well; anything else is the codec's to judge.
+    return UNDEFINED if body in (b"", _BOM) else codec.loads(body)
 
 
 def data_parameter(query: str) -> bytes:

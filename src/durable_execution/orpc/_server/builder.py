@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from durable_execution._codec import Schema
 from durable_execution.orpc._server.declared import DeclaredError, ErrorDeclaration, declare
@@ -42,9 +42,9 @@ class Builder:
     """
 
     _middlewares: tuple[Middleware, ...] = ()
-    _input: Schema | None = None
+    _input: Schema[Any] | None = None
     _input_at: int | None = None
-    _output: Schema | None = None
+    _output: Schema[Any] | None = None
     _output_at: int | None = None
     _errors: Mapping[str, DeclaredError] | None = None
     _method: str = "POST"

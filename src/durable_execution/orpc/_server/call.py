@@ -66,7 +66,7 @@ async def _step(procedure: Procedure, ctx: CallContext, value: object, index: in
     return result
 
 
-def _valid_input(schema: Schema, value: object) -> object:
+def _valid_input(schema: Schema[Any], value: object) -> object:
     try:
         return schema.convert(value, root="input")
     except ValidationFailed as failure:
@@ -76,7 +76,7 @@ def _valid_input(schema: Schema, value: object) -> object:
         ) from failure
 
 
-def _valid_output(schema: Schema, value: object) -> object:
+def _valid_output(schema: Schema[Any], value: object) -> object:
     try:
         return schema.convert(value, root="output")
     except ValidationFailed as failure:

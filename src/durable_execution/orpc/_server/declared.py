@@ -30,7 +30,7 @@ class DeclaredError:
     code: str
     status: int
     message: str | None
-    data: Schema | None
+    data: Schema[Any] | None
 
 
 class ErrorConstructor(Protocol):
@@ -80,7 +80,7 @@ def declare(code: str, declaration: ErrorDeclaration) -> DeclaredError:
     strange = sorted(declaration.keys() - _DECLARATION_KEYS)
     if strange:
         raise TypeError(f"errors[{code!r}]: unknown {strange}; use status, message and data")
-    data = Schema(declaration["data"]) if "data" in declaration else None
+    data: Schema[Any] | None = Schema(declaration["data"]) if "data" in declaration else None
     status = declaration.get("status")
     probe = ORPCError(code, declaration.get("message"), status=status)
     return DeclaredError(code, probe.status, declaration.get("message"), data)

@@ -42,7 +42,7 @@ def positional_parameters(function: Callable[..., object]) -> list[str]:
     return allowed
 
 
-def hinted_schema(function: Callable[..., object], parameter: str) -> Schema | None:
+def hinted_schema(function: Callable[..., object], parameter: str) -> Schema[Any] | None:
     """The schema of one hint (`return` for the output), or None where nothing is said.
 
     Only this hint is resolved: others may name types that exist for the type checker alone.

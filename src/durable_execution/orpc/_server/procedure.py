@@ -45,9 +45,9 @@ class Procedure:
     function: HandlerFunction
     parameters: int
     middlewares: tuple[Middleware, ...]
-    input: Schema | None
+    input: Schema[Any] | None
     input_at: int
-    output: Schema | None
+    output: Schema[Any] | None
     output_at: int
     errors: Mapping[str, DeclaredError]
     method: str

@@ -1,0 +1,252 @@
+"""The real @orpc/client, in two versions, against our server over a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import pytest
+import uvicorn
+
+from durable_execution.orpc import UNDEFINED, CallContext, ORPCError, Router, RPCHandler, rpc
+
+pytestmark = pytest.mark.interop
+
+CLIENTS = {"1.16.1": "@orpc/client", "1.8.7": "orpc-client-1-8-7"}
+START_TIMEOUT = 10.0
+
+_tokens = {"Bearer ada": "ada"}
+
+
+class Finished(Protocol):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class RunNode(Protocol):
+    def __call__(self, script: str, args: list[str]) -> Finished: ...
+
+
+@dataclass
+class Order:
+    item: str
+    amount: int
+    due: datetime
+    tags: set[str]
+
+
+@dataclass
+class Receipt:
+    order_id: str
+    total: float
+    due: datetime
+
+
+class Slow:
+    """A call that waits for ever, and what became of it."""
+
+    def __init__(self) -> None:
+        self.started = False
+        self.cancelled = False
+
+    async def wait(self) -> None:
+        self.started = True
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+
+
+async def authenticate(ctx: CallContext, value: Any, proceed: Any) -> Any:
+    user = _tokens.get(ctx.headers.get("authorization", ""))
+    if user is None:
+        raise ORPCError("UNAUTHORIZED", "Send a token")
+    return await proceed(context={"user": user})
+
+
+async def place_order(ctx: CallContext, order: Order) -> Receipt:
+    return Receipt(f"{order.item}-1", 9.5 * order.amount, order.due)
+
+
+def raise_with_data() -> None:
+    raise ORPCError(
+        "NOT_FOUND", "No such item", data={"id": 7, "at": datetime.fromtimestamp(0, UTC)}
+    )
+
+
+async def raise_sold_out(ctx: CallContext) -> None:
+    raise ctx.errors.SOLD_OUT(data={"left": 0})
+
+
+def raise_bug() -> None:
+    raise RuntimeError("the password is hunter2")
+
+
+def raise_teapot() -> None:
+    raise ORPCError("TEAPOT", status=418)
+
+
+def make_router() -> Router:
+    slow = Slow()
+    return {
+        "ping": rpc.handler(lambda ctx: "pong"),
+        "echo": rpc.handler(lambda ctx, value: value),
+        "describe": rpc.handler(lambda ctx, value: repr(value)),
+        "nothing": rpc.handler(lambda ctx: UNDEFINED),
+        "none": rpc.handler(lambda ctx: None),
+        "deep": {"er": {"still": rpc.handler(lambda ctx: list(ctx.path))}},
+        "odd name/é 🌍": rpc.handler(lambda ctx: "odd"),
+        "a.b": {"..c": rpc.handler(lambda ctx: "dots")},
+        "order": rpc.handler(place_order),
+        "find": rpc.route(method="GET").handler(lambda ctx, value: value),
+        "errors": {
+            "withData": rpc.handler(raise_with_data),
+            "soldOut": rpc.errors({"SOLD_OUT": {"status": 409, "data": dict[str, int]}}).handler(
+                raise_sold_out
+            ),
+            "bug": rpc.handler(raise_bug),
+            "badOutput": rpc.output(str).handler(lambda ctx: 42),
+            "teapot": rpc.handler(raise_teapot),
+        },
+        "private": rpc.use(authenticate).router(
+            {"whoAmI": rpc.handler(lambda ctx: ctx.context["user"])}
+        ),
+        "slow": rpc.handler(slow.wait),
+        "slowStarted": rpc.handler(lambda ctx: slow.started),
+        "slowCancelled": rpc.handler(lambda ctx: slow.cancelled),
+    }
+
+
+@pytest.fixture
+def server_url() -> Iterator[str]:
+    """Our server under uvicorn on a free loopback port, in a thread of this process."""
+    app = RPCHandler(make_router(), prefix="/rpc", max_body_size=100_000)
+    config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            wait_until_started(server, thread)
+            yield f"http://127.0.0.1:{port}/rpc"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while not server.started:
+        assert thread.is_alive(), "uvicorn ended before it had started"
+        assert time.monotonic() < deadline, f"uvicorn did not start in {START_TIMEOUT} s"
+        time.sleep(0.01)  # uvicorn offers nothing to wait for
+
+
+@pytest.fixture(params=CLIENTS.values(), ids=CLIENTS.keys())
+def outcomes(
+    request: pytest.FixtureRequest, run_node: RunNode, server_url: str
+) -> Mapping[str, Any]:
+    finished = run_node("js_client.mjs", [request.param, server_url])
+    assert finished.returncode == 0, finished.stderr
+    outcomes: Mapping[str, Any] = json.loads(finished.stdout)
+    return outcomes
+
+
+RESULTS = {
+    "plain": "pong",
+    "echoesEveryType": "same",
+    "echoesAnInvalidDate": True,
+    "undefinedInput": "UNDEFINED",
+    "undefinedOutput": True,
+    "noneIsNull": None,
+    "nestedPath": ["deep", "er", "still"],
+    "unicodePath": "odd",
+    "dotsInAName": "dots",
+    "typedInput": {"order_id": "lamp-1", "total": 19, "due": "1970-01-01T00:00:00.000Z"},
+    "get": {"id": 3, "since": "1970-01-01T00:00:00.000Z"},
+    "getTooLongFallsBackToPost": 1,
+    "authorized": "ada",
+    "put": "put",
+    "abortedCall": "cancelled",
+}
+
+ERRORS = {
+    "errorWithData": {
+        "code": "NOT_FOUND",
+        "status": 404,
+        "message": "No such item",
+        "defined": False,
+        "data": {"id": 7, "at": "1970-01-01T00:00:00.000Z"},
+    },
+    "errorDefined": {
+        "code": "SOLD_OUT",
+        "status": 409,
+        "message": "SOLD_OUT",
+        "defined": True,
+        "data": {"left": 0},
+    },
+    "errorMasked": {
+        "code": "INTERNAL_SERVER_ERROR",
+        "status": 500,
+        "message": "Internal server error",
+        "defined": False,
+    },
+    "errorBadOutput": {
+        "code": "INTERNAL_SERVER_ERROR",
+        "status": 500,
+        "message": "Output validation failed",
+        "defined": False,
+    },
+    "errorCustomStatus": {
+        "code": "TEAPOT",
+        "status": 418,
+        "message": "TEAPOT",
+        "defined": False,
+    },
+    "getOfAPostProcedure": {
+        "code": "METHOD_NOT_SUPPORTED",
+        "status": 405,
+        "message": "Method Not Supported",
+        "defined": False,
+    },
+    "unauthorized": {
+        "code": "UNAUTHORIZED",
+        "status": 401,
+        "message": "Send a token",
+        "defined": False,
+    },
+    "tooLarge": {
+        "code": "PAYLOAD_TOO_LARGE",
+        "status": 413,
+        "message": "Payload Too Large",
+        "defined": False,
+    },
+}
+
+
+def test_every_scenario_ends_as_with_the_reference_server(outcomes: Mapping[str, Any]) -> None:
+    expected = {name: {"result": result} for name, result in RESULTS.items()} | {
+        name: {"error": error} for name, error in ERRORS.items()
+    }
+    seen = dict(outcomes)
+    not_found, invalid = seen.pop("notFound"), seen.pop("validationFailure")
+
+    assert seen == expected
+    # The 404 is the application's text, not an error object: the client goes by the status.
+    assert not_found["error"]["code"] == "NOT_FOUND"
+    assert not_found["error"]["message"] == "Not Found"
+    assert invalid["error"]["code"] == "BAD_REQUEST"
+    assert invalid["error"]["message"] == "Input validation failed"
+    [issue] = invalid["error"]["data"]["issues"]
+    assert issue["path"] == ["amount"]
+    assert "int" in issue["message"]
