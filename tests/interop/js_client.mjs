@@ -17,7 +17,6 @@ const rich = {
   date: new Date('2024-02-29T12:34:56.789Z'),
   nan: Number.NaN,
   url: new URL('https://a.example/b?c=d'),
-  regexp: /a\/b/gi,
   set: new Set([1, '1', true, new Set([2n])]),
   map: new Map([['k', new Date(0)], [1, new Map([[{ a: 1 }, undefined]])]]),
   array: [undefined, null, 1.5, -3, 1e21],
@@ -33,6 +32,8 @@ const scenarios = {
     }
     return 'same'
   },
+  // Not above: 1.16.1 compiles a pattern when it is first used, and is an empty object to the comparison until then.
+  echoesARegExp: async () => String(await plain.echo(/a\/b/gi)),
   // Not above: Node.js finds two invalid dates different.
   echoesAnInvalidDate: async () => {
     const echoed = await plain.echo({ at: new Date(Number.NaN) })

@@ -166,6 +166,7 @@ RESULTS = {
     "plain": "pong",
     "echoesEveryType": "same",
     "echoesAnInvalidDate": True,
+    "echoesARegExp": "/a\\/b/gi",
     "undefinedInput": "UNDEFINED",
     "undefinedOutput": True,
     "noneIsNull": None,
