@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .dates import parse_date
-from .encoder import BIGINT, DATE, MAP, NAN, REGEXP, SET, UNDEFINED_TAG, URL
 from .errors import RejectedEnvelope, path_text
 from .js_collections import JsMap, JsSet
 from .json_text import number_text
 from .limits import Limits
 from .scalars import BigInt, RegExp, Url
+from .tags import BIGINT, DATE, MAP, NAN, REGEXP, SET, UNDEFINED_TAG, URL
 from .undefined import UNDEFINED
 
 Decode = Callable[[Any], object]
