@@ -25,12 +25,6 @@ def decode(response: Response) -> object:
     return LinkCodec(base_url(URL), TypedJson()).decode(response)
 
 
-@pytest.mark.parametrize("name", [".", ".."])
-def test_dot_segment_is_refused_since_it_would_call_something_else(name: str) -> None:
-    with pytest.raises(ValueError, match="cannot be a procedure name"):
-        encode(path=["planets", name])
-
-
 def test_slash_in_a_name_stays_inside_its_segment() -> None:
     assert encode(path=["a/b", "c"]).path == "/rpc/a%2Fb/c"
 

@@ -129,7 +129,7 @@ async def test_failure_names_the_procedure_and_hides_the_query() -> None:
     link = RPCLink(f"{URL}?key=secret", sender=FakeSender(failure))
     with pytest.raises(RPCConnectionError) as caught:
         await link.call(["planets", "find"])
-    assert caught.value.__notes__ == ["while calling planets.find at http://localhost/rpc"]
+    assert caught.value.__notes__ == ["while calling planets/find at http://localhost/rpc"]
 
 
 async def test_response_over_the_limit_is_refused_whatever_the_sender_does() -> None:
@@ -171,6 +171,20 @@ async def test_link_never_used_closes_without_opening_anything() -> None:
 def test_link_is_not_pickled() -> None:
     with pytest.raises(TypeError, match="one in each process"):
         pickle.dumps(RPCLink(URL))
+
+
+async def test_path_that_is_one_text_is_not_taken_apart() -> None:
+    sender = FakeSender(PONG)
+    with pytest.raises(TypeError, match="path: expected a sequence of names"):
+        await RPCLink(URL, sender=sender).call("ping")
+    assert sender.requests == []
+
+
+def test_application_in_place_of_a_sender_is_refused() -> None:
+    async def app(scope: object, receive: object, send: object) -> None: ...
+
+    with pytest.raises(TypeError, match=r"sender: expected .* AsgiSender\(app\)"):
+        RPCLink(URL, sender=app)  # type: ignore[arg-type]  # the point of the test
 
 
 def test_unknown_method_is_refused_at_the_door() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar, overload
 from durable_execution._codec import UNDEFINED, Schema, Undefined, ValidationFailed
 from durable_execution.orpc._client.error import RPCResponseError
 from durable_execution.orpc._client.headers import HeaderMapping
+from durable_execution.orpc._client.procedure_path import checked_path, path_name
 from durable_execution.orpc._client.timeout import Timeout
 
 T = TypeVar("T")
@@ -20,7 +21,7 @@ class Link(Protocol):
     async def call(
         self,
         path: Sequence[str],
-        input: object = UNDEFINED,  # noqa: A002 - the protocol's own word
+        input: object = UNDEFINED,
         *,
         headers: HeaderMapping | None = None,
         timeout: Timeout | Undefined = UNDEFINED,
@@ -91,7 +92,7 @@ class ORPCClient:
 
     async def __call__(
         self,
-        input: object = UNDEFINED,  # noqa: A002 - the protocol's own word
+        input: object = UNDEFINED,
         *,
         output: object = Any,
         headers: HeaderMapping | None = None,
@@ -120,13 +121,11 @@ class ORPCClient:
         try:
             return schema.convert(value, root="output")
         except ValidationFailed as error:
-            name = ".".join(self._path)
-            raise RPCResponseError(
-                f"{name}: the answer is not what was asked for: {error}"
-            ) from error
+            name = path_name(self._path)
+            raise RPCResponseError(f"{name}: not the output asked for: {error}") from error
 
     def __repr__(self) -> str:
-        return f"<ORPCClient {'/'.join(self._path) or '/'}>"
+        return f"<ORPCClient {path_name(self._path)}>"
 
     # A client is a name and a link: a copy would share the link anyway.
     def __copy__(self) -> ORPCClient:
@@ -142,11 +141,9 @@ def create_orpc_client(link: Link, path: Sequence[str] = ()) -> ORPCClient:
     The client owns nothing: close the link.
 
     Raises:
-        TypeError: The path is not a sequence of names.
+        TypeError, ValueError: The path is not a sequence of names that can stand in a URL.
     """
-    if isinstance(path, str) or not all(isinstance(name, str) for name in path):
-        raise TypeError(f"path: expected a sequence of names such as ['planets'], got {path!r}")
-    return ORPCClient(link, tuple(path))
+    return ORPCClient(link, checked_path(path))
 
 
 def _schema(hint: object) -> Schema[Any]:

@@ -45,7 +45,6 @@ class LinkCodec:
             ValueError: A name of the path cannot stand in a URL.
             EncodeError: The value has no wire form.
         """
-        _check_path(path)
         body = self._typed_json.dumps(value)
         target = self._base.path + encode_path(path)
         if method == "GET":
@@ -105,10 +104,3 @@ class LinkCodec:
         except DecodeError as error:
             raise RPCResponseError(BAD_ENVELOPE) from error
         return value
-
-
-def _check_path(path: Sequence[str]) -> None:
-    """A URL parser resolves dot segments, so such a call would reach another procedure."""
-    for name in path:
-        if name in {".", ".."}:
-            raise ValueError(f"path: {name!r} cannot be a procedure name in a URL")

@@ -21,6 +21,7 @@ from durable_execution.orpc._client.headers import (
     headers_of,
     wire_headers,
 )
+from durable_execution.orpc._client.procedure_path import checked_path, path_name
 from durable_execution.orpc._client.sender import Sender, too_large
 from durable_execution.orpc._client.timeout import Timeout, seconds_of
 from durable_execution.orpc._protocol import Response
@@ -69,6 +70,10 @@ class RPCLink:
             raise ValueError(
                 f"max_response_size: expected a positive int, got {max_response_size!r}"
             )
+        if sender is not None and not isinstance(sender, Sender):
+            raise TypeError(
+                f"sender: expected send and aclose as in AsgiSender(app), got {sender!r}"
+            )
         if headers is not None and not callable(headers):
             headers = wire_headers(headers)
         self._url = url
@@ -85,7 +90,7 @@ class RPCLink:
     async def call(
         self,
         path: Sequence[str],
-        input: object = UNDEFINED,  # noqa: A002 - the protocol's own word
+        input: object = UNDEFINED,
         *,
         headers: HeaderMapping | None = None,
         timeout: Timeout | Undefined = UNDEFINED,
@@ -105,14 +110,15 @@ class RPCLink:
         if self._is_closed:
             raise RuntimeError(f"{self!r} is closed")
         seconds = self._timeout if isinstance(timeout, Undefined) else seconds_of(timeout)
+        path = checked_path(path)
         extra = wire_headers(headers or {})
         if last_event_id is not None:
             extra |= wire_headers({"last-event-id": last_event_id})
         try:
-            response = await self._exchange(tuple(path), input, extra, seconds)
+            response = await self._exchange(path, input, extra, seconds)
             return self._codec.decode(response)
         except RPCClientError as error:
-            error.add_note(f"while calling {'.'.join(path)} at {self._origin_and_path}")
+            error.add_note(f"while calling {path_name(path)} at {self._origin_and_path}")
             raise
 
     async def aclose(self) -> None:
@@ -139,7 +145,7 @@ class RPCLink:
         raise TypeError("RPCLink cannot be pickled: it holds connections; make one in each process")
 
     async def _exchange(
-        self, path: tuple[str, ...], value: object, extra: dict[str, str], seconds: float | None
+        self, path: Sequence[str], value: object, extra: dict[str, str], seconds: float | None
     ) -> Response:
         try:
             async with asyncio.timeout(seconds) as deadline:
@@ -158,7 +164,7 @@ class RPCLink:
             raise RPCResponseError(too_large(self._max_response_size))
         return response
 
-    def _method_of(self, path: tuple[str, ...], value: object) -> str:
+    def _method_of(self, path: Sequence[str], value: object) -> str:
         return (
             _checked_method(self._method(path, value)) if callable(self._method) else self._method
         )

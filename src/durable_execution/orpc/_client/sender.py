@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from durable_execution.orpc._protocol import Request, Response
 
 
+@runtime_checkable
 class Sender(Protocol):
     """Carries requests to a server.
 
