@@ -102,6 +102,15 @@ class Storage(Protocol):
         """Let go of every connection and thread. Idempotent; the storage may be opened again."""
         ...
 
+    def sibling(self) -> Storage:
+        """Return another storage on the same data, with connections of its own, not yet open.
+
+        For use on the event loop of another thread, such as the one that keeps the lease alive
+        while this loop is busy. A storage without connections may return itself, if its
+        `heartbeat` may be called from any thread.
+        """
+        ...
+
     async def now(self) -> int:
         """Return the storage's clock."""
         ...
@@ -196,8 +205,8 @@ class Storage(Protocol):
         """
         ...
 
-    async def joinable(self, limit: int) -> list[ExecutionRecord]:
-        """Return waiting rows whose count is zero."""
+    async def joinable(self, task_ids: frozenset[str], limit: int) -> list[ExecutionRecord]:
+        """Return waiting rows of these tasks whose count is zero."""
         ...
 
     async def expired_sleepers(self, limit: int) -> list[ExecutionRecord]:
