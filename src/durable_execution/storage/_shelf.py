@@ -1,0 +1,192 @@
+"""The rows of the in-memory storage, and the indexes over them.
+
+`put` is the only way to change a row and keeps every index right. Heaps are cleaned lazily: an
+entry whose row has moved on is dropped when it comes up, and a heap that is mostly such entries is
+built anew.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from itertools import count
+from typing import Final
+
+from durable_execution._core.record import ExecutionRecord
+
+_Entry = tuple[int, int, str]
+"""An instant, a serial number that keeps equals in the order of arrival, and an execution id."""
+
+_MIN_STALE: Final = 64
+"""Stale entries that a heap may hold before it is worth building anew."""
+
+
+class Shelf:
+    """Records by id, by task and start, by parent, by sleeping id, by owner, and the joinable."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, ExecutionRecord] = {}
+        self._children: dict[str, list[str]] = {}
+        self._sleeping: dict[str, str] = {}
+        self._joinable: dict[str, None] = {}
+        self._held: dict[str, dict[str, None]] = {}
+        self._ready: dict[str, _Heap] = {}
+        self._sleepers = _Heap()
+
+    def rows(self) -> Iterable[ExecutionRecord]:
+        """Return all rows in the order of insertion."""
+        return self._rows.values()
+
+    def get(self, execution_id: str) -> ExecutionRecord | None:
+        """Return the row."""
+        return self._rows.get(execution_id)
+
+    def sleeping(self, unique_id: str) -> ExecutionRecord | None:
+        """Return the row with that sleeping id."""
+        execution_id = self._sleeping.get(unique_id)
+        return None if execution_id is None else self._rows[execution_id]
+
+    def children(self, parent_id: str) -> list[ExecutionRecord]:
+        """Return the children in the order of insertion."""
+        return [self._rows[child_id] for child_id in self._children.get(parent_id, ())]
+
+    def joinable(self, limit: int) -> list[ExecutionRecord]:
+        """Return joinable rows, those first that have been joinable longest."""
+        return [
+            self._rows[execution_id]
+            for execution_id, _ in zip(self._joinable, range(limit), strict=False)
+        ]
+
+    def owners(self) -> Iterable[str]:
+        """Return the executors that hold rows."""
+        return self._held
+
+    def held_by(self, executor_id: str) -> list[ExecutionRecord]:
+        """Return the rows that the executor runs, sleeping ones left out."""
+        return [self._rows[execution_id] for execution_id in self._held.get(executor_id, ())]
+
+    def put(self, record: ExecutionRecord) -> None:
+        """Insert the row, or put it in the place of the one with its id."""
+        before = self._rows.get(record.execution_id)
+        self._rows[record.execution_id] = record
+        if before is None:
+            self._index_identity(record)
+        else:
+            self._leave(before)
+        self._enter(record)
+
+    def take_due(self, task_ids: frozenset[str], *, now: int, limit: int) -> list[ExecutionRecord]:
+        """Take ready rows out of the ready index, the earliest first; the caller claims them."""
+        heaps = [heap for task_id in task_ids if (heap := self._ready.get(task_id)) is not None]
+        tops: list[tuple[_Entry, int]] = []
+        for position, heap in enumerate(heaps):
+            top = heap.top()
+            if top is not None:
+                tops.append((top, position))
+        heapq.heapify(tops)
+        taken: list[ExecutionRecord] = []
+        while tops and len(taken) < limit and tops[0][0][0] <= now:
+            (_, _, execution_id), position = tops[0]
+            heaps[position].pop()
+            taken.append(self._rows[execution_id])
+            top = heaps[position].top()
+            if top is None:
+                heapq.heappop(tops)
+            else:
+                heapq.heapreplace(tops, (top, position))
+        return taken
+
+    def next_start_at(self, task_ids: frozenset[str]) -> int | None:
+        """Return the earliest start of a ready row of these tasks."""
+        heaps = (self._ready.get(task_id) for task_id in task_ids)
+        tops = [top[0] for heap in heaps if heap is not None and (top := heap.top()) is not None]
+        return min(tops, default=None)
+
+    def expired_sleepers(self, *, now: int, limit: int) -> list[ExecutionRecord]:
+        """Return sleeping rows whose expiry has come, the earliest first."""
+        return [self._rows[entry[2]] for entry in self._sleepers.due(now=now, limit=limit)]
+
+    def _index_identity(self, record: ExecutionRecord) -> None:
+        if record.parent_execution_id is not None:
+            self._children.setdefault(record.parent_execution_id, []).append(record.execution_id)
+        if record.sleeping_unique_id is not None:
+            self._sleeping[record.sleeping_unique_id] = record.execution_id
+
+    def _leave(self, record: ExecutionRecord) -> None:
+        if record.status == "ready":
+            heap = self._ready.get(record.task_id)
+            if heap is not None:  # None once a claim took the last rows of the task
+                heap.discard(record.execution_id)
+                if not heap:
+                    del self._ready[record.task_id]
+        elif record.status == "running":
+            if record.is_sleeping:
+                self._sleepers.discard(record.execution_id)
+            elif record.executor_id is not None:
+                held = self._held[record.executor_id]
+                del held[record.execution_id]
+                if not held:
+                    del self._held[record.executor_id]
+        else:
+            self._joinable.pop(record.execution_id, None)
+
+    def _enter(self, record: ExecutionRecord) -> None:
+        if record.status == "ready":
+            heap = self._ready.get(record.task_id)
+            if heap is None:
+                heap = self._ready[record.task_id] = _Heap()
+            heap.push(record.start_at, record.execution_id)
+        elif record.status == "running":
+            if record.is_sleeping:
+                self._sleepers.push(record.expires_at or 0, record.execution_id)
+            elif record.executor_id is not None:
+                self._held.setdefault(record.executor_id, {})[record.execution_id] = None
+        elif record.is_joinable:
+            self._joinable[record.execution_id] = None
+
+
+class _Heap:
+    """Execution ids by instant, each at most once."""
+
+    def __init__(self) -> None:
+        self._entries: list[_Entry] = []
+        self._live: dict[str, int] = {}
+        """The serial number of each id's current entry; other entries are stale."""
+        self._serials: Iterator[int] = count()
+
+    def __bool__(self) -> bool:
+        return bool(self._live)
+
+    def push(self, instant: int, execution_id: str) -> None:
+        serial = next(self._serials)
+        self._live[execution_id] = serial
+        heapq.heappush(self._entries, (instant, serial, execution_id))
+
+    def discard(self, execution_id: str) -> None:
+        """Forget the id, if it is here."""
+        if self._live.pop(execution_id, None) is None:
+            return
+        if len(self._entries) > 2 * len(self._live) + _MIN_STALE:
+            self._entries = [entry for entry in self._entries if self._is_live(entry)]
+            heapq.heapify(self._entries)
+
+    def top(self) -> _Entry | None:
+        while self._entries and not self._is_live(self._entries[0]):
+            heapq.heappop(self._entries)
+        return self._entries[0] if self._entries else None
+
+    def pop(self) -> None:
+        """Drop the top; call `top` before."""
+        del self._live[heapq.heappop(self._entries)[2]]
+
+    def due(self, *, now: int, limit: int) -> list[_Entry]:
+        """Return the live entries that are due, the earliest first; they stay."""
+        due: list[_Entry] = []
+        while len(due) < limit and (top := self.top()) is not None and top[0] <= now:
+            due.append(heapq.heappop(self._entries))
+        for entry in due:
+            heapq.heappush(self._entries, entry)
+        return due
+
+    def _is_live(self, entry: _Entry) -> bool:
+        return self._live.get(entry[2]) == entry[1]

@@ -1,0 +1,280 @@
+"""A storage in the memory of one process: for tests, and for work that may die with the process.
+
+Nothing is written anywhere until `save` is called. The rows are the same immutable records that
+every storage hands out, changed by the same pure functions; all that is here are the indexes that
+make the verbs fast.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from durable_execution._core.patch import Finish, Patch, Transition, counted_off, patched
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.transitions import cancelled_with_ancestor, claimed
+from durable_execution.errors import DuplicateSleepingIdError, StorageError
+from durable_execution.storage._shelf import Shelf
+from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse
+
+SAVE_VERSION: Final = 1
+"""The version of the bytes that `save` returns."""
+_SIGNED_OFF: Final = 0
+
+
+def wall_clock() -> int:
+    """Return the milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class _Saved(msgspec.Struct, frozen=True, kw_only=True):
+    version: int
+    executors: dict[str, int]
+    records: list[ExecutionRecord]
+
+
+class _SavedHeader(msgspec.Struct, frozen=True):
+    version: int
+
+
+class InMemoryStorage:
+    """Executions in dictionaries. The contract is `Storage`'s.
+
+    May be used from several threads and event loops of the process at once; a fork copies it and
+    the copies part ways.
+
+    Args:
+        clock: Returns the milliseconds since the epoch.
+    """
+
+    def __init__(self, *, clock: Callable[[], int] = wall_clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._shelf = Shelf()
+        self._leases: dict[str, int] = {}
+
+    async def open(self) -> None:  # noqa: D102
+        return
+
+    async def close(self) -> None:
+        """Do nothing: the rows stay until the object is dropped."""
+
+    async def now(self) -> int:  # noqa: D102
+        return self._clock()
+
+    def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Never call `on_change`: no other process can reach these rows."""
+        del on_change
+        return _do_nothing
+
+    def save(self) -> bytes:
+        """Return everything as bytes, to be given to `load` later, by any version from this on."""
+        with self._lock:
+            saved = _Saved(
+                version=SAVE_VERSION, executors=self._leases, records=list(self._shelf.rows())
+            )
+            return msgspec.msgpack.encode(saved)
+
+    def load(self, saved: bytes) -> None:
+        """Replace everything by what was saved.
+
+        The executors of that time count as dead: whatever they ran is found by `orphans`.
+
+        Raises:
+            StorageError: The bytes are not from `save`, or from a newer version. Nothing changed.
+        """
+        content = _decoded(saved)
+        shelf = Shelf()
+        for record in content.records:
+            shelf.put(record)
+        leases = dict.fromkeys(content.executors, _SIGNED_OFF)
+        leases.update(dict.fromkeys(shelf.owners(), _SIGNED_OFF))
+        with self._lock:
+            self._shelf = shelf
+            self._leases = leases
+
+    async def insert(self, records: Sequence[ExecutionRecord]) -> None:  # noqa: D102
+        with self._lock:
+            self._insert(records)
+
+    async def get(  # noqa: D102
+        self, execution_ids: Sequence[str]
+    ) -> list[ExecutionRecord | None]:
+        with self._lock:
+            return [self._shelf.get(execution_id) for execution_id in execution_ids]
+
+    async def get_by_sleeping_unique_id(  # noqa: D102
+        self, sleeping_unique_id: str
+    ) -> ExecutionRecord | None:
+        with self._lock:
+            return self._shelf.sleeping(sleeping_unique_id)
+
+    async def children_of(  # noqa: D102
+        self, parent_execution_ids: Sequence[str]
+    ) -> list[ExecutionRecord]:
+        with self._lock:
+            return [
+                child
+                for parent_id in dict.fromkeys(parent_execution_ids)
+                for child in sorted(self._shelf.children(parent_id), key=_place)
+            ]
+
+    async def claim(self, claim: Claim) -> Claimed:  # noqa: D102
+        with self._lock:
+            now = self._clock()
+            if self._leases.get(claim.executor_id, _SIGNED_OFF) <= now or claim.limit < 1:
+                return Claimed(records=())
+            ready = self._shelf.take_due(claim.task_ids, now=now, limit=claim.limit)
+            records = tuple(claimed(row, executor_id=claim.executor_id, now=now) for row in ready)
+            for record in records:
+                self._shelf.put(record)
+            if len(records) == claim.limit:
+                return Claimed(records=records)
+            next_start_at = self._shelf.next_start_at(claim.task_ids)
+            return Claimed(records=records, next_start_at=next_start_at)
+
+    async def apply(self, transitions: Sequence[Transition]) -> Applied:  # noqa: D102
+        with self._lock:
+            return self._apply(transitions)
+
+    async def heartbeat(self, beat: Beat) -> Pulse:  # noqa: D102
+        with self._lock:
+            now = self._clock()
+            was_known = self._leases.get(beat.executor_id, _SIGNED_OFF) != _SIGNED_OFF
+            self._leases[beat.executor_id] = now + beat.lease_ms
+            lost = tuple(
+                execution_id
+                for execution_id, fence in beat.held
+                if not _is_held(self._shelf.get(execution_id), beat.executor_id, fence)
+            )
+            return Pulse(now=now, was_known=was_known, lost=lost)
+
+    async def sign_off(self, executor_id: str) -> None:  # noqa: D102
+        with self._lock:
+            if executor_id in self._leases:
+                self._leases[executor_id] = _SIGNED_OFF
+
+    async def orphans(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
+        with self._lock:
+            now = self._clock()
+            dead = [executor_id for executor_id, over in self._leases.items() if over <= now]
+            orphans: list[ExecutionRecord] = []
+            for executor_id in dead:
+                held = self._shelf.held_by(executor_id)
+                orphans.extend(held)
+                if not held:
+                    del self._leases[executor_id]
+            return orphans[: max(0, limit)]
+
+    async def joinable(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
+        with self._lock:
+            return self._shelf.joinable(max(0, limit))
+
+    async def expired_sleepers(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
+        with self._lock:
+            return self._shelf.expired_sleepers(now=self._clock(), limit=max(0, limit))
+
+    def _insert(self, records: Sequence[ExecutionRecord]) -> None:
+        new: dict[str, ExecutionRecord] = {}
+        taken: set[str] = set()
+        for record in records:
+            if record.execution_id in new or self._shelf.get(record.execution_id) is not None:
+                continue
+            new[record.execution_id] = record
+            unique_id = record.sleeping_unique_id
+            if unique_id is None:
+                continue
+            if unique_id in taken or self._shelf.sleeping(unique_id) is not None:
+                raise DuplicateSleepingIdError(unique_id)
+            taken.add(unique_id)
+        for record in new.values():
+            self._shelf.put(record)
+
+    def _apply(self, transitions: Sequence[Transition]) -> Applied:
+        rows = [self._shelf.get(transition.guard.execution_id) for transition in transitions]
+        matched = tuple(
+            row is not None and transition.guard.holds(row)
+            for row, transition in zip(rows, transitions, strict=True)
+        )
+        held = [
+            (row, transition)
+            for row, transition, holds in zip(rows, transitions, matched, strict=True)
+            if row is not None and holds
+        ]
+        # First what may be refused: after it nothing can fail, so that a batch is all or nothing.
+        self._insert([child for _, transition in held for child in transition.children])
+        touched: list[str] = []
+        for row, transition in held:
+            self._shelf.put(patched(row, transition.patch))
+            touched.append(row.execution_id)
+        touched += self._count_off([transition for _, transition in held])
+        for row, transition in held:
+            self._cancel_below(row.execution_id, transition)
+        current = (self._shelf.get(execution_id) for execution_id in dict.fromkeys(touched))
+        joinable = tuple(row for row in current if row is not None and row.is_joinable)
+        return Applied(matched=matched, joinable=joinable)
+
+    def _count_off(self, transitions: Sequence[Transition]) -> list[str]:
+        finished: Counter[str] = Counter()
+        latest: dict[str, int] = {}
+        for transition in transitions:
+            parent_id = transition.counts_off
+            if parent_id is not None:
+                finished[parent_id] += 1
+                latest[parent_id] = max(latest.get(parent_id, 0), _instant(transition.patch))
+        for parent_id, count in finished.items():
+            parent = self._shelf.get(parent_id)
+            if parent is not None:
+                self._shelf.put(counted_off(parent, count, latest[parent_id]))
+        return list(finished)
+
+    def _cancel_below(self, execution_id: str, transition: Transition) -> None:
+        error = transition.cancels_descendants
+        if error is None:
+            return
+        now = _instant(transition.patch)
+        ancestors = [execution_id]
+        while ancestors:
+            for child in self._shelf.children(ancestors.pop()):
+                if not child.is_finished:
+                    self._shelf.put(cancelled_with_ancestor(child, error=error, now=now))
+                    ancestors.append(child.execution_id)
+
+
+def _instant(patch: Patch) -> int:
+    return patch.finished_at if isinstance(patch, Finish) else patch.updated_at
+
+
+def _place(child: ExecutionRecord) -> tuple[bool, int]:
+    return child.is_finalize, child.index_in_parent
+
+
+def _is_held(record: ExecutionRecord | None, executor_id: str, fence: int) -> bool:
+    return (
+        record is not None
+        and record.status == "running"
+        and record.executor_id == executor_id
+        and record.fence == fence
+    )
+
+
+def _decoded(saved: bytes) -> _Saved:
+    try:
+        header = msgspec.msgpack.decode(saved, type=_SavedHeader)
+        if header.version != SAVE_VERSION:
+            raise StorageError(
+                f"the saved executions have version {header.version}, this release reads version "
+                f"{SAVE_VERSION}: load them with the release that saved them, or a newer one"
+            )
+        return msgspec.msgpack.decode(saved, type=_Saved)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StorageError(f"these bytes are not saved executions: {error}") from error
+
+
+def _do_nothing() -> None:
+    return

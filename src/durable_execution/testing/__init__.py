@@ -1,0 +1,1 @@
+"""What tests of durable tasks, and of storages, are made of."""

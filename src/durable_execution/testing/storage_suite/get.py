@@ -1,0 +1,92 @@
+"""Looking up: by id, by sleeping id, by parent."""
+
+from __future__ import annotations
+
+from durable_execution._core import transitions as law
+from durable_execution.testing.storage_suite.harness import Harness, check, check_same, ids
+
+
+async def check_get_answers_in_the_order_of_the_ids(harness: Harness) -> None:
+    """Unknown ids are None in their place, repeated ids are repeated."""
+    first, second = await harness.insert_roots(2)
+    wanted = [second.execution_id, "no such row", first.execution_id, second.execution_id]
+    found = await harness.storage.get(wanted)
+    check(len(found) == 4 and found[1] is None, "the answer does not follow the question")
+    for row, expected in zip(found[::2], [second, first], strict=True):
+        check_same(row, expected)
+    check_same(found[3], second)
+
+
+async def check_get_of_nothing(harness: Harness) -> None:
+    """No ids, no rows."""
+    await harness.insert_roots()
+    check(await harness.storage.get([]) == [], "no id gave a row")
+    check(await harness.storage.children_of([]) == [], "no parent gave a child")
+
+
+async def check_get_treats_ids_as_text(harness: Harness) -> None:
+    """An id is never a pattern, a number, or a piece of a statement."""
+    await harness.insert_roots()
+    odd = [
+        "",
+        "%",
+        "_",
+        "'",
+        '"',
+        "\\",
+        "x%",
+        "0",
+        "1e0",
+        "null",
+        "雪😀",
+        "x" * 10_000,
+        "a,b",
+        "[]",
+    ]
+    check(await harness.storage.get(odd) == [None] * len(odd), "an odd id found a row")
+
+
+async def check_get_of_a_thousand(harness: Harness) -> None:
+    """A thousand ids are one question."""
+    rows = await harness.insert_roots(1000)
+    found = await harness.storage.get(ids(rows)[::-1])
+    check(found == rows[::-1], "a thousand ids did not bring their thousand rows")
+
+
+async def check_get_by_sleeping_unique_id(harness: Harness) -> None:
+    """A sleeping row is found by its unique id, before and after its end."""
+    now = await harness.storage.now()
+    sleeper = harness.records.sleeper(now, "door bell")
+    await harness.storage.insert([sleeper, harness.records.sleeper(now, "door")])
+    check_same(await harness.storage.get_by_sleeping_unique_id("door bell"), sleeper)
+    check(await harness.storage.get_by_sleeping_unique_id("bell") is None, "found half an id")
+    await harness.apply_all(law.wake_up(sleeper, output=b"1", error=None, now=now))
+    found = await harness.storage.get_by_sleeping_unique_id("door bell")
+    check(found is not None and found.status == "completed", "the woken row is not found")
+
+
+async def check_children_come_by_parent_and_index(harness: Harness) -> None:
+    """Children: grouped in the order of the parents, by index, the finalize child last."""
+    now = await harness.storage.now()
+    parents = await harness.insert_roots(3)
+    last, first, empty = parents
+    finalize = harness.records.child(first, now, index=0, is_finalize=True)
+    firsts = [harness.records.child(first, now, index=index) for index in (2, 10, 1)]
+    lasts = [harness.records.child(last, now, index=index) for index in (1, 0)]
+    grandchild = harness.records.child(firsts[0], now)
+    await harness.storage.insert([finalize, *firsts, *lasts, grandchild])
+    found = await harness.storage.children_of(ids([first, empty, last, first]))
+    expected = [firsts[2], firsts[0], firsts[1], finalize, lasts[1], lasts[0]]
+    check(ids(found) == ids(expected), f"expected {ids(expected)}, got {ids(found)}")
+    for row, wanted in zip(found, expected, strict=True):
+        check_same(row, wanted)
+
+
+CHECKS = (
+    check_get_answers_in_the_order_of_the_ids,
+    check_get_of_nothing,
+    check_get_treats_ids_as_text,
+    check_get_of_a_thousand,
+    check_get_by_sleeping_unique_id,
+    check_children_come_by_parent_and_index,
+)

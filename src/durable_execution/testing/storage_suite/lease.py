@@ -1,0 +1,208 @@
+"""Leases: heartbeats, rows lost meanwhile, orphans of dead executors, signing off."""
+
+from __future__ import annotations
+
+import msgspec
+
+from durable_execution._core import transitions as law
+from durable_execution.storage.protocol import Beat
+from durable_execution.testing.storage_suite.harness import (
+    CANCELLED,
+    EXECUTOR,
+    LEASE_MS,
+    Harness,
+    check,
+    check_same,
+    ids,
+)
+
+
+async def check_heartbeat_knows_whom_it_saw(harness: Harness) -> None:
+    """The first beat registers, later ones extend; the answer tells the storage's clock."""
+    before = await harness.storage.now()
+    first = await harness.storage.heartbeat(Beat(executor_id=EXECUTOR, lease_ms=LEASE_MS))
+    check(before <= first.now <= await harness.storage.now(), "not the storage's clock")
+    check(not first.was_known, "a new executor was known")
+    second = await harness.storage.heartbeat(Beat(executor_id=EXECUTOR, lease_ms=LEASE_MS))
+    check(second.was_known and second.lost == (), "a registered executor was not known")
+    other = await harness.storage.heartbeat(Beat(executor_id="other", lease_ms=LEASE_MS))
+    check(not other.was_known, "one executor was taken for another")
+
+
+async def check_heartbeat_extends_the_lease(harness: Harness) -> None:
+    """While beats come in time, nothing is an orphan."""
+    (row,) = await harness.running()
+    for _ in range(3):
+        await harness.advance(LEASE_MS - 1_000)
+        check(await harness.storage.orphans(10) == [], "an orphan within the lease")
+        await harness.register()
+    await harness.expect(row)
+
+
+async def check_heartbeat_tells_lost_rows(harness: Harness) -> None:
+    """Held rows that were cancelled, finished, rescued or never were are told; others are not."""
+    kept, cancelled, rescued, done = await harness.running(4)
+    now = await harness.storage.now()
+    await harness.apply_all(law.rescue(rescued, now=now))
+    await harness.register("other")
+    (again,) = (await harness.claim(executor_id="other")).records
+    await harness.cancel(cancelled)
+    await harness.complete(done)
+    gone = [(row.execution_id, row.fence) for row in (done, rescued, again, cancelled)]
+    gone += [("ghost", 1), (kept.execution_id, kept.fence + 1)]
+    held = (*gone[:2], (kept.execution_id, kept.fence), *gone[2:])
+    beat = Beat(executor_id=EXECUTOR, lease_ms=LEASE_MS, held=held)
+    lost = (await harness.storage.heartbeat(beat)).lost
+    check(sorted(lost) == sorted(name for name, _ in gone), f"lost is {lost}")
+
+
+async def check_heartbeat_holding_a_thousand(harness: Harness) -> None:
+    """An executor may hold many rows."""
+    rows = await harness.running(1000)
+    await harness.complete(rows[500])
+    held = tuple((row.execution_id, row.fence) for row in rows)
+    beat = Beat(executor_id=EXECUTOR, lease_ms=LEASE_MS, held=held)
+    lost = (await harness.storage.heartbeat(beat)).lost
+    check(lost == (rows[500].execution_id,), f"{len(lost)} rows are lost")
+
+
+async def check_orphans_of_an_expired_lease(harness: Harness) -> None:
+    """A lease of n milliseconds is over after n: the executor's running rows are orphans."""
+    row, done, given_back = await harness.running(3)
+    now = await harness.storage.now()
+    await harness.complete(done)
+    await harness.apply_all(law.hand_back(given_back, now=now))
+    await harness.register()
+    await harness.advance(LEASE_MS)
+    (orphan,) = await harness.storage.orphans(10)
+    check_same(orphan, row)
+    check(ids(await harness.storage.orphans(10)) == ids([row]), "asking took the orphan")
+
+
+async def check_orphans_leave_the_living_alone(harness: Harness) -> None:
+    """Only the dead executor's rows are orphans."""
+    (mine,) = await harness.running(executor_id="dead")
+    await harness.advance(LEASE_MS // 2)
+    (other,) = await harness.running(executor_id="alive")
+    await harness.advance(LEASE_MS // 2)
+    check(ids(await harness.storage.orphans(10)) == ids([mine]), "not exactly the dead one's")
+    await harness.expect(other)
+
+
+async def check_orphans_are_rescued_and_their_executor_forgotten(harness: Harness) -> None:
+    """Once its rows are elsewhere, a dead executor is forgotten; then it is new again."""
+    (row,) = await harness.running()
+    await harness.advance(LEASE_MS)
+    (orphan,) = await harness.storage.orphans(10)
+    now = await harness.storage.now()
+    await harness.apply_all(law.rescue(orphan, now=now))
+    check(await harness.storage.orphans(10) == [], "a rescued row is an orphan")
+    beat = Beat(executor_id=EXECUTOR, lease_ms=LEASE_MS, held=((row.execution_id, row.fence),))
+    pulse = await harness.storage.heartbeat(beat)
+    check(not pulse.was_known, "a forgotten executor was known")
+    check(pulse.lost == (row.execution_id,), "the rescued row is not told as lost")
+
+
+async def check_orphans_revive_with_their_executor(harness: Harness) -> None:
+    """A late beat that comes before a rescue takes the rows back."""
+    (row,) = await harness.running()
+    await harness.advance(LEASE_MS + 1)
+    check(len(await harness.storage.orphans(10)) == 1, "the lease did not end")
+    beat = Beat(executor_id=EXECUTOR, lease_ms=LEASE_MS, held=((row.execution_id, row.fence),))
+    pulse = await harness.storage.heartbeat(beat)
+    check(pulse.was_known and pulse.lost == (), "the executor did not revive")
+    check(await harness.storage.orphans(10) == [], "a row of a revived executor is an orphan")
+    await harness.complete(row)
+
+
+async def check_orphans_do_not_sleep_or_wait(harness: Harness) -> None:
+    """Sleeping and waiting rows need no executor, and outlive theirs."""
+    parent, _ = await harness.waiting(1)
+    sleeper = harness.records.sleeper(await harness.storage.now(), "zzz", timeout_ms=10**9)
+    await harness.storage.insert([sleeper])
+    await harness.advance(LEASE_MS)
+    check(await harness.storage.orphans(10) == [], "a row that needs nobody is an orphan")
+    await harness.expect(parent, sleeper)
+
+
+async def check_orphans_limit(harness: Harness) -> None:
+    """The limit holds, and the executor is not forgotten while rows are left."""
+    rows = await harness.running(3)
+    await harness.advance(LEASE_MS)
+    check(await harness.storage.orphans(0) == [], "a limit of 0 returned rows")
+    some = await harness.storage.orphans(2)
+    check(len(some) == 2, "the limit does not hold")
+    now = await harness.storage.now()
+    await harness.apply_all(*[law.rescue(row, now=now) for row in some])
+    rest = await harness.storage.orphans(2)
+    check(sorted(ids([*some, *rest])) == ids(rows), "an orphan was forgotten")
+
+
+async def check_sign_off_orphans_at_once(harness: Harness) -> None:
+    """Rows of an executor that signed off are orphans without waiting for the lease."""
+    (row,) = await harness.running()
+    await harness.storage.sign_off(EXECUTOR)
+    check(ids(await harness.storage.orphans(10)) == ids([row]), "no orphan after a sign-off")
+    pulse = await harness.storage.heartbeat(Beat(executor_id=EXECUTOR, lease_ms=LEASE_MS))
+    check(not pulse.was_known, "an executor that signed off was known")
+
+
+async def check_sign_off_of_a_stranger(harness: Harness) -> None:
+    """Signing off twice, or without a beat, is no error and touches nobody."""
+    (row,) = await harness.running()
+    await harness.storage.sign_off("stranger")
+    await harness.storage.sign_off("stranger")
+    check(await harness.storage.orphans(10) == [], "another executor's rows became orphans")
+    await harness.expect(row)
+
+
+async def check_sleepers_expire(harness: Harness) -> None:
+    """Sleeping rows are returned once `expires_at` has come, the earliest first."""
+    now = await harness.storage.now()
+    rows = [
+        harness.records.sleeper(now, f"s{offset}", timeout_ms=offset)
+        for offset in (30_000, 10_000, 20_000, 90_000)
+    ]
+    await harness.storage.insert(rows)
+    (running,) = await harness.running()
+    check(await harness.storage.expired_sleepers(10) == [], "expired too early")
+    await harness.advance(30_000)
+    expired = await harness.storage.expired_sleepers(10)
+    check(ids(expired) == ids([rows[1], rows[2], rows[0]]), "not the expired ones, in order")
+    check_same(expired[0], rows[1])
+    check(len(await harness.storage.expired_sleepers(2)) == 2, "the limit does not hold")
+    check(await harness.storage.expired_sleepers(0) == [], "a limit of 0 returned rows")
+    await harness.expect(*rows, running)
+
+
+async def check_sleepers_that_ended_do_not_expire(harness: Harness) -> None:
+    """A sleeper that was woken or cancelled does not expire, and is woken once."""
+    now = await harness.storage.now()
+    woken, cancelled = (
+        harness.records.sleeper(now, name, timeout_ms=1_000) for name in ("woken", "cancelled")
+    )
+    await harness.storage.insert([woken, cancelled])
+    wake_up = law.wake_up(woken, output=b"1", error=None, now=now)
+    await harness.apply_all(wake_up, law.cancel(cancelled, error=CANCELLED, now=now))
+    await harness.advance(1_000)
+    check(await harness.storage.expired_sleepers(10) == [], "an ended sleeper expired")
+    again = msgspec.structs.replace(wake_up, counts_off=None)
+    check((await harness.storage.apply([again])).matched == (False,), "woken twice")
+
+
+CHECKS = (
+    check_heartbeat_knows_whom_it_saw,
+    check_heartbeat_extends_the_lease,
+    check_heartbeat_tells_lost_rows,
+    check_heartbeat_holding_a_thousand,
+    check_orphans_of_an_expired_lease,
+    check_orphans_leave_the_living_alone,
+    check_orphans_are_rescued_and_their_executor_forgotten,
+    check_orphans_revive_with_their_executor,
+    check_orphans_do_not_sleep_or_wait,
+    check_orphans_limit,
+    check_sign_off_orphans_at_once,
+    check_sign_off_of_a_stranger,
+    check_sleepers_expire,
+    check_sleepers_that_ended_do_not_expire,
+)
