@@ -233,6 +233,17 @@ async def test_one_link_serves_several_loops_and_closes_all_their_pools(serve: S
     # A pool left open would warn when collected, and warnings are errors here.
 
 
+def test_pool_of_a_loop_that_has_ended_is_forgotten() -> None:
+    sender = AiohttpSender()
+
+    async def open_pool() -> None:
+        await sender._session().close()
+
+    asyncio.run(open_pool())
+    asyncio.run(open_pool())
+    assert len(sender._sessions) == 1
+
+
 async def test_closed_sender_refuses_requests() -> None:
     sender = AiohttpSender()
     await sender.aclose()

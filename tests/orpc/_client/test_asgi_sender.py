@@ -107,6 +107,31 @@ async def test_endless_answer_is_cut_off() -> None:
     assert sent == 10
 
 
+async def test_application_that_ignores_the_cut_is_told_that_the_caller_left() -> None:
+    told: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send(START)
+        with pytest.raises(OSError, match="the caller has gone"):
+            await send({"type": "http.response.body", "body": b"x" * 1001, "more_body": True})
+        told.append((await receive())["type"])
+
+    with pytest.raises(RPCResponseError, match="larger than 1000 bytes"):
+        await link_to(app, max_response_size=1000, timeout=5).call(["x"])
+    assert told == ["http.disconnect"]
+
+
+async def test_what_is_sent_after_the_answer_is_refused() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send({"type": "http.response.body", "body": b'{"json":1}'})
+        with pytest.raises(OSError, match="has ended"):
+            await send({"type": "http.response.body", "body": b"more"})
+
+    assert await link_to(app).call(["x"]) == 1
+
+
 async def test_timeout_cancels_the_application() -> None:
     cancelled = asyncio.Event()
 

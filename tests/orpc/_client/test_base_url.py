@@ -43,3 +43,8 @@ def test_password_is_not_repeated_in_the_error() -> None:
     with pytest.raises(ValueError, match="url:") as caught:
         base_url("http://user:hunter2@h/")
     assert "hunter2" not in str(caught.value)
+
+
+def test_url_of_another_type_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"url: expected an absolute URL .*, got bytes"):
+        base_url(b"http://h/")  # type: ignore[arg-type]  # the point of the test
