@@ -126,7 +126,7 @@ def make_router() -> Router:
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server_url() -> Iterator[str]:
     """Our server under uvicorn on a free loopback port, in a thread of this process."""
     app = RPCHandler(make_router(), prefix="/rpc", max_body_size=100_000)
@@ -152,7 +152,7 @@ def wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None
         time.sleep(0.01)  # uvicorn offers nothing to wait for
 
 
-@pytest.fixture(params=CLIENTS.values(), ids=CLIENTS.keys())
+@pytest.fixture(scope="module", params=CLIENTS.values(), ids=CLIENTS.keys())
 def outcomes(
     request: pytest.FixtureRequest, run_node: RunNode, server_url: str
 ) -> Mapping[str, Any]:
@@ -235,19 +235,31 @@ ERRORS = {
 }
 
 
-def test_every_scenario_ends_as_with_the_reference_server(outcomes: Mapping[str, Any]) -> None:
-    expected = {name: {"result": result} for name, result in RESULTS.items()} | {
-        name: {"error": error} for name, error in ERRORS.items()
-    }
-    seen = dict(outcomes)
-    not_found, invalid = seen.pop("notFound"), seen.pop("validationFailure")
+@pytest.mark.parametrize("scenario", RESULTS)
+def test_real_client_gets_the_result(scenario: str, outcomes: Mapping[str, Any]) -> None:
+    assert outcomes[scenario] == {"result": RESULTS[scenario]}
 
-    assert seen == expected
+
+@pytest.mark.parametrize("scenario", ERRORS)
+def test_real_client_gets_the_error(scenario: str, outcomes: Mapping[str, Any]) -> None:
+    assert outcomes[scenario] == {"error": ERRORS[scenario]}
+
+
+def test_real_client_reads_an_unknown_path_as_not_found(outcomes: Mapping[str, Any]) -> None:
     # The 404 is the application's text, not an error object: the client goes by the status.
-    assert not_found["error"]["code"] == "NOT_FOUND"
-    assert not_found["error"]["message"] == "Not Found"
-    assert invalid["error"]["code"] == "BAD_REQUEST"
-    assert invalid["error"]["message"] == "Input validation failed"
-    [issue] = invalid["error"]["data"]["issues"]
+    error = outcomes["notFound"]["error"]
+
+    assert (error["code"], error["status"], error["message"]) == ("NOT_FOUND", 404, "Not Found")
+
+
+def test_real_client_gets_the_issues_of_bad_input(outcomes: Mapping[str, Any]) -> None:
+    error = outcomes["validationFailure"]["error"]
+
+    assert (error["code"], error["message"]) == ("BAD_REQUEST", "Input validation failed")
+    [issue] = error["data"]["issues"]
     assert issue["path"] == ["amount"]
-    assert "int" in issue["message"]
+    assert "expected int" in issue["message"]
+
+
+def test_every_scenario_of_the_script_is_checked(outcomes: Mapping[str, Any]) -> None:
+    assert outcomes.keys() == {*RESULTS, *ERRORS, "notFound", "validationFailure"}

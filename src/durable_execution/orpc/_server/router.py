@@ -21,14 +21,13 @@ def guard(
     middlewares: tuple[Middleware, ...],
     errors: Mapping[str, DeclaredError],
 ) -> Router:
-    """The router with these middlewares and errors around every procedure in it."""
-    _check(router, ())
-    return {
-        name: _guard_procedure(node, middlewares, errors)
-        if isinstance(node, Procedure)
-        else guard(node, middlewares, errors)
-        for name, node in router.items()
-    }
+    """The router with these middlewares and errors around every procedure in it.
+
+    Raises:
+        TypeError: A name is not text, or something is neither a procedure nor a router.
+        ValueError: The router contains itself.
+    """
+    return _guard_below(router, (), middlewares, errors)
 
 
 def flatten(router: Router | Procedure) -> dict[str, tuple[tuple[str, ...], Procedure]]:
@@ -64,6 +63,21 @@ def _check(router: Router, path: tuple[str, ...]) -> None:
     for name in router:
         if not isinstance(name, str):
             raise TypeError(f"{where}: expected names of type str, got {name!r}")
+
+
+def _guard_below(
+    router: Router,
+    path: tuple[str, ...],
+    middlewares: tuple[Middleware, ...],
+    errors: Mapping[str, DeclaredError],
+) -> Router:
+    _check(router, path)
+    return {
+        name: _guard_procedure(node, middlewares, errors)
+        if isinstance(node, Procedure)
+        else _guard_below(node, (*path, name), middlewares, errors)
+        for name, node in router.items()
+    }
 
 
 def _guard_procedure(
