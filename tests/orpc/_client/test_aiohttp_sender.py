@@ -13,7 +13,7 @@ from durable_execution.orpc._client import RPCConnectionError, RPCLink, RPCRespo
 from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
 from durable_execution.orpc._protocol import Request
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 JSON = {"content-type": "application/json"}
@@ -63,7 +63,7 @@ Listen = Callable[[Peer], Awaitable[str]]
 async def test_path_and_query_travel_exactly_as_written(serve: Serve) -> None:
     targets: list[str] = []
 
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         targets.append(request.raw_path)
         return web.Response(body=b"{}", headers=JSON)
 
@@ -75,7 +75,7 @@ async def test_path_and_query_travel_exactly_as_written(serve: Serve) -> None:
 async def test_redirect_is_not_followed(serve: Serve) -> None:
     paths: list[str] = []
 
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         paths.append(request.path)
         headers = {**JSON, "location": "/elsewhere"}
         return web.Response(status=302, body=b'{"json":"from 302"}', headers=headers)
@@ -88,7 +88,7 @@ async def test_redirect_is_not_followed(serve: Serve) -> None:
 async def test_cookies_are_not_kept(serve: Serve) -> None:
     cookies: list[str | None] = []
 
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         cookies.append(request.headers.get("cookie"))
         return web.Response(body=b"{}", headers={**JSON, "set-cookie": "a=1; Path=/"})
 
@@ -103,7 +103,7 @@ async def test_cookies_are_not_kept(serve: Serve) -> None:
 async def test_connection_is_used_again(serve: Serve) -> None:
     ports: list[int] = []
 
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         assert request.transport is not None
         ports.append(request.transport.get_extra_info("peername")[1])
         return web.Response(body=b"{}", headers=JSON)
@@ -116,7 +116,7 @@ async def test_connection_is_used_again(serve: Serve) -> None:
 
 
 async def test_gzipped_answer_is_read(serve: Serve) -> None:
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         headers = {**JSON, "content-encoding": "gzip"}
         return web.Response(body=gzip.compress(b'{"json":"packed"}'), headers=headers)
 
@@ -128,7 +128,7 @@ async def test_small_answer_that_unpacks_into_a_huge_one_is_cut_off(serve: Serve
     packed = gzip.compress(b" " * 5_000_000)
     assert len(packed) < 10_000
 
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         return web.Response(body=packed, headers={**JSON, "content-encoding": "gzip"})
 
     async with RPCLink(await serve(handler), max_response_size=1_000_000) as link:
@@ -214,7 +214,7 @@ async def test_cancelled_call_gives_up_its_connection(listen: Listen) -> None:
 
 
 async def test_one_link_serves_several_loops_and_closes_all_their_pools(serve: Serve) -> None:
-    async def handler(request: web.Request) -> web.Response:
+    async def handler(request: web.BaseRequest) -> web.Response:
         return web.Response(body=b'{"json":1}', headers=JSON)
 
     link = RPCLink(await serve(handler))

@@ -45,8 +45,9 @@ async def client_header(ctx: CallContext, input: object) -> str | None:
 
 @pytest.fixture
 def client() -> ORPCClient:
-    router = {"echo": echo, "planets": {"find": find}, "a/b": {"who": client_header}}
-    handler = RPCHandler(router, prefix="/rpc")
+    handler = RPCHandler(
+        {"echo": echo, "planets": {"find": find}, "a/b": {"who": client_header}}, prefix="/rpc"
+    )
     link = RPCLink("http://test/rpc", headers={"x-client": "lab"}, sender=AsgiSender(handler))
     return create_orpc_client(link)
 

@@ -163,6 +163,16 @@ async def test_leaving_the_block_closes_the_sender_and_refuses_calls() -> None:
     assert len(sender.requests) == 1
 
 
+async def test_closed_link_does_not_ask_for_headers() -> None:
+    def headers() -> Mapping[str, str]:
+        raise AssertionError("asked")
+
+    link = RPCLink(URL, headers=headers, sender=FakeSender(PONG))
+    await link.aclose()
+    with pytest.raises(RuntimeError, match="is closed"):
+        await link.call(["ping"])
+
+
 async def test_link_never_used_closes_without_opening_anything() -> None:
     async with RPCLink(URL):
         pass

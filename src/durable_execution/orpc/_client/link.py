@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from threading import Lock
 from types import TracebackType
 from typing import Final, NoReturn, Self
 
@@ -83,6 +84,8 @@ class RPCLink:
         self._sender = sender
         self._max_response_size = max_response_size
         self._is_closed = False
+        # Calls of several threads must not open a sender each, of which one would be lost.
+        self._opening = Lock()
         # The limits of the codec hold for requests too, which this number does not speak of.
         limits = Limits(max_bytes=max(max_response_size, Limits().max_bytes))
         self._codec = LinkCodec(base_url(url), TypedJson(rules=rules, limits=limits))
@@ -107,8 +110,6 @@ class RPCLink:
             TypeError, ValueError: An argument is unusable; nothing was sent.
             RuntimeError: The link is closed.
         """
-        if self._is_closed:
-            raise RuntimeError(f"{self!r} is closed")
         seconds = self._timeout if isinstance(timeout, Undefined) else seconds_of(timeout)
         path = checked_path(path)
         extra = wire_headers(headers or {})
@@ -123,7 +124,8 @@ class RPCLink:
 
     async def aclose(self) -> None:
         """Close the connections. Closing twice is allowed; calls afterwards are refused."""
-        self._is_closed = True
+        with self._opening:
+            self._is_closed = True
         if self._sender is not None:
             await self._sender.aclose()
 
@@ -147,14 +149,13 @@ class RPCLink:
     async def _exchange(
         self, path: Sequence[str], value: object, extra: dict[str, str], seconds: float | None
     ) -> Response:
+        sender = self._open_sender()
         try:
             async with asyncio.timeout(seconds) as deadline:
                 headers = await headers_of(self._headers) | extra
                 method = self._method_of(path, value)
                 request = self._codec.encode(path, value, method=method, headers=headers)
-                response = await self._opened_sender().send(
-                    request, max_response_size=self._max_response_size
-                )
+                response = await sender.send(request, max_response_size=self._max_response_size)
         except TimeoutError as error:
             # A timeout of the application's own header function is not ours to rename.
             if not deadline.expired():
@@ -169,13 +170,16 @@ class RPCLink:
             _checked_method(self._method(path, value)) if callable(self._method) else self._method
         )
 
-    def _opened_sender(self) -> Sender:
-        if self._sender is None:
-            # Loaded by the first call: a program that only defines clients pays nothing for it.
-            from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
+    def _open_sender(self) -> Sender:
+        with self._opening:
+            if self._is_closed:
+                raise RuntimeError(f"{self!r} is closed")
+            if self._sender is None:
+                # Loaded by the first call: who only defines clients pays nothing for it.
+                from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
 
-            self._sender = AiohttpSender()
-        return self._sender
+                self._sender = AiohttpSender()
+            return self._sender
 
     @property
     def _origin_and_path(self) -> str:
