@@ -1,0 +1,90 @@
+"""The door of the oRPC wing: its names, and what importing them loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from durable_execution import orpc
+
+NAMES = [
+    "UNDEFINED",
+    "AsgiSender",
+    "BigInt",
+    "Builder",
+    "CallContext",
+    "DecodeError",
+    "EncodeError",
+    "ErrorDeclaration",
+    "JsDate",
+    "JsMap",
+    "JsSet",
+    "Limits",
+    "Middleware",
+    "Next",
+    "ORPCClient",
+    "ORPCError",
+    "Procedure",
+    "RPCClientError",
+    "RPCConnectionError",
+    "RPCHandler",
+    "RPCLink",
+    "RPCResponseError",
+    "RPCTimeoutError",
+    "RegExp",
+    "Request",
+    "Response",
+    "Router",
+    "Rule",
+    "SafeResult",
+    "Sender",
+    "Undefined",
+    "Url",
+    "call",
+    "create_orpc_client",
+    "is_defined_error",
+    "rpc",
+    "safe",
+]
+
+
+def test_door_has_exactly_these_names() -> None:
+    assert sorted(orpc.__all__) == sorted(NAMES)
+    assert dir(orpc) == sorted(orpc.__all__)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_name_of_the_door_exists(name: str) -> None:
+    assert getattr(orpc, name) is not None
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'RPCSever'"):
+        _ = orpc.RPCSever
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Names of the modules a fresh interpreter has after a statement."""
+    program = f"{statement}\nimport sys\nprint(*sys.modules)"
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(finished.stdout.split())
+
+
+def test_client_half_loads_no_server_and_no_database() -> None:
+    loaded = loaded_by("from durable_execution.orpc import RPCLink, create_orpc_client, safe")
+
+    assert "durable_execution.orpc._client" in loaded
+    unwanted = {"durable_execution.orpc._server", "starlette", "sqlalchemy", "uvicorn", "pydantic"}
+    assert not loaded & unwanted
+
+
+def test_server_half_loads_no_client_and_no_http_library() -> None:
+    loaded = loaded_by("from durable_execution.orpc import RPCHandler, rpc, ORPCError")
+
+    assert "durable_execution.orpc._server" in loaded
+    unwanted = {"durable_execution.orpc._client", "aiohttp", "starlette", "sqlalchemy", "pydantic"}
+    assert not loaded & unwanted
