@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 
@@ -9,7 +11,9 @@ from durable_execution.storage.memory import InMemoryStorage
 from durable_execution.storage.protocol import Beat
 from durable_execution.testing.records import RecordBuilder
 from durable_execution.testing.storage_suite import Harness
-from tests.storage.hands import HandClock
+
+if TYPE_CHECKING:
+    from tests.storage.hands import HandClock
 
 
 async def _never() -> InMemoryStorage:
@@ -25,9 +29,9 @@ def _harness(clock: HandClock, prefix: str = "x") -> Harness:
 async def _saved_scene(clock: HandClock) -> tuple[Harness, bytes]:
     old = _harness(clock)
     await old.running(2)
+    (row,) = await old.running()
     await old.waiting(2)
     await old.storage.insert([old.records.sleeper(clock(), "bell", timeout_ms=500)])
-    (row,) = await old.running()
     await old.apply_all(law.spawn(row, run_output=b"", children=(), now=clock()))
     return old, old.storage.save()
 
@@ -46,7 +50,11 @@ async def test_load_rebuilds_every_index(clock: HandClock) -> None:
     new = _harness(clock, "y")
     new.storage.load(saved)
     await clock.advance(500)
-    assert await new.storage.joinable(9) == await old.storage.joinable(9) != []
+    assert (
+        await new.storage.joinable(frozenset({"task"}), 9)
+        == await old.storage.joinable(frozenset({"task"}), 9)
+        != []
+    )
     sleeping = await old.storage.get_by_sleeping_unique_id("bell")
     assert await new.storage.expired_sleepers(9) == [sleeping]
     with pytest.raises(DuplicateSleepingIdError):
@@ -94,7 +102,7 @@ async def test_load_refuses_other_bytes_and_changes_nothing(
 
 async def test_load_refuses_a_newer_version(clock: HandClock) -> None:
     newer = msgspec.msgpack.encode({"version": 2, "rows": "of another shape"})
-    with pytest.raises(StorageError, match="version 2.*version 1"):
+    with pytest.raises(StorageError, match=r"version 2.*version 1"):
         InMemoryStorage(clock=clock).load(newer)
 
 

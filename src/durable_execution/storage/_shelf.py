@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from itertools import count
+from itertools import count, islice
 from typing import Final
 
 from durable_execution._core.record import ExecutionRecord
@@ -50,12 +50,10 @@ class Shelf:
         """Return the children in the order of insertion."""
         return [self._rows[child_id] for child_id in self._children.get(parent_id, ())]
 
-    def joinable(self, limit: int) -> list[ExecutionRecord]:
-        """Return joinable rows, those first that have been joinable longest."""
-        return [
-            self._rows[execution_id]
-            for execution_id, _ in zip(self._joinable, range(limit), strict=False)
-        ]
+    def joinable(self, task_ids: frozenset[str], limit: int) -> list[ExecutionRecord]:
+        """Return joinable rows of these tasks, those first that have been joinable longest."""
+        rows = (self._rows[execution_id] for execution_id in self._joinable)
+        return list(islice((row for row in rows if row.task_id in task_ids), limit))
 
     def owners(self) -> Iterable[str]:
         """Return the executors that hold rows."""

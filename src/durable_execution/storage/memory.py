@@ -64,6 +64,10 @@ class InMemoryStorage:
     async def close(self) -> None:
         """Do nothing: the rows stay until the object is dropped."""
 
+    def sibling(self) -> InMemoryStorage:
+        """Return the storage itself: it may be used from any thread."""
+        return self
+
     async def now(self) -> int:  # noqa: D102
         return self._clock()
 
@@ -171,9 +175,11 @@ class InMemoryStorage:
                     del self._leases[executor_id]
             return orphans[: max(0, limit)]
 
-    async def joinable(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
+    async def joinable(  # noqa: D102
+        self, task_ids: frozenset[str], limit: int
+    ) -> list[ExecutionRecord]:
         with self._lock:
-            return self._shelf.joinable(max(0, limit))
+            return self._shelf.joinable(task_ids, max(0, limit))
 
     async def expired_sleepers(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
         with self._lock:

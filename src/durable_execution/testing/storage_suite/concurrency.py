@@ -6,7 +6,15 @@ import asyncio
 from collections import Counter
 
 from durable_execution._core import transitions as law
-from durable_execution.testing.storage_suite.harness import FAILED, Harness, check, check_same
+from durable_execution.storage.protocol import Beat, Pulse
+from durable_execution.testing.storage_suite.harness import (
+    EXECUTOR,
+    FAILED,
+    LEASE_MS,
+    Harness,
+    check,
+    check_same,
+)
 
 
 async def check_second_storage_sees_the_rows(harness: Harness) -> None:
@@ -97,6 +105,28 @@ async def check_inserts_at_once_keep_sleeping_ids_unique(harness: Harness) -> No
     check(sum(row is not None for row in found) == 1, "a refused sleeper exists")
 
 
+async def check_sibling_beats_in_another_thread(harness: Harness) -> None:
+    """A sibling works on an event loop of its own, and its end leaves the storage open."""
+    row, lost = await harness.running(2)
+    await harness.complete(lost)
+    held = tuple((kept.execution_id, kept.fence) for kept in (row, lost))
+    beat = Beat(executor_id=EXECUTOR, lease_ms=10 * LEASE_MS, held=held)
+
+    async def beat_once() -> Pulse:
+        sibling = harness.storage.sibling()
+        await sibling.open()
+        try:
+            return await sibling.heartbeat(beat)
+        finally:
+            await sibling.close()
+
+    pulse = await asyncio.to_thread(asyncio.run, beat_once())
+    check(pulse.was_known and pulse.lost == (lost.execution_id,), f"the beat answered {pulse}")
+    await harness.advance(2 * LEASE_MS)
+    check(await harness.storage.orphans(10) == [], "the beat did not extend the lease")
+    await harness.complete(row)
+
+
 async def check_reopening_keeps_the_rows(harness: Harness) -> None:
     """Opening and closing are idempotent, and a storage that is opened again has its rows."""
     (row,) = await harness.running()
@@ -127,6 +157,7 @@ CHECKS = (
     check_finishes_at_once_match_once,
     check_count_offs_at_once_are_all_counted,
     check_inserts_at_once_keep_sleeping_ids_unique,
+    check_sibling_beats_in_another_thread,
     check_reopening_keeps_the_rows,
     check_listening_ends,
 )

@@ -111,7 +111,7 @@ async def check_insert_refuses_two_equal_sleeping_ids(harness: Harness) -> None:
 async def check_insert_of_nothing(harness: Harness) -> None:
     """An empty batch is no error."""
     await harness.storage.insert([])
-    check((await harness.storage.joinable(10)) == [], "rows came from nowhere")
+    check((await harness.storage.joinable(frozenset({"task"}), 10)) == [], "rows came from nowhere")
 
 
 async def check_insert_of_a_large_batch(harness: Harness) -> None:

@@ -16,6 +16,8 @@ from durable_execution.testing.storage_suite.harness import (
     ids,
 )
 
+TASKS = frozenset({"task"})
+
 
 async def check_children_are_claimable(harness: Harness) -> None:
     """Children that came with a move are rows like any other."""
@@ -65,7 +67,7 @@ async def check_no_children_is_joinable_at_once(harness: Harness) -> None:
     move = law.spawn(parent, run_output=b"1", children=(), now=await harness.storage.now())
     applied = await harness.apply_all(move)
     _expect_rows(applied.joinable, [patched(parent, move.patch)])
-    _expect_rows(await harness.storage.joinable(10), [patched(parent, move.patch)])
+    _expect_rows(await harness.storage.joinable(TASKS, 10), [patched(parent, move.patch)])
 
 
 async def check_count_off_until_joinable(harness: Harness) -> None:
@@ -77,13 +79,16 @@ async def check_count_off_until_joinable(harness: Harness) -> None:
     check(applied.joinable == (), "joinable with a child left")
     parent = counted_off(parent, 1, now)
     await harness.expect(parent)
-    check(await harness.storage.joinable(10) == [], "the sweep finds a parent with a child left")
+    check(
+        await harness.storage.joinable(TASKS, 10) == [],
+        "the sweep finds a parent with a child left",
+    )
     applied = await harness.apply_all(
         law.fail(second, status="failed", error=CANCELLED, now=now + 5)
     )
     parent = counted_off(parent, 1, now + 5)
     _expect_rows(applied.joinable, [parent])
-    _expect_rows(await harness.storage.joinable(10), [parent])
+    _expect_rows(await harness.storage.joinable(TASKS, 10), [parent])
     await harness.expect(parent)
 
 
@@ -143,7 +148,7 @@ async def check_finalize_child_counts(harness: Harness) -> None:
     join = law.join(applied.joinable[0], output=b"done", now=now)
     await harness.apply_all(join)
     await harness.expect(patched(applied.joinable[0], join.patch))
-    check(await harness.storage.joinable(10) == [], "a joined parent is still joinable")
+    check(await harness.storage.joinable(TASKS, 10) == [], "a joined parent is still joinable")
 
 
 async def check_joiners_of_one_moment(harness: Harness) -> None:
@@ -166,11 +171,14 @@ async def check_joinable_limit(harness: Harness) -> None:
     moves = [law.spawn(row, run_output=b"1", children=(), now=now) for row in rows]
     await harness.apply_all(*moves)
     await harness.waiting(1)
-    everything = await harness.storage.joinable(10)
+    everything = await harness.storage.joinable(TASKS, 10)
     check(sorted(ids(everything)) == ids(rows), "not exactly the joinable rows")
-    some = await harness.storage.joinable(2)
+    some = await harness.storage.joinable(TASKS, 2)
     check(len(some) == 2 and set(ids(some)) <= set(ids(rows)), "the limit does not hold")
-    check(await harness.storage.joinable(0) == [], "a limit of 0 returned rows")
+    check(await harness.storage.joinable(TASKS, 0) == [], "a limit of 0 returned rows")
+    others = frozenset({"other", "Task", "tas"})
+    check(await harness.storage.joinable(others, 10) == [], "a row of another task")
+    check(await harness.storage.joinable(frozenset(), 10) == [], "no task gave a row")
 
 
 async def check_cascade_over_levels(harness: Harness) -> None:
