@@ -138,6 +138,7 @@ def test_a_typed_value_survives_the_wire(hint: Any, value: Any) -> None:
         (str, Url("https://example.com/"), "https://example.com/"),
         (list[int], JsSet([2, 1]), [2, 1]),
         (dict[str, int], JsMap({"a": 1}), {"a": 1}),
+        (dict[int, str], {"1": "x"}, {1: "x"}),
         (Mail, {"to": "x", "at": UNDEFINED}, Mail("x")),
         (list[int | None], [1, UNDEFINED], [1, None]),
         (int | None, UNDEFINED, None),
@@ -238,6 +239,12 @@ def test_a_payload_without_a_value_is_undefined(payload: bytes) -> None:
     assert Schema[Any](int | None).load(payload) is None
     with pytest.raises(ValidationFailed, match="got undefined"):
         Schema[Any](int).load(payload)
+
+
+def test_a_number_means_the_same_on_the_fast_way() -> None:
+    beyond = b'{"json":[9007199254740993]}'
+    assert Schema[Any](list[int]).load(beyond) == [2**53]
+    assert Schema[Any](list[Any]).load(beyond) == [2**53]
 
 
 HINTS = [

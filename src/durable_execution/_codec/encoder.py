@@ -27,7 +27,7 @@ def encode(value: object, rules: tuple[Rule, ...], limits: Limits) -> tuple[obje
     try:
         return walk.visit(value), walk.meta
     except RecursionError:
-        raise walk.error(f"nested deeper than {limits.max_depth} levels") from None
+        raise walk.error("nested deeper than the call stack allows here") from None
 
 
 class Walk:
