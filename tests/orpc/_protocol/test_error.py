@@ -78,6 +78,11 @@ def test_text_of_the_error_names_code_and_message() -> None:
     assert str(ORPCError("OUT_OF_STOCK")) == "OUT_OF_STOCK"
 
 
+def test_repr_shows_the_facts_but_not_the_data() -> None:
+    assert repr(ORPCError("X", "m")) == "ORPCError('X', 'm', status=500, defined=False)"
+    assert repr(ORPCError("X", data={"card": 1})).endswith("defined=False, data=…)")
+
+
 @pytest.mark.parametrize("clone", [copy.copy, lambda e: pickle.loads(pickle.dumps(e))])
 def test_copy_keeps_every_attribute(clone: Any) -> None:
     error = ORPCError("X", "m", status=409, data={"a": 1}, defined=True)

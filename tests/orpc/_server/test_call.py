@@ -107,3 +107,9 @@ async def test_headers_do_not_show_their_values_in_a_repr() -> None:
     assert await call(procedure, headers={"authorization": "secret"}) == (
         "RequestHeaders(authorization)"
     )
+
+
+async def test_headers_are_a_mapping_of_lower_case_names() -> None:
+    procedure = rpc.handler(lambda ctx: [len(ctx.headers), dict(ctx.headers)])
+
+    assert await call(procedure, headers={"X-A": "1", "x-b": "2"}) == [2, {"x-a": "1", "x-b": "2"}]

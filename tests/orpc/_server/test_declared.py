@@ -94,6 +94,12 @@ async def test_undeclared_code_names_the_declared_ones() -> None:
         await call(rpc.handler(by_item))
 
 
+async def test_constructors_list_the_declared_codes() -> None:
+    listed = rpc.errors({"B": {}, "A": {}}).handler(lambda ctx: [dir(ctx.errors), repr(ctx.errors)])
+
+    assert await call(listed) == [["A", "B"], "ErrorConstructors(B, A)"]
+
+
 @pytest.mark.parametrize(
     ("declarations", "error", "complaint"),
     [

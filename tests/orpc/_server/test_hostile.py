@@ -95,6 +95,7 @@ async def test_prototype_key_of_the_value_is_an_ordinary_key() -> None:
         "/rpc/../../../etc/passwd",
         "/rpc/" + "a/" * 50_000,
         "/rpc/" + "../" * 50_000,
+        "/%/" + "a/" * 50_000,
         "/rpc/__class__",
         "/rpc/typed/__init__",
         "",

@@ -150,8 +150,10 @@ def _below_root(path: str, root: str) -> str | None:
     if plain is not None or "%" not in path:
         return plain
     cut = 0
-    while cut < len(path):
-        cut = path.find("/", cut + 1) if "/" in path[cut + 1 :] else len(path)
+    # A decoded slash may come from %2F, so at most this many slashes of the path are in the root.
+    for _ in range(root.count("/")):
+        cut = path.find("/", cut + 1)
+        cut = len(path) if cut < 0 else cut
         if unquote(path[:cut]) == root:
             return path[cut:]
     return None

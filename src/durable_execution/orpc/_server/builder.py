@@ -30,7 +30,7 @@ class Builder:
         @signed_in.errors({"OUT_OF_STOCK": {"status": 409, "data": Stock}}).handler
         async def order(ctx: CallContext, input: Order) -> Receipt: ...
 
-        router = {"order": order, "admin": rpc.use(only_admins).router({"refund": refund})}
+        router = rpc.router({"order": order, "admin": rpc.use(only_admins).router({...})})
 
     Where `.input` and `.output` are not given, the type hints of the handler are the schemas; no
     hint means anything. A returned None is `null` for the caller; `UNDEFINED` is `undefined`.
@@ -133,7 +133,8 @@ class Builder:
     def router(self, router: Router) -> Router:
         """Put the middlewares and errors of this builder around everything in a router.
 
-        A procedure that was itself built from this builder does not run them twice.
+        A procedure that was itself built from this builder does not run them twice. `rpc.router`
+        adds nothing, but type checkers then know that the mapping is a router.
 
         Raises:
             TypeError: Something in the router is neither a procedure nor a router, or this builder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -51,6 +52,8 @@ def hinted_schema(function: Callable[..., object], parameter: str) -> Schema[Any
         TypeError: The hint names something unknown at run time, or no schema can be made of it.
     """
     source = inspect.unwrap(function)
+    while isinstance(source, functools.partial):
+        source = inspect.unwrap(source.func)
     if not inspect.isroutine(source):
         source = type(source).__call__
     annotations: dict[str, Any] = getattr(source, "__annotations__", {})

@@ -1,0 +1,101 @@
+"""Client, link, handler and procedures in one process, with no socket in between."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tests.vectors.notation import OnlyJavaScript, from_notation, load_vectors, same
+
+from durable_execution.orpc import (
+    UNDEFINED,
+    AsgiSender,
+    CallContext,
+    ORPCError,
+    RPCHandler,
+    RPCLink,
+    create_orpc_client,
+    rpc,
+    safe,
+)
+
+
+@dataclass
+class Planet:
+    id: int
+    name: str
+    seen_at: datetime
+
+
+EARTH = Planet(1, "Earth", datetime(2024, 2, 29, tzinfo=UTC))
+
+
+@rpc.errors({"NO_SUCH_PLANET": {"status": 404, "data": dict[str, int]}}).handler
+async def find(ctx: CallContext, planet_id: int) -> Planet:
+    if planet_id != EARTH.id:
+        raise ctx.errors.NO_SUCH_PLANET(data={"id": planet_id})
+    return EARTH
+
+
+def vectors_with_a_value() -> list[Any]:
+    kept = []
+    for vector in load_vectors("values.json"):
+        try:
+            value = from_notation(vector["value"])
+        except OnlyJavaScript:
+            continue
+        if not vector.get("lossy") and "decode_error" not in vector:
+            kept.append(pytest.param(value, id=vector["name"]))
+    return kept
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Any]:
+    router = {
+        "echo": rpc.handler(lambda ctx, value: value),
+        "planets": {"find": find, "odd name/é": rpc.handler(lambda ctx: list(ctx.path))},
+        "headers": rpc.handler(lambda ctx: ctx.headers["authorization"]),
+        "nothing": rpc.handler(lambda: UNDEFINED),
+    }
+    app = RPCHandler(router, prefix="/rpc")
+    async with RPCLink("http://test/rpc", sender=AsgiSender(app)) as link:
+        yield create_orpc_client(link)
+
+
+@pytest.mark.parametrize("value", vectors_with_a_value())
+async def test_value_survives_both_ways(client: Any, value: Any) -> None:
+    assert same(await client.echo(value), value)
+
+
+async def test_typed_result_is_the_dataclass_the_handler_returned(client: Any) -> None:
+    assert await client.planets.find(1, output=Planet) == EARTH
+
+
+async def test_declared_error_arrives_defined_with_its_data(client: Any) -> None:
+    result = await safe(client.planets.find(2))
+
+    assert isinstance(result.error, ORPCError)
+    assert result.is_defined
+    assert (result.error.code, result.error.data) == ("NO_SUCH_PLANET", {"id": 2})
+
+
+async def test_name_with_a_slash_arrives_in_one_piece(client: Any) -> None:
+    assert await client.planets["odd name/é"]() == ["planets", "odd name/é"]
+
+
+async def test_headers_of_a_call_reach_the_handler(client: Any) -> None:
+    assert await client.headers(headers={"authorization": "ada"}) == "ada"
+
+
+async def test_undefined_stays_undefined(client: Any) -> None:
+    assert await client.nothing() is UNDEFINED
+
+
+async def test_unknown_procedure_is_not_found(client: Any) -> None:
+    with pytest.raises(ORPCError) as caught:
+        await client.no.such()
+
+    assert (caught.value.code, caught.value.status) == ("NOT_FOUND", 404)
