@@ -181,11 +181,22 @@ async def test_call_knows_where_a_stream_is_to_be_resumed() -> None:
 
 
 async def test_repeated_headers_are_joined_for_the_handler() -> None:
-    procedure = rpc.handler(lambda ctx: ctx.headers["x-a"])
+    procedure = rpc.handler(lambda ctx: dict(ctx.headers))
+    headers = (("x-a", "1"), ("cookie", "a=1"), ("x-a", "2"), ("cookie", "b=2"))
 
-    response = await answer(procedure, headers=(("x-a", "1"), ("x-a", "2")))
+    response = await answer(procedure, headers=headers)
 
-    assert value_of(response) == "1, 2"
+    assert value_of(response) == {"x-a": "1, 2", "cookie": "a=1; b=2"}
+
+
+async def test_handler_that_changes_its_context_changes_no_other_call() -> None:
+    shared: dict[str, Any] = {}
+    procedure = rpc.handler(lambda ctx: ctx.context.update(leak=1))
+
+    response = await answer(procedure, context=shared)
+
+    assert response.status == 200
+    assert shared == {}
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "text/event-stream"])

@@ -11,7 +11,7 @@ from durable_execution.orpc._server.declared import ErrorConstructors
 
 
 class RequestHeaders(Mapping[str, str]):
-    """Headers of the request by name in any case; repeated ones joined with `, `."""
+    """Headers of the request by name in any case; repeated ones joined, as Node.js does."""
 
     __slots__ = ("_values",)
 
@@ -19,7 +19,8 @@ class RequestHeaders(Mapping[str, str]):
         values: dict[str, str] = {}
         for name, value in headers:
             key = name.lower()
-            values[key] = f"{values[key]}, {value}" if key in values else value
+            joint = "; " if key == "cookie" else ", "
+            values[key] = f"{values[key]}{joint}{value}" if key in values else value
         self._values = values
 
     def __getitem__(self, name: str) -> str:

@@ -90,7 +90,8 @@ class ProcedureHandler:
             self._check_method(match.procedure, request)
             ctx = CallContext(
                 path=match.path,
-                context=await self._first_context(request),
+                # A copy: what one handler does to it must not reach the next call.
+                context=dict(await self._first_context(request)),
                 headers=RequestHeaders(request.headers),
                 last_event_id=request.header("last-event-id"),
             )
