@@ -46,6 +46,7 @@ def test_plain_json_needs_no_tags(value: Any) -> None:
 
 
 @given(values, values)
+@example({"\ud800": None}, "\udfff")
 def test_an_encoded_part_reads_as_the_value_it_was_encoded_from(first: Any, second: Any) -> None:
     spliced = {"a": [first, {"b": second}], "c": first}
     encoded = {

@@ -137,6 +137,7 @@ def test_a_date_that_leaves_the_calendar_in_utc_is_still_written() -> None:
         ([re.compile(b"x")], "$[0]: a bytes pattern"),
         ([Mail], "$[0]: a value of type builtins.type"),
         ({"p": Encoded(b"[")}, "$.p: Encoded holds no envelope"),
+        ({"p": Encoded(b"[1]")}, "$.p: Encoded holds no envelope"),
         ({"p": Encoded(b'{"json":1,"meta":[null]}')}, "$.p: Encoded holds an envelope with"),
     ],
 )
@@ -213,6 +214,8 @@ def test_an_encoded_part_keeps_its_text() -> None:
     assert dumps([part]) == (
         b'{"json":[{ "d" : "1970-01-01T00:00:00.000Z", "n": 1.0 }],"meta":[[1,0,"d"]]}'
     )
+    odd = Encoded(b'{"json":["\\ud800",1.0,1e400,-0]}')
+    assert dumps([odd]) == b'{"json":[["\\ud800",1.0,1e400,-0]]}'
     assert dumps(["\ud800", part]).startswith(b'{"json":["\\ud800",{ "d" : ')
 
 

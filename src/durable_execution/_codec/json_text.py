@@ -18,6 +18,14 @@ T = TypeVar("T")
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder()
 
+
+class _RawEnvelope(msgspec.Struct):
+    json: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    meta: Any = None
+
+
+_RAW_ENVELOPE: Final = msgspec.json.Decoder(_RawEnvelope)
+
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'[]{}"')
@@ -93,6 +101,19 @@ def read_by_type(payload: bytes, decoder: msgspec.json.Decoder[T], limits: Limit
         return None
 
 
+def split_envelope(payload: bytes) -> tuple[msgspec.Raw | None, Any]:
+    """Give the JSON text of an envelope, None when it has none, and its meta.
+
+    Raises:
+        ValueError: not the text of an object.
+    """
+    try:
+        envelope = _RAW_ENVELOPE.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _split_leniently(_text_of(payload))
+    return (None if envelope.json is msgspec.UNSET else envelope.json), envelope.meta
+
+
 def _bounded(text: bytes | str, limits: Limits) -> bytes:
     if len(text) > limits.max_bytes:
         raise _too_large(len(text), limits)
@@ -138,6 +159,22 @@ def _read_leniently(payload: bytes, limits: Limits) -> Any:
         raise _too_deep(limits) from None
     except ValueError as error:
         raise JsonSyntaxError(f"not JSON: {error}") from None
+
+
+def _split_leniently(text: str) -> tuple[msgspec.Raw | None, Any]:
+    # Numbers pass as the text they are, whatever Python would make of them.
+    tree = json.loads(
+        text, parse_constant=_refuse_constant, parse_int=_raw_number, parse_float=_raw_number
+    )
+    if type(tree) is not dict:
+        raise ValueError("expected an object")
+    if "json" not in tree:
+        return None, tree.get("meta")
+    return msgspec.Raw(write_json(tree["json"])), json.loads(text).get("meta")
+
+
+def _raw_number(digits: str) -> msgspec.Raw:
+    return msgspec.Raw(digits.encode())
 
 
 def _text_of(payload: bytes) -> str:

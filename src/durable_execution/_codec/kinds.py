@@ -19,7 +19,7 @@ import msgspec
 from .dates import JsDate, format_datetime
 from .encoded import Encoded
 from .js_collections import JsMap, JsSet
-from .json_text import number_text
+from .json_text import number_text, split_envelope
 from .plain import is_plain_leaf
 from .scalars import MAX_SAFE_INTEGER, BigInt, RegExp, Url
 from .tags import BIGINT, DATE, MAP, NAN, REGEXP, SET, URL
@@ -171,26 +171,18 @@ def _path(walk: Walk, value: PurePath) -> object:
     return str(value)
 
 
-class _RawEnvelope(msgspec.Struct):
-    json: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    meta: Any = None
-
-
-_RAW_ENVELOPE = msgspec.json.Decoder(_RawEnvelope)
-
-
 def _encoded(walk: Walk, value: Encoded) -> object:
     try:
-        envelope = _RAW_ENVELOPE.decode(value.payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        json, meta = split_envelope(value.payload)
+    except (ValueError, RecursionError) as error:
         raise walk.error(f"Encoded holds no envelope: {error}") from None
-    if envelope.json is msgspec.UNSET:
+    if json is None:
         return UNDEFINED
-    for entry in envelope.meta or ():
+    for entry in meta or ():
         if type(entry) is not list or not entry:
             raise walk.error("Encoded holds an envelope with malformed meta")
         walk.tagged(entry[0], None, below=entry[1:])
-    return envelope.json
+    return json
 
 
 def _refuse(walk: Walk, value: object) -> object:
