@@ -34,6 +34,22 @@ from durable_execution._codec import (
 )
 
 
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1.25e-6, "0.00000125"),
+        (1.25e-7, "1.25e-7"),
+        (-0.00015, "-0.00015"),
+        (-3.0, "-3"),
+        (2.0**53, "9007199254740992"),
+        (1.5e20, "150000000000000000000"),
+        (-1.5e21, "-1.5e+21"),
+    ],
+)
+def test_a_number_is_written_as_javascript_writes_it(number: float, text: str) -> None:
+    assert dumps(number).decode() == f'{{"json":{text}}}'
+
+
 class Colour(StrEnum):
     RED = "red"
 
