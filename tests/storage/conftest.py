@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
+from durable_execution.storage import Storage, open_storage
+from durable_execution.testing.storage_suite import Harness
 from tests.storage.hands import HandClock
 
-from durable_execution.storage.memory import InMemoryStorage
-from durable_execution.storage.protocol import Storage
-from durable_execution.testing.storage_suite import Harness
-
-BACKENDS = ("memory",)
+BACKENDS = ("memory", "sqlite file", "sqlite in memory")
 
 
 @pytest.fixture
@@ -22,11 +21,16 @@ def clock() -> HandClock:
 async def harness(
     request: pytest.FixtureRequest, tmp_path: Path, clock: HandClock
 ) -> AsyncIterator[Harness]:
+    urls = {
+        "memory": "memory://",
+        "sqlite file": f"sqlite:///{tmp_path}/tasks.db",
+        "sqlite in memory": "sqlite://",
+    }
     opened: list[Storage] = []
 
     async def open_one() -> Storage:
-        if request.param == "memory":
-            storage: Storage = opened[0] if opened else InMemoryStorage(clock=clock)
+        is_new = request.param == "sqlite file" or not opened
+        storage = open_storage(urls[request.param], clock=clock) if is_new else opened[0].sibling()
         await storage.open()
         opened.append(storage)
         return storage

@@ -27,6 +27,7 @@ class Shelf:
     def __init__(self) -> None:
         self._rows: dict[str, ExecutionRecord] = {}
         self._children: dict[str, list[str]] = {}
+        self._last_child: dict[str, str] = {}
         self._sleeping: dict[str, str] = {}
         self._joinable: dict[str, None] = {}
         self._held: dict[str, dict[str, None]] = {}
@@ -49,6 +50,11 @@ class Shelf:
     def children(self, parent_id: str) -> list[ExecutionRecord]:
         """Return the children in the order of insertion."""
         return [self._rows[child_id] for child_id in self._children.get(parent_id, ())]
+
+    def last_child(self, parent_id: str) -> ExecutionRecord | None:
+        """Return the finalize child, or else the one of highest index."""
+        child_id = self._last_child.get(parent_id)
+        return None if child_id is None else self._rows[child_id]
 
     def joinable(self, task_ids: frozenset[str], limit: int) -> list[ExecutionRecord]:
         """Return joinable rows of these tasks, those first that have been joinable longest."""
@@ -105,8 +111,12 @@ class Shelf:
         return [self._rows[entry[2]] for entry in self._sleepers.due(now=now, limit=limit)]
 
     def _index_identity(self, record: ExecutionRecord) -> None:
-        if record.parent_execution_id is not None:
-            self._children.setdefault(record.parent_execution_id, []).append(record.execution_id)
+        parent_id = record.parent_execution_id
+        if parent_id is not None:
+            self._children.setdefault(parent_id, []).append(record.execution_id)
+            last = self.last_child(parent_id)
+            if last is None or place(record) > place(last):
+                self._last_child[parent_id] = record.execution_id
         if record.sleeping_unique_id is not None:
             self._sleeping[record.sleeping_unique_id] = record.execution_id
 
@@ -141,6 +151,11 @@ class Shelf:
                 self._held.setdefault(record.executor_id, {})[record.execution_id] = None
         elif record.is_joinable:
             self._joinable[record.execution_id] = None
+
+
+def place(child: ExecutionRecord) -> tuple[bool, int]:
+    """Return what orders the children of one parent."""
+    return child.is_finalize, child.index_in_parent
 
 
 class _Heap:

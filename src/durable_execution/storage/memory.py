@@ -19,7 +19,7 @@ from durable_execution._core.patch import Finish, Patch, Transition, counted_off
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.transitions import cancelled_with_ancestor, claimed
 from durable_execution.errors import DuplicateSleepingIdError, StorageError
-from durable_execution.storage._shelf import Shelf
+from durable_execution.storage._shelf import Shelf, place
 from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse
 
 SAVE_VERSION: Final = 1
@@ -119,14 +119,26 @@ class InMemoryStorage:
             return self._shelf.sleeping(sleeping_unique_id)
 
     async def children_of(  # noqa: D102
-        self, parent_execution_ids: Sequence[str]
+        self, parent_execution_ids: Sequence[str], *, with_payloads: bool = True
     ) -> list[ExecutionRecord]:
         with self._lock:
-            return [
+            children = [
                 child
                 for parent_id in dict.fromkeys(parent_execution_ids)
-                for child in sorted(self._shelf.children(parent_id), key=_place)
+                for child in sorted(self._shelf.children(parent_id), key=place)
             ]
+        if with_payloads:
+            return children
+        return [
+            msgspec.structs.replace(child, input=b"", run_output=None, output=None)
+            for child in children
+        ]
+
+    async def last_children_of(  # noqa: D102
+        self, parent_execution_ids: Sequence[str]
+    ) -> list[ExecutionRecord | None]:
+        with self._lock:
+            return [self._shelf.last_child(parent_id) for parent_id in parent_execution_ids]
 
     async def claim(self, claim: Claim) -> Claimed:  # noqa: D102
         with self._lock:
@@ -254,10 +266,6 @@ class InMemoryStorage:
 
 def _instant(patch: Patch) -> int:
     return patch.finished_at if isinstance(patch, Finish) else patch.updated_at
-
-
-def _place(child: ExecutionRecord) -> tuple[bool, int]:
-    return child.is_finalize, child.index_in_parent
 
 
 def _is_held(record: ExecutionRecord | None, executor_id: str, fence: int) -> bool:

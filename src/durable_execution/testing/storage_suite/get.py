@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from durable_execution._core import transitions as law
 from durable_execution.testing.storage_suite.harness import Harness, check, check_same, ids
 
@@ -82,6 +84,40 @@ async def check_children_come_by_parent_and_index(harness: Harness) -> None:
         check_same(row, wanted)
 
 
+async def check_children_without_payloads(harness: Harness) -> None:
+    """Lists of children leave payloads out, and nothing else."""
+    parent, _ = await harness.waiting(2)
+    first, second = (await harness.claim()).records
+    now = await harness.storage.now()
+    await harness.complete(first, output=b"a large output")
+    await harness.apply_all(law.spawn(second, run_output=b"large", children=(), now=now))
+    full = await harness.storage.children_of([parent.execution_id])
+    check([row.input for row in full] != [b"", b""], "the scene has no payloads")
+    light = await harness.storage.children_of([parent.execution_id], with_payloads=False)
+    check(len(light) == 2, "not both children")
+    for row, whole in zip(light, full, strict=True):
+        expected = msgspec.structs.replace(whole, input=b"", run_output=None, output=None)
+        check_same(row, expected)
+
+
+async def check_last_children(harness: Harness) -> None:
+    """The last child: the finalize child, or the one of highest index; by parent, in order."""
+    now = await harness.storage.now()
+    parents = await harness.insert_roots(3)
+    loop, joined, empty = parents
+    turns = [harness.records.child(loop, now, index=index) for index in (0, 10, 9)]
+    finalize = harness.records.child(joined, now, index=0, is_finalize=True)
+    others = [harness.records.child(joined, now, index=index) for index in (1, 2)]
+    await harness.storage.insert([*turns, finalize, *others])
+    wanted = ids([joined, empty, loop, joined])
+    found = await harness.storage.last_children_of([*wanted, "no such row"])
+    check(len(found) == 5 and found[1] is None and found[4] is None, f"found {found}")
+    check_same(found[0], finalize)
+    check_same(found[2], turns[1])
+    check_same(found[3], finalize)
+    check(await harness.storage.last_children_of([]) == [], "no parent gave a child")
+
+
 CHECKS = (
     check_get_answers_in_the_order_of_the_ids,
     check_get_of_nothing,
@@ -89,4 +125,6 @@ CHECKS = (
     check_get_of_a_thousand,
     check_get_by_sleeping_unique_id,
     check_children_come_by_parent_and_index,
+    check_children_without_payloads,
+    check_last_children,
 )

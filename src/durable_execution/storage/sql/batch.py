@@ -1,0 +1,138 @@
+"""Applying a batch of transitions inside one transaction.
+
+The order of the steps is the contract's, and the order of locks: first the rows of the batch,
+then new rows, then parents by id, then descendants.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from durable_execution._core.patch import Finish, Requeue, Transition, Wait
+from durable_execution._core.record import ExecutionRecord
+from durable_execution.storage.protocol import Applied
+from durable_execution.storage.sql.driver import (
+    SleepingIdConflictError,
+    SqlDialect,
+    Statement,
+    Transaction,
+)
+from durable_execution.storage.sql.rows import (
+    Row,
+    error_text,
+    finish_row,
+    requeue_row,
+    to_record,
+    to_row,
+    wait_row,
+)
+from durable_execution.storage.sql.statements import Statements
+
+
+async def apply_batch(
+    transaction: Transaction,
+    statements: Statements,
+    dialect: SqlDialect,
+    transitions: Sequence[Transition],
+) -> Applied:
+    """Apply the transitions whose guards hold, as `Storage.apply` says."""
+    matched = await _patch(transaction, statements, transitions)
+    held = [move for move, holds in zip(transitions, matched, strict=True) if holds]
+    await insert_rows(transaction, statements, [row for move in held for row in move.children])
+    parent_ids = await _count_off(transaction, statements, held)
+    for move in held:
+        await _cancel_below(transaction, statements, move)
+    candidates = [*parent_ids, *(move.guard.execution_id for move in held if _is_idle(move))]
+    joinable: list[ExecutionRecord] = []
+    if candidates:
+        among = statements.joinable_among
+        values = among.bind(execution_ids=dialect.texts(candidates))
+        joinable = [to_record(row) for row in await transaction.fetch(among, values)]
+    return Applied(matched=tuple(matched), joinable=tuple(joinable))
+
+
+async def insert_rows(
+    transaction: Transaction, statements: Statements, records: Sequence[ExecutionRecord]
+) -> None:
+    """Insert new rows, as `Storage.insert` says.
+
+    Raises:
+        SleepingIdConflictError: With the records.
+    """
+    if not records:
+        return
+    try:
+        await transaction.execute_many(statements.insert, [to_row(record) for record in records])
+    except SleepingIdConflictError as conflict:
+        conflict.records = records
+        raise
+
+
+async def _patch(
+    transaction: Transaction, statements: Statements, transitions: Sequence[Transition]
+) -> list[bool]:
+    finishes: list[tuple[int, Row]] = []
+    requeues: list[tuple[int, Row]] = []
+    waits: list[tuple[int, Row]] = []
+    for place, move in enumerate(transitions):
+        match move.patch:
+            case Finish():
+                finishes.append((place, finish_row(move.guard, move.patch)))
+            case Requeue():
+                requeues.append((place, requeue_row(move.guard, move.patch)))
+            case Wait():
+                waits.append((place, wait_row(move.guard, move.patch)))
+    matched = [False] * len(transitions)
+    shapes: tuple[tuple[Statement, list[tuple[int, Row]]], ...] = (
+        (statements.finish, finishes),
+        (statements.requeue, requeues),
+        (statements.wait, waits),
+    )
+    for statement, placed in shapes:
+        if placed:
+            answers = await transaction.match_each(statement, [row for _, row in placed])
+            for (place, _), holds in zip(placed, answers, strict=True):
+                matched[place] = holds
+    return matched
+
+
+async def _count_off(
+    transaction: Transaction, statements: Statements, held: Sequence[Transition]
+) -> list[str]:
+    finished: Counter[str] = Counter()
+    latest: dict[str, int] = {}
+    for move in held:
+        parent_id = move.counts_off
+        if parent_id is not None:
+            finished[parent_id] += 1
+            latest[parent_id] = max(latest.get(parent_id, 0), _instant(move))
+    parent_ids = sorted(finished)
+    if parent_ids:
+        count_off = statements.count_off
+        rows = [
+            count_off.bind(parent_id=parent_id, finished=finished[parent_id], at=latest[parent_id])
+            for parent_id in parent_ids
+        ]
+        await transaction.execute_many(count_off, rows)
+    return parent_ids
+
+
+async def _cancel_below(transaction: Transaction, statements: Statements, move: Transition) -> None:
+    if move.cancels_descendants is None:
+        return
+    cancel = statements.cancel_descendants
+    values = cancel.bind(
+        ancestor_id=move.guard.execution_id,
+        error=error_text(move.cancels_descendants),
+        at=_instant(move),
+    )
+    await transaction.execute(cancel, values)
+
+
+def _instant(move: Transition) -> int:
+    return move.patch.finished_at if isinstance(move.patch, Finish) else move.patch.updated_at
+
+
+def _is_idle(move: Transition) -> bool:
+    return isinstance(move.patch, Wait) and move.patch.active_children_count == 0

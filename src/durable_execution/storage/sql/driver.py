@@ -1,0 +1,160 @@
+"""What the storage asks of a database driver, and what a dialect says about its SQL.
+
+The storage's logic is written once, as coroutines over a `Transaction`. A driver may await for
+real (a network connection) or run the coroutine to its end in a thread of its own (SQLite).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from durable_execution._core.record import ExecutionRecord
+from durable_execution.storage.sql.rows import Row, Value
+
+if TYPE_CHECKING:
+    from sqlalchemy import ClauseElement, Column, ColumnElement
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.sql.selectable import FromClause
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Compiled SQL, and the names of its parameters in the order of their places."""
+
+    text: str
+    names: tuple[str, ...]
+
+    def bind(self, **values: Value) -> Row:
+        """Return the parameters in their order, without those that the dialect does not use."""
+        return tuple(values[name] for name in self.names)
+
+
+class SleepingIdConflictError(Exception):
+    """An insert met a row that has the same sleeping id; never leaves the storage."""
+
+    records: Sequence[ExecutionRecord] = ()
+    """The rows that were to be inserted."""
+
+
+class Transaction(Protocol):
+    """An open transaction. A failure of any call fails the whole transaction."""
+
+    async def fetch(self, statement: Statement, values: Row = ()) -> list[Row]:
+        """Run a statement and return its rows."""
+        ...
+
+    async def execute(self, statement: Statement, values: Row = ()) -> None:
+        """Run a statement."""
+        ...
+
+    async def execute_many(self, statement: Statement, rows: Sequence[Row]) -> None:
+        """Run a statement for each row.
+
+        Raises:
+            SleepingIdConflictError: A row has a sleeping id that another one has.
+        """
+        ...
+
+    async def match_each(self, statement: Statement, rows: Sequence[Row]) -> list[bool]:
+        """Run a guarded update for each row; tell for each whether it changed one.
+
+        Called before any other write of its transaction, so that a driver which learns only the
+        number of changes may begin again and ask row by row.
+        """
+        ...
+
+
+Work = Callable[[Transaction], Coroutine[None, None, T]]
+"""The body of a transaction. May be run again from its start, on a new transaction."""
+
+
+class SqlDialect(Protocol):
+    """The differences of a database's SQL."""
+
+    @property
+    def name(self) -> str:
+        """The name of the dialect, as of its golden files."""
+        ...
+
+    @property
+    def compiler(self) -> Dialect:
+        """SQLAlchemy's dialect, with the parameter style of the driver."""
+        ...
+
+    def now(self) -> ColumnElement[int]:
+        """Return the database's clock in milliseconds, or the parameter `now`."""
+        ...
+
+    def is_any_of(self, column: Column[str], parameter: str) -> ColumnElement[bool]:
+        """Return the condition that the column is one of the texts in one list parameter."""
+        ...
+
+    def listed(self, parameter: str) -> FromClause:
+        """Return one list parameter as rows with the column `value`."""
+        ...
+
+    def texts(self, values: Sequence[str]) -> Value:
+        """Return texts as the value of such a parameter."""
+        ...
+
+    def insert(self) -> ClauseElement:
+        """Return the insert of a row of `FIELDS` that leaves a row alone whose id exists."""
+        ...
+
+    def claim(self) -> ClauseElement:
+        """Return the statement that claims rows and returns them, in any order.
+
+        Parameters: `executor_id`, `task_ids` (a list), `limit`, and `now` where `now()` is one.
+        """
+        ...
+
+
+class Driver(Protocol):
+    """A way to a database."""
+
+    @property
+    def dialect(self) -> SqlDialect:
+        """The SQL that the database speaks."""
+        ...
+
+    async def open(self) -> None:
+        """Connect. Idempotent."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect. Idempotent."""
+        ...
+
+    def sibling(self) -> Driver:
+        """Return another driver to the same database, not yet open."""
+        ...
+
+    def clock(self) -> int:
+        """Return the value of the parameter `now`, where the dialect uses one."""
+        ...
+
+    async def now(self) -> int:
+        """Return the clock that decides for all who share the database."""
+        ...
+
+    async def write(self, work: Work[T]) -> T:
+        """Run work in a transaction that may write.
+
+        Raises:
+            StorageError: It failed; nothing was written, unless it is a
+                `StorageUnavailableError` and the answer of the commit was lost.
+            SleepingIdConflictError: From `execute_many`; nothing was written.
+        """
+        ...
+
+    async def read(self, work: Work[T]) -> T:
+        """Run work that only reads, all from one snapshot; does not wait for writers."""
+        ...
+
+    def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Call `on_change` soon after another process may have changed rows."""
+        ...

@@ -1,0 +1,70 @@
+"""Creating the tables, and bringing those of an older release up to date.
+
+The database says its version in `durable_execution_schema`. An empty one is created at the newest
+version; an older one takes every step in between, all in one transaction under the lock that
+`Driver.write` takes, so that several processes may open an empty database at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from durable_execution.errors import StorageError
+from durable_execution.storage.sql.driver import SqlDialect, Statement, Transaction
+from durable_execution.storage.sql.schema import INDEXES, executions, executors, schema_version
+from durable_execution.storage.sql.statements import Statements
+
+STEPS: Final[tuple[Mapping[str, Sequence[str]], ...]] = ()
+"""The step from version n to n + 1 at position n - 1: DDL by dialect name, frozen once released."""
+
+
+async def migrate(
+    transaction: Transaction,
+    dialect: SqlDialect,
+    statements: Statements,
+    steps: Sequence[Mapping[str, Sequence[str]]] = STEPS,
+) -> None:
+    """Create the schema, or bring it to the version of this release.
+
+    Raises:
+        StorageError: The database was written by a newer release.
+    """
+    newest = len(steps) + 1
+    # The version's own table is made first and apart: it must exist to be asked.
+    version_table = CreateTable(schema_version, if_not_exists=True)
+    await transaction.execute(Statement(_text(version_table, dialect), ()))
+    rows = await transaction.fetch(statements.read_version)
+    if not rows:
+        for ddl in schema_ddl(dialect):
+            await transaction.execute(Statement(ddl, ()))
+        await transaction.execute(
+            statements.insert_version, statements.insert_version.bind(version=newest)
+        )
+        return
+    found = rows[0][0]
+    if not isinstance(found, int) or not 1 <= found <= newest:
+        raise StorageError(
+            f"the database has schema version {found!r}, this release knows 1 to {newest}: "
+            "use the release that wrote it, or a newer one"
+        )
+    if found == newest:
+        return
+    for step in steps[found - 1 :]:
+        for ddl in step[dialect.name]:
+            await transaction.execute(Statement(ddl, ()))
+    await transaction.execute(
+        statements.update_version, statements.update_version.bind(version=newest)
+    )
+
+
+def schema_ddl(dialect: SqlDialect) -> list[str]:
+    """Return the statements that create the newest schema, the version's table left out."""
+    tables: list[CreateTable | CreateIndex] = [CreateTable(executions), CreateTable(executors)]
+    return [_text(ddl, dialect) for ddl in (*tables, *map(CreateIndex, INDEXES))]
+
+
+def _text(element: CreateTable | CreateIndex, dialect: SqlDialect) -> str:
+    return str(element.compile(dialect=dialect.compiler)).strip()

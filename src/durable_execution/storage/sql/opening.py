@@ -1,0 +1,57 @@
+"""SQL storages by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from durable_execution.errors import InvalidOptionError
+from durable_execution.storage.sql.sqlite_connection import OnStatement
+from durable_execution.storage.sql.sqlite_driver import SYNCHRONOUS, SqliteDriver, Synchronous
+from durable_execution.storage.sql.storage import SqlStorage
+
+
+def open_sqlite(
+    url: str, *, clock: Callable[[], int], on_statement: OnStatement | None = None
+) -> SqlStorage:
+    """Return the storage in the SQLite file that the URL names, not yet open.
+
+    Raises:
+        InvalidOptionError: The URL has a host, or options that are not known.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise InvalidOptionError(f"storage url cannot be read: {error}") from error
+    if parsed.get_driver_name() not in ("pysqlite", ""):
+        raise InvalidOptionError(
+            f"storage url has scheme {parsed.drivername!r}, expected plain 'sqlite'"
+        )
+    if parsed.host:
+        raise InvalidOptionError(
+            f"storage url names the host {parsed.host!r}: a relative file takes three slashes "
+            "(sqlite:///path.db), an absolute one four (sqlite:////path.db)"
+        )
+    unknown = sorted(set(parsed.query) - {"synchronous"})
+    if unknown:
+        raise InvalidOptionError(
+            f"storage url has unknown options {', '.join(unknown)}; known is synchronous"
+        )
+    synchronous = parsed.query.get("synchronous", "FULL")
+    if not isinstance(synchronous, str) or synchronous.upper() not in SYNCHRONOUS:
+        raise InvalidOptionError(
+            f"storage url: synchronous must be one of {', '.join(SYNCHRONOUS)}, got {synchronous!r}"
+        )
+    name = parsed.database
+    path = None if name in (None, "", ":memory:") else Path(str(name))
+    driver = SqliteDriver(
+        path,
+        clock=clock,
+        synchronous=cast("Synchronous", synchronous.upper()),
+        on_statement=on_statement,
+    )
+    return SqlStorage(driver)

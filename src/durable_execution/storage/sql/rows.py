@@ -1,0 +1,158 @@
+"""Records, patches and guards as rows of values, in the order of the statements' parameters."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+import msgspec
+
+from durable_execution._core.patch import Finish, Guard, Requeue, Wait
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.retry import RetryPolicy
+from durable_execution.errors import StoredError
+
+Value: TypeAlias = str | int | bytes | None
+Row: TypeAlias = tuple[Value, ...]
+
+PAYLOADS: Final = ("input", "run_output", "output")
+FIELDS_BUT_PAYLOADS: Final = tuple(
+    name for name in ExecutionRecord.__struct_fields__ if name not in PAYLOADS
+)
+FIELDS: Final = FIELDS_BUT_PAYLOADS + PAYLOADS
+"""The columns of an execution, in the order in which rows are written and read."""
+GUARD: Final = ("guard_id", "guard_status", "guard_fence", "must_be_joinable")
+FINISH: Final = ("status", "output", "error", "finished_at", "finished_at", *GUARD)
+REQUEUE: Final = ("start_at", "updated_at", "attempt", "crash_count", "error", *GUARD)
+WAIT: Final = (
+    "status",
+    "run_output",
+    "children_count",
+    "active_children_count",
+    "waiting_for_children_at",
+    "waiting_for_finalize_at",
+    "updated_at",
+    *GUARD,
+)
+
+_encode = msgspec.json.Encoder().encode
+_RETRY: Final = msgspec.json.Decoder(RetryPolicy)
+_ERROR: Final = msgspec.json.Decoder(StoredError)
+
+
+def to_row(record: ExecutionRecord) -> Row:
+    """Return the record as a row of `FIELDS`."""
+    return (
+        record.execution_id,
+        record.task_id,
+        record.root_task_id,
+        record.root_execution_id,
+        record.parent_task_id,
+        record.parent_execution_id,
+        record.index_in_parent,
+        record.is_only_child,
+        record.is_finalize,
+        record.sleeping_unique_id,
+        _retry_text(record.retry),
+        record.sleep_before_run_ms,
+        record.timeout_ms,
+        record.are_children_sequential,
+        record.status,
+        record.fence,
+        record.executor_id,
+        record.attempt,
+        record.crash_count,
+        record.start_at,
+        record.created_at,
+        record.updated_at,
+        record.started_at,
+        record.expires_at,
+        record.waiting_for_children_at,
+        record.waiting_for_finalize_at,
+        record.finished_at,
+        record.children_count,
+        record.active_children_count,
+        error_text(record.error),
+        record.input,
+        record.run_output,
+        record.output,
+    )
+
+
+def without_payloads(row: Row) -> Row:
+    """Return a row of `FIELDS_BUT_PAYLOADS` as one of `FIELDS`, its payloads empty."""
+    return (*row, b"", None, None)
+
+
+def to_record(row: Row) -> ExecutionRecord:
+    """Return the record of a row of `FIELDS`."""
+    # Databases without booleans return 0 and 1, drivers may return other bytes-like types; the
+    # rest has been checked when it was written.
+    fields: dict[str, object] = dict(zip(FIELDS, row, strict=True))
+    for name in ("is_only_child", "is_finalize", "are_children_sequential"):
+        fields[name] = bool(fields[name])
+    fields["retry"] = _to_retry(fields["retry"])
+    if fields["error"] is not None:
+        fields["error"] = _ERROR.decode(fields["error"])  # type: ignore[arg-type]  # a text column
+    return ExecutionRecord(**fields)  # type: ignore[arg-type]  # as `to_row` wrote it
+
+
+def guard_values(guard: Guard) -> Row:
+    """Return the values of `GUARD`."""
+    return guard.execution_id, guard.status, guard.fence, guard.must_be_joinable
+
+
+def finish_row(guard: Guard, patch: Finish) -> Row:
+    """Return the values of `FINISH`."""
+    return (
+        patch.status,
+        patch.output,
+        error_text(patch.error),
+        patch.finished_at,
+        patch.finished_at,
+        guard.execution_id,
+        guard.status,
+        guard.fence,
+        guard.must_be_joinable,
+    )
+
+
+def requeue_row(guard: Guard, patch: Requeue) -> Row:
+    """Return the values of `REQUEUE`."""
+    return (
+        patch.start_at,
+        patch.updated_at,
+        patch.attempt,
+        patch.crash_count,
+        error_text(patch.error),
+        *guard_values(guard),
+    )
+
+
+def wait_row(guard: Guard, patch: Wait) -> Row:
+    """Return the values of `WAIT`."""
+    return (
+        patch.status,
+        patch.run_output,
+        patch.children_count,
+        patch.active_children_count,
+        patch.waiting_for_children_at,
+        patch.waiting_for_finalize_at,
+        patch.updated_at,
+        *guard_values(guard),
+    )
+
+
+def error_text(error: StoredError | None) -> str | None:
+    """Return an error as it is stored."""
+    return None if error is None else _encode(error).decode()
+
+
+@lru_cache(maxsize=1024)
+def _retry_text(retry: RetryPolicy) -> str:
+    return _encode(retry).decode()
+
+
+@lru_cache(maxsize=1024)
+def _to_retry(text: str) -> RetryPolicy:
+    return _RETRY.decode(text)

@@ -1,0 +1,158 @@
+"""The tables, their invariants and their indexes.
+
+Columns are named after the fields of the record, payloads last: whoever reads the others does not
+pay for them.
+
+The record's invariants are CHECK constraints too: a write that would break one fails as a whole.
+Indexes are partial and cover what is scanned, and no index holds running rows, so that a claim
+leaves one index and a finish touches none. What dead executors ran is found by a scan of the
+table, which happens only when an executor has died or signed off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from durable_execution._core.limits import (
+    MAX_EXECUTION_ID_LENGTH,
+    MAX_SLEEPING_ID_LENGTH,
+    MAX_TASK_ID_LENGTH,
+)
+from durable_execution._core.status import ERRORED, FINISHED, STATUSES, WAITING, Status
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.elements import TextClause
+
+MAX_EXECUTOR_ID_LENGTH: Final = 255
+
+
+def status_in(statuses: frozenset[Status]) -> TextClause:
+    """Return the condition that the status is one of these, written exactly as indexes write it.
+
+    Databases use a partial index only for a query that repeats its condition.
+    """
+    quoted = (f"'{status}'" for status in sorted(statuses))
+    return text(f"status IN ({', '.join(quoted)})")
+
+
+IS_READY: Final = text("status = 'ready'")
+IS_UNFINISHED: Final = text("finished_at IS NULL")
+IS_JOINABLE: Final = text(f"{status_in(WAITING)} AND active_children_count = 0")
+IS_SLEEPING: Final = text("status = 'running' AND sleeping_unique_id IS NOT NULL")
+IS_HELD: Final = text("status = 'running' AND sleeping_unique_id IS NULL")
+
+metadata: Final = MetaData()
+
+executions: Final = Table(
+    "durable_task_executions",
+    metadata,
+    Column("execution_id", String(MAX_EXECUTION_ID_LENGTH), primary_key=True, nullable=False),
+    Column("task_id", String(MAX_TASK_ID_LENGTH), nullable=False),
+    Column("root_task_id", String(MAX_TASK_ID_LENGTH)),
+    Column("root_execution_id", String(MAX_EXECUTION_ID_LENGTH)),
+    Column("parent_task_id", String(MAX_TASK_ID_LENGTH)),
+    Column("parent_execution_id", String(MAX_EXECUTION_ID_LENGTH)),
+    Column("index_in_parent", Integer, nullable=False),
+    Column("is_only_child", Boolean, nullable=False),
+    Column("is_finalize", Boolean, nullable=False),
+    Column("sleeping_unique_id", String(MAX_SLEEPING_ID_LENGTH)),
+    Column("retry", Text, nullable=False),
+    Column("sleep_before_run_ms", BigInteger, nullable=False),
+    Column("timeout_ms", BigInteger, nullable=False),
+    Column("are_children_sequential", Boolean, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("executor_id", String(MAX_EXECUTOR_ID_LENGTH)),
+    Column("attempt", Integer, nullable=False),
+    Column("crash_count", Integer, nullable=False),
+    Column("start_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("expires_at", BigInteger),
+    Column("waiting_for_children_at", BigInteger),
+    Column("waiting_for_finalize_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("children_count", Integer, nullable=False),
+    Column("active_children_count", Integer, nullable=False),
+    Column("error", Text),
+    Column("input", LargeBinary, nullable=False),
+    Column("run_output", LargeBinary),
+    Column("output", LargeBinary),
+    CheckConstraint(status_in(STATUSES), name="status_is_known"),
+    CheckConstraint(
+        f"({status_in(FINISHED)}) = (finished_at IS NOT NULL)", name="finished_has_time"
+    ),
+    CheckConstraint(
+        "status <> 'running' OR executor_id IS NOT NULL OR sleeping_unique_id IS NOT NULL",
+        name="running_has_owner",
+    ),
+    CheckConstraint(f"NOT ({status_in(ERRORED)}) OR error IS NOT NULL", name="errored_has_error"),
+    CheckConstraint("status <> 'completed' OR error IS NULL", name="completed_has_no_error"),
+    CheckConstraint(
+        f"active_children_count = 0 OR (active_children_count > 0 AND {status_in(WAITING)})",
+        name="only_waiting_counts",
+    ),
+)
+
+executors: Final = Table(
+    "durable_executors",
+    metadata,
+    Column("executor_id", String(MAX_EXECUTOR_ID_LENGTH), primary_key=True, nullable=False),
+    Column("lease_expires_at", BigInteger, nullable=False),
+)
+"""Who beats. A lease that expires at 0 is that of an executor that signed off."""
+
+schema_version: Final = Table(
+    "durable_execution_schema",
+    metadata,
+    Column("single_row", Integer, CheckConstraint("single_row = 1"), primary_key=True),
+    Column("version", Integer, nullable=False),
+)
+
+
+def _partial_index(name: str, *columns: str, where: TextClause, unique: bool = False) -> Index:
+    return Index(
+        name,
+        *[executions.c[column] for column in columns],
+        unique=unique,
+        sqlite_where=where,
+        postgresql_where=where,
+    )
+
+
+INDEXES: Final = (
+    # By start alone, so that a claim stops at its limit; the task is there to be read without
+    # the row.
+    _partial_index("durable_ready", "start_at", "task_id", where=IS_READY),
+    _partial_index("durable_joinable", "waiting_for_children_at", "task_id", where=IS_JOINABLE),
+    _partial_index("durable_sleeping", "expires_at", where=IS_SLEEPING),
+    _partial_index(
+        "durable_children",
+        "parent_execution_id",
+        "is_finalize",
+        "index_in_parent",
+        where=text("parent_execution_id IS NOT NULL"),
+    ),
+    _partial_index(
+        "durable_sleeping_unique_id",
+        "sleeping_unique_id",
+        where=text("sleeping_unique_id IS NOT NULL"),
+        unique=True,
+    ),
+)

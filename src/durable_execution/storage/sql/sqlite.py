@@ -1,0 +1,105 @@
+"""What is different about SQLite's SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    ClauseElement,
+    Column,
+    ColumnElement,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+
+from durable_execution.storage.sql.rows import FIELDS, Value
+from durable_execution.storage.sql.schema import executions, executors
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.sql.selectable import FromClause, GenerativeSelect
+
+
+class _Compiler(SQLiteCompiler):
+    def limit_clause(self, select: GenerativeSelect, **options: object) -> str:
+        """Leave out the offset of 0 that SQLAlchemy adds as one more parameter."""
+        limit = select._limit_clause  # noqa: SLF001  # how SQLAlchemy's own dialects read it
+        return "" if limit is None else f"\n LIMIT {self.process(limit, **options)}"
+
+
+_ROWID = literal_column("rowid", BigInteger)
+
+
+class SqliteDialect:
+    """SQLite 3.35 and later: RETURNING, json_each, and the caller's clock as the parameter `now`.
+
+    A list of any length is one parameter, a JSON text that `json_each` turns into rows, so that
+    every statement has one text however many ids are asked for.
+    """
+
+    name = "sqlite"
+
+    def __init__(self) -> None:
+        self.compiler: Dialect = sqlite.dialect(paramstyle="qmark")
+        self.compiler.statement_compiler = _Compiler
+
+    def now(self) -> ColumnElement[int]:  # noqa: D102
+        return bindparam("now", type_=BigInteger)
+
+    def is_any_of(self, column: Column[str], parameter: str) -> ColumnElement[bool]:  # noqa: D102
+        return column.in_(select(self.listed(parameter).c.value))
+
+    def listed(self, parameter: str) -> FromClause:  # noqa: D102
+        return func.json_each(bindparam(parameter)).table_valued("value", name=parameter)
+
+    def texts(self, values: Sequence[str]) -> Value:  # noqa: D102
+        return msgspec.json.encode(values).decode()
+
+    def insert(self) -> ClauseElement:  # noqa: D102
+        row = sqlite.insert(executions).values({name: bindparam(name) for name in FIELDS})
+        return row.on_conflict_do_nothing(index_elements=[executions.c.execution_id])
+
+    def claim(self) -> ClauseElement:
+        """One statement: the rows are found by the index of ready rows and updated by their rowid.
+
+        Nothing needs locking or skipping, because one transaction writes at a time.
+        """
+        columns = executions.c
+        claimant = select(literal_column("1", BigInteger)).where(
+            executors.c.executor_id == bindparam("executor_id"),
+            executors.c.lease_expires_at > self.now(),
+        )
+        picked = executions.alias("picked")
+        due = (
+            select(literal_column("picked.rowid", BigInteger))
+            .select_from(picked)
+            .where(
+                literal_column("picked.status") == literal_column("'ready'"),
+                picked.c.start_at <= self.now(),
+                self.is_any_of(picked.c.task_id, "task_ids"),
+                claimant.exists(),
+            )
+            .order_by(picked.c.start_at)
+            .limit(bindparam("limit"))
+        )
+        return (
+            update(executions)
+            .ordered_values(
+                (columns.status, literal_column("'running'")),
+                (columns.executor_id, bindparam("executor_id")),
+                (columns.fence, columns.fence + literal_column("1", BigInteger)),
+                (columns.started_at, self.now()),
+                (columns.expires_at, self.now() + columns.timeout_ms),
+                (columns.updated_at, self.now()),
+            )
+            .where(_ROWID.in_(due))
+            .returning(*[columns[name] for name in FIELDS])
+        )

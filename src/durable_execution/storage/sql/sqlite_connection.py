@@ -1,0 +1,185 @@
+"""One SQLite connection in a thread of its own, and transactions on it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Literal, TypeVar
+
+from durable_execution.errors import StorageError
+from durable_execution.storage.sql.driver import SleepingIdConflictError, Statement, Work
+from durable_execution.storage.sql.rows import Row
+from durable_execution.storage.sql.sqlite_errors import to_storage_error
+
+T = TypeVar("T")
+OnStatement = Callable[[str], None]
+"""Hears the text of every statement, in the connection's thread, before it runs."""
+Begin = Literal["BEGIN", "BEGIN IMMEDIATE"]
+
+
+class SqliteConnection:
+    """A connection that lives in one thread; calls queue up and run in the order they came.
+
+    Args:
+        connect: Opens and prepares the connection; called in the thread.
+        database: The name of the database for messages.
+        on_statement: Hears every statement of the transactions.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        database: str,
+        on_statement: OnStatement | None,
+    ) -> None:
+        self._connect = connect
+        self._database = database
+        self._on_statement = on_statement
+        self._thread: ThreadPoolExecutor | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Start the thread and connect in it.
+
+        Raises:
+            StorageError: The database cannot be opened; the thread has ended.
+        """
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="durable-sqlite")
+        try:
+            await self._call(self._open)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Let queued work end, close the connection and end the thread."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        try:
+            await asyncio.wrap_future(thread.submit(self._close))
+        finally:
+            thread.shutdown()
+
+    async def run(self, work: Work[T], begin: Begin) -> T:
+        """Run work in a transaction of its own.
+
+        Raises:
+            StorageError: It failed and was rolled back.
+        """
+        return await self._call(lambda: self._run(work, begin))
+
+    def ask(self, pragma: str) -> Future[object]:
+        """Ask for the value of a pragma; the answer comes from the connection's thread."""
+        return self._running().submit(lambda: self._pragma(pragma))
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        try:
+            return await asyncio.wrap_future(self._running().submit(function))
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            raise to_storage_error(error, self._database) from error
+
+    def _running(self) -> ThreadPoolExecutor:
+        if self._thread is None:
+            raise StorageError("the storage is not open: await storage.open() first")
+        return self._thread
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StorageError("the storage is not open: await storage.open() first")
+        return self._connection
+
+    def _open(self) -> None:
+        self._connection = self._connect()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _pragma(self, pragma: str) -> object:
+        text = f"PRAGMA {pragma}"
+        self._tell(text)
+        return self._opened().execute(text).fetchone()[0]
+
+    def _run(self, work: Work[T], begin: Begin) -> T:
+        try:
+            return self._attempt(work, begin, is_row_by_row=False)
+        except _UnknownMatchError:
+            return self._attempt(work, begin, is_row_by_row=True)
+
+    def _attempt(self, work: Work[T], begin: Begin, *, is_row_by_row: bool) -> T:
+        connection = self._opened()
+        self._tell(begin)
+        connection.execute(begin)
+        try:
+            transaction = SqliteTransaction(connection, self._tell, is_row_by_row=is_row_by_row)
+            result = _run_to_end(work(transaction))
+            self._tell("COMMIT")
+            connection.execute("COMMIT")
+        except BaseException:
+            # SQLite has rolled back by itself after some errors, such as a full disk.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _tell(self, text: str) -> None:
+        if self._on_statement is not None:
+            self._on_statement(text)
+
+
+class SqliteTransaction:
+    """An open transaction. Its coroutines never wait, they run in the connection's thread."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, tell: OnStatement, *, is_row_by_row: bool
+    ) -> None:
+        self._connection = connection
+        self._tell = tell
+        self._is_row_by_row = is_row_by_row
+
+    async def fetch(self, statement: Statement, values: Row = ()) -> list[Row]:  # noqa: D102
+        self._tell(statement.text)
+        return self._connection.execute(statement.text, values).fetchall()
+
+    async def execute(self, statement: Statement, values: Row = ()) -> None:  # noqa: D102
+        self._tell(statement.text)
+        self._connection.execute(statement.text, values)
+
+    async def execute_many(self, statement: Statement, rows: Sequence[Row]) -> None:  # noqa: D102
+        self._tell(statement.text)
+        try:
+            self._connection.executemany(statement.text, rows)
+        except sqlite3.IntegrityError as error:
+            is_unique = error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE
+            if is_unique and "sleeping_unique_id" in str(error):
+                raise SleepingIdConflictError from error
+            raise
+
+    async def match_each(  # noqa: D102
+        self, statement: Statement, rows: Sequence[Row]
+    ) -> list[bool]:
+        self._tell(statement.text)
+        if self._is_row_by_row:
+            return [self._connection.execute(statement.text, row).rowcount == 1 for row in rows]
+        matched = self._connection.executemany(statement.text, rows).rowcount
+        if matched not in (0, len(rows)):
+            raise _UnknownMatchError
+        return [matched > 0] * len(rows)
+
+
+class _UnknownMatchError(Exception):
+    """Some rows of a batch matched, and the count does not tell which: begin again, row by row."""
+
+
+def _run_to_end(work: Coroutine[None, None, T]) -> T:
+    try:
+        work.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    work.close()
+    raise RuntimeError("the body of a transaction awaited something else than its transaction")

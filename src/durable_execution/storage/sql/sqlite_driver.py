@@ -1,0 +1,164 @@
+"""SQLite: one connection that writes, one that reads, each in its thread.
+
+The file is in WAL mode, so that readers and the writer do not wait for each other, and several
+processes may share it. A writing transaction takes the lock when it begins (`BEGIN IMMEDIATE`):
+one that began by reading could be refused the lock later, whatever the timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal, TypeVar, get_args
+
+from durable_execution.errors import StorageError
+from durable_execution.storage.sql.driver import Work
+from durable_execution.storage.sql.sqlite import SqliteDialect
+from durable_execution.storage.sql.sqlite_connection import OnStatement, SqliteConnection
+from durable_execution.storage.sql.sqlite_watch import FileWatch
+
+T = TypeVar("T")
+Synchronous = Literal["FULL", "NORMAL"]
+SYNCHRONOUS: Final[tuple[str, ...]] = get_args(Synchronous)
+BUSY_TIMEOUT: Final = 10.0
+"""Seconds to wait for the lock that another process holds."""
+_WAL_RETRY: Final = 0.005
+"""Seconds between tries to switch to WAL, which does not wait for locks by itself."""
+_CACHE_KIB: Final = 32 * 1024
+
+
+class SqliteDriver:
+    """A way to an SQLite file, or to a database in memory that its siblings share.
+
+    Args:
+        path: The file, created when it does not exist; None for a database in memory.
+        clock: Returns the milliseconds since the epoch.
+        synchronous: FULL (the default) makes every commit survive a power loss. NORMAL is faster;
+            it keeps every commit when a process dies, but the last ones may be lost with the power.
+        on_statement: Hears the text of every statement, in a thread of the driver.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        clock: Callable[[], int],
+        synchronous: Synchronous = "FULL",
+        on_statement: OnStatement | None = None,
+    ) -> None:
+        self.dialect = SqliteDialect()
+        self.clock = clock
+        self._path = path
+        self._synchronous = synchronous
+        self._on_statement = on_statement
+        name = ":memory:" if path is None else str(path)
+        self._writer = SqliteConnection(self._connect_writer, name, on_statement)
+        self._reader = (
+            self._writer
+            if path is None
+            else SqliteConnection(self._connect_reader, name, on_statement)
+        )
+        self._users = 0
+        self._switching = asyncio.Lock()
+
+    async def open(self) -> None:  # noqa: D102
+        async with self._switching:
+            if self._users == 0:
+                await self._connect_both()
+            self._users += 1
+
+    async def close(self) -> None:  # noqa: D102
+        async with self._switching:
+            self._users -= 1
+            if self._users == 0:
+                await self._disconnect_both()
+
+    def sibling(self) -> SqliteDriver:
+        """Return another driver for the file; a database in memory has but this one."""
+        if self._path is None:
+            return self
+        return SqliteDriver(
+            self._path,
+            clock=self.clock,
+            synchronous=self._synchronous,
+            on_statement=self._on_statement,
+        )
+
+    async def now(self) -> int:  # noqa: D102
+        return self.clock()
+
+    async def write(self, work: Work[T]) -> T:  # noqa: D102
+        return await self._writer.run(work, "BEGIN IMMEDIATE")
+
+    async def read(self, work: Work[T]) -> T:  # noqa: D102
+        return await self._reader.run(work, "BEGIN")
+
+    def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:  # noqa: D102
+        if self._path is None:
+            return _do_nothing
+        log = self._path.with_name(f"{self._path.name}-wal")
+        watch = FileWatch((log, self._path), lambda: self._writer.ask("data_version"), on_change)
+        return watch.stop
+
+    async def _connect_both(self) -> None:
+        await self._writer.open()
+        if self._reader is not self._writer:
+            try:
+                await self._reader.open()
+            except BaseException:
+                await self._writer.close()
+                raise
+
+    async def _disconnect_both(self) -> None:
+        # The reader first: the last connection that closes empties the log, and must be the writer.
+        if self._reader is not self._writer:
+            await self._reader.close()
+        await self._writer.close()
+
+    def _connect_writer(self) -> sqlite3.Connection:
+        connection = self._connect()
+        try:
+            if self._path is not None:
+                _switch_to_wal(connection, self._path)
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        name = ":memory:" if self._path is None else str(self._path)
+        connection = sqlite3.connect(name, timeout=BUSY_TIMEOUT, isolation_level=None)
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        return connection
+
+
+def _switch_to_wal(connection: sqlite3.Connection, path: Path) -> None:
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_WAL_RETRY)
+            continue
+        if mode != "wal":
+            raise StorageError(
+                f"SQLite, {path}: the file system does not allow a write-ahead log; "
+                "use a local disk"
+            )
+        return
+
+
+def _do_nothing() -> None:
+    return

@@ -1,0 +1,282 @@
+"""Every statement of the storage, built once for each dialect.
+
+The compiled text is kept in `tests/storage/golden`, so that a review reads real SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ClauseElement,
+    Column,
+    ColumnElement,
+    Integer,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal_column,
+    not_,
+    or_,
+    select,
+    update,
+)
+
+from durable_execution._core.status import WAITING
+from durable_execution.storage.sql.driver import SqlDialect, Statement
+from durable_execution.storage.sql.rows import FIELDS, FIELDS_BUT_PAYLOADS
+from durable_execution.storage.sql.schema import (
+    IS_HELD,
+    IS_JOINABLE,
+    IS_READY,
+    IS_SLEEPING,
+    executions,
+    executors,
+    schema_version,
+    status_in,
+)
+
+_E: Final = executions.c
+_COLUMNS: Final = tuple(executions.c[name] for name in FIELDS)
+_ZERO: Final = literal_column("0", BigInteger)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statements:
+    """The storage's statements in the words of one dialect. Rows of executions are `FIELDS`."""
+
+    insert: Statement
+    get: Statement
+    get_by_sleeping_unique_id: Statement
+    taken_sleeping_ids: Statement
+    children_of: Statement
+    children_without_payloads: Statement
+    last_children_of: Statement
+    claim: Statement
+    next_start_at: Statement
+    finish: Statement
+    requeue: Statement
+    wait: Statement
+    count_off: Statement
+    cancel_descendants: Statement
+    joinable_among: Statement
+    joinable: Statement
+    expired_sleepers: Statement
+    lease_of: Statement
+    register: Statement
+    extend_lease: Statement
+    still_held: Statement
+    sign_off: Statement
+    dead_executors: Statement
+    held_by: Statement
+    forget_executor: Statement
+    read_version: Statement
+    insert_version: Statement
+    update_version: Statement
+
+
+def build_statements(dialect: SqlDialect) -> Statements:
+    """Build and compile all statements for a dialect."""
+    parts = {**_rows(dialect), **_moves(), **_sweeps(dialect), **_leases(dialect), **_versions()}
+    return Statements(**{name: compiled(part, dialect) for name, part in parts.items()})
+
+
+def compiled(statement: ClauseElement, dialect: SqlDialect) -> Statement:
+    """Compile a statement for a dialect."""
+    sql = dialect.compiler.statement_compiler(dialect.compiler, statement)
+    return Statement(str(sql), tuple(sql.positiontup or ()))
+
+
+def _rows(dialect: SqlDialect) -> dict[str, ClauseElement]:
+    return {
+        "insert": dialect.insert(),
+        "get": select(*_COLUMNS).where(dialect.is_any_of(_E.execution_id, "execution_ids")),
+        "get_by_sleeping_unique_id": select(*_COLUMNS).where(
+            _E.sleeping_unique_id == bindparam("sleeping_unique_id")
+        ),
+        "taken_sleeping_ids": select(_E.sleeping_unique_id, _E.execution_id).where(
+            dialect.is_any_of(_E.sleeping_unique_id, "sleeping_unique_ids")
+        ),
+        "children_of": _children_of(dialect, _COLUMNS),
+        "children_without_payloads": _children_of(
+            dialect, tuple(_E[name] for name in FIELDS_BUT_PAYLOADS)
+        ),
+        "last_children_of": _last_children_of(dialect),
+        "claim": dialect.claim(),
+        "next_start_at": select(func.min(_E.start_at)).where(
+            IS_READY, _E.start_at > dialect.now(), dialect.is_any_of(_E.task_id, "task_ids")
+        ),
+    }
+
+
+def _children_of(dialect: SqlDialect, columns: Sequence[Column[Any]]) -> ClauseElement:
+    return (
+        select(*columns)
+        .where(dialect.is_any_of(_E.parent_execution_id, "parent_execution_ids"))
+        .order_by(_E.parent_execution_id, _E.is_finalize, _E.index_in_parent)
+    )
+
+
+def _last_children_of(dialect: SqlDialect) -> ClauseElement:
+    # One step from the end of the index for each parent, however many children it has.
+    parents = dialect.listed("parent_execution_ids")
+    child = executions.alias("child")
+    last = (
+        select(child.c.execution_id)
+        .where(child.c.parent_execution_id == parents.c.value)
+        .order_by(child.c.is_finalize.desc(), child.c.index_in_parent.desc())
+        .limit(literal_column("1"))
+        .correlate(parents)
+        .scalar_subquery()
+    )
+    return select(*_COLUMNS).where(_E.execution_id.in_(select(last).select_from(parents)))
+
+
+def _moves() -> dict[str, ClauseElement]:
+    return {
+        "finish": update(executions)
+        .ordered_values(
+            (_E.status, bindparam("status")),
+            (_E.output, bindparam("output")),
+            (_E.error, bindparam("error")),
+            (_E.finished_at, bindparam("finished_at")),
+            (_E.updated_at, bindparam("finished_at")),
+            (_E.active_children_count, _ZERO),
+        )
+        .where(*_guard()),
+        "requeue": update(executions)
+        .ordered_values(
+            (_E.status, literal_column("'ready'")),
+            (_E.executor_id, literal_column("NULL")),
+            (_E.started_at, literal_column("NULL")),
+            (_E.expires_at, literal_column("NULL")),
+            (_E.start_at, bindparam("start_at")),
+            (_E.updated_at, bindparam("updated_at")),
+            (_E.attempt, bindparam("attempt")),
+            (_E.crash_count, bindparam("crash_count")),
+            (_E.error, bindparam("error")),
+        )
+        .where(*_guard()),
+        "wait": update(executions)
+        .ordered_values(
+            (_E.status, bindparam("status")),
+            (_E.fence, _E.fence + literal_column("1", BigInteger)),
+            (_E.error, literal_column("NULL")),
+            (_E.run_output, bindparam("run_output")),
+            (_E.children_count, bindparam("children_count")),
+            (_E.active_children_count, bindparam("active_children_count")),
+            (_E.waiting_for_children_at, bindparam("waiting_for_children_at")),
+            (_E.waiting_for_finalize_at, bindparam("waiting_for_finalize_at")),
+            (_E.updated_at, bindparam("updated_at")),
+        )
+        .where(*_guard()),
+        "count_off": _count_off(),
+        "cancel_descendants": _cancel_descendants(),
+    }
+
+
+def _guard() -> tuple[ColumnElement[bool], ...]:
+    return (
+        _E.execution_id == bindparam("guard_id"),
+        _E.status == bindparam("guard_status"),
+        _E.fence == bindparam("guard_fence"),
+        or_(not_(bindparam("must_be_joinable", type_=Boolean)), _E.active_children_count == _ZERO),
+    )
+
+
+def _count_off() -> ClauseElement:
+    finished = bindparam("finished", type_=BigInteger)
+    left = case(
+        (_E.active_children_count > finished, _E.active_children_count - finished), else_=_ZERO
+    )
+    return (
+        update(executions)
+        .ordered_values((_E.active_children_count, left), (_E.updated_at, bindparam("at")))
+        .where(_E.execution_id == bindparam("parent_id"), status_in(WAITING))
+    )
+
+
+def _cancel_descendants() -> ClauseElement:
+    # Unfinished rows only, on the way down too: below a finished row nothing is unfinished.
+    children = (
+        select(_E.execution_id)
+        .where(_E.parent_execution_id == bindparam("ancestor_id"), _E.finished_at.is_(None))
+        .cte("descendants", recursive=True)
+    )
+    below = executions.alias("below")
+    descendants = children.union_all(
+        select(below.c.execution_id).where(
+            below.c.parent_execution_id == children.c.execution_id, below.c.finished_at.is_(None)
+        )
+    )
+    return (
+        update(executions)
+        .ordered_values(
+            (_E.status, literal_column("'cancelled'")),
+            (_E.error, bindparam("error")),
+            (_E.finished_at, bindparam("at")),
+            (_E.updated_at, bindparam("at")),
+            (_E.active_children_count, _ZERO),
+        )
+        .where(_E.execution_id.in_(select(descendants.c.execution_id)))
+    )
+
+
+def _sweeps(dialect: SqlDialect) -> dict[str, ClauseElement]:
+    return {
+        "joinable_among": select(*_COLUMNS).where(
+            dialect.is_any_of(_E.execution_id, "execution_ids"), IS_JOINABLE
+        ),
+        "joinable": select(*_COLUMNS)
+        .where(IS_JOINABLE, dialect.is_any_of(_E.task_id, "task_ids"))
+        .order_by(_E.waiting_for_children_at)
+        .limit(bindparam("limit")),
+        "expired_sleepers": select(*_COLUMNS)
+        .where(IS_SLEEPING, _E.expires_at <= dialect.now())
+        .order_by(_E.expires_at)
+        .limit(bindparam("limit")),
+    }
+
+
+def _leases(dialect: SqlDialect) -> dict[str, ClauseElement]:
+    who = executors.c.executor_id == bindparam("who")
+    lease_expires_at = dialect.now() + bindparam("lease_ms", type_=BigInteger)
+    return {
+        "lease_of": select(executors.c.lease_expires_at).where(who),
+        "register": insert(executors).values(
+            executor_id=bindparam("who"), lease_expires_at=lease_expires_at
+        ),
+        "extend_lease": update(executors).where(who).values(lease_expires_at=lease_expires_at),
+        "still_held": select(_E.execution_id, _E.fence).where(
+            dialect.is_any_of(_E.execution_id, "execution_ids"),
+            IS_HELD,
+            _E.executor_id == bindparam("who"),
+        ),
+        "sign_off": update(executors).where(who).values(lease_expires_at=_ZERO),
+        "dead_executors": select(executors.c.executor_id, executors.c.lease_expires_at).where(
+            executors.c.lease_expires_at <= dialect.now()
+        ),
+        "held_by": select(*_COLUMNS)
+        .where(IS_HELD, dialect.is_any_of(_E.executor_id, "executor_ids"))
+        .limit(bindparam("limit")),
+        "forget_executor": delete(executors).where(
+            who, executors.c.lease_expires_at == bindparam("lease")
+        ),
+    }
+
+
+def _versions() -> dict[str, ClauseElement]:
+    version = bindparam("version", type_=Integer)
+    return {
+        "read_version": select(schema_version.c.version),
+        "insert_version": insert(schema_version).values(
+            single_row=literal_column("1"), version=version
+        ),
+        "update_version": update(schema_version).values(version=version),
+    }

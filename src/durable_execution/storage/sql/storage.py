@@ -1,0 +1,281 @@
+"""The storage over any SQL database: the contract's verbs as transactions of a few statements."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from durable_execution._core.patch import Transition
+from durable_execution._core.record import ExecutionRecord
+from durable_execution.errors import DuplicateSleepingIdError
+from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse
+from durable_execution.storage.sql.batch import apply_batch, insert_rows
+from durable_execution.storage.sql.driver import (
+    Driver,
+    SleepingIdConflictError,
+    Statement,
+    T,
+    Transaction,
+    Work,
+)
+from durable_execution.storage.sql.migrations import migrate
+from durable_execution.storage.sql.rows import Row, Value, to_record, without_payloads
+from durable_execution.storage.sql.statements import build_statements
+
+_SIGNED_OFF = 0
+
+
+class SqlStorage:
+    """Executions in an SQL database. The contract is `Storage`'s.
+
+    Construction does no I/O. Any event loop may use an open storage; a process that forks must
+    open storages after the fork, in the child.
+
+    Args:
+        driver: The way to the database, see `open_storage` for the usual ones.
+    """
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._dialect = driver.dialect
+        self._statements = build_statements(driver.dialect)
+        self._opening = asyncio.Lock()
+        self._is_open = False
+
+    async def open(self) -> None:  # noqa: D102
+        async with self._opening:
+            if self._is_open:
+                return
+            await self._driver.open()
+            try:
+                await self._driver.write(self._migrate)
+            except BaseException:
+                await self._driver.close()
+                raise
+            self._is_open = True
+
+    async def close(self) -> None:  # noqa: D102
+        async with self._opening:
+            if self._is_open:
+                self._is_open = False
+                await self._driver.close()
+
+    def sibling(self) -> SqlStorage:  # noqa: D102
+        return SqlStorage(self._driver.sibling())
+
+    async def now(self) -> int:  # noqa: D102
+        return await self._driver.now()
+
+    def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:  # noqa: D102
+        return self._driver.listen(on_change)
+
+    async def insert(self, records: Sequence[ExecutionRecord]) -> None:  # noqa: D102
+        if not records:
+            return
+
+        async def work(transaction: Transaction) -> None:
+            await insert_rows(transaction, self._statements, records)
+
+        await self._insert(work)
+
+    async def get(  # noqa: D102
+        self, execution_ids: Sequence[str]
+    ) -> list[ExecutionRecord | None]:
+        if not execution_ids:
+            return []
+        values = self._statements.get.bind(execution_ids=self._dialect.texts(execution_ids))
+        found = {row.execution_id: row for row in await self._read(self._statements.get, values)}
+        return [found.get(execution_id) for execution_id in execution_ids]
+
+    async def get_by_sleeping_unique_id(  # noqa: D102
+        self, sleeping_unique_id: str
+    ) -> ExecutionRecord | None:
+        statement = self._statements.get_by_sleeping_unique_id
+        rows = await self._read(statement, statement.bind(sleeping_unique_id=sleeping_unique_id))
+        return rows[0] if rows else None
+
+    async def children_of(  # noqa: D102
+        self, parent_execution_ids: Sequence[str], *, with_payloads: bool = True
+    ) -> list[ExecutionRecord]:
+        if not parent_execution_ids:
+            return []
+        parent_ids = self._dialect.texts(parent_execution_ids)
+        if with_payloads:
+            statement = self._statements.children_of
+            rows = await self._read(statement, statement.bind(parent_execution_ids=parent_ids))
+        else:
+            statement = self._statements.children_without_payloads
+            values = statement.bind(parent_execution_ids=parent_ids)
+            rows = await self._read(statement, values, without_payloads)
+        places = {parent_id: at for at, parent_id in enumerate(dict.fromkeys(parent_execution_ids))}
+        return sorted(rows, key=lambda row: places[row.parent_execution_id or ""])
+
+    async def last_children_of(  # noqa: D102
+        self, parent_execution_ids: Sequence[str]
+    ) -> list[ExecutionRecord | None]:
+        if not parent_execution_ids:
+            return []
+        statement = self._statements.last_children_of
+        parent_ids = self._dialect.texts(parent_execution_ids)
+        rows = await self._read(statement, statement.bind(parent_execution_ids=parent_ids))
+        found = {row.parent_execution_id: row for row in rows}
+        return [found.get(parent_id) for parent_id in parent_execution_ids]
+
+    async def claim(self, claim: Claim) -> Claimed:  # noqa: D102
+        if claim.limit < 1 or not claim.task_ids:
+            return Claimed(records=())
+        now = self._driver.clock()
+        task_ids = self._dialect.texts(sorted(claim.task_ids))
+        pick, ahead = self._statements.claim, self._statements.next_start_at
+
+        async def work(transaction: Transaction) -> tuple[list[Row], Value]:
+            rows = await transaction.fetch(
+                pick,
+                pick.bind(
+                    executor_id=claim.executor_id, task_ids=task_ids, now=now, limit=claim.limit
+                ),
+            )
+            if len(rows) == claim.limit:
+                return rows, None
+            next_rows = await transaction.fetch(ahead, ahead.bind(task_ids=task_ids, now=now))
+            return rows, next_rows[0][0]
+
+        rows, next_start_at = await self._driver.write(work)
+        records = sorted(map(to_record, rows), key=lambda record: record.start_at)
+        return Claimed(
+            records=tuple(records),
+            next_start_at=next_start_at if isinstance(next_start_at, int) else None,
+        )
+
+    async def apply(self, transitions: Sequence[Transition]) -> Applied:  # noqa: D102
+        if not transitions:
+            return Applied(matched=())
+
+        async def work(transaction: Transaction) -> Applied:
+            return await apply_batch(transaction, self._statements, self._dialect, transitions)
+
+        return await self._insert(work)
+
+    async def heartbeat(self, beat: Beat) -> Pulse:  # noqa: D102
+        now = await self._driver.now()
+        statements = self._statements
+        held_ids = self._dialect.texts([execution_id for execution_id, _ in beat.held])
+        values: dict[str, Value] = {
+            "who": beat.executor_id,
+            "now": now,
+            "lease_ms": beat.lease_ms,
+            "execution_ids": held_ids,
+        }
+
+        async def work(transaction: Transaction) -> tuple[list[Row], list[Row]]:
+            lease = await transaction.fetch(statements.lease_of, statements.lease_of.bind(**values))
+            write = statements.extend_lease if lease else statements.register
+            await transaction.execute(write, write.bind(**values))
+            if not beat.held:
+                return lease, []
+            held = statements.still_held
+            return lease, await transaction.fetch(held, held.bind(**values))
+
+        lease, held = await self._driver.write(work)
+        still_held = set(held)
+        return Pulse(
+            now=now,
+            was_known=bool(lease) and lease[0][0] != _SIGNED_OFF,
+            lost=tuple(row[0] for row in beat.held if row not in still_held),
+        )
+
+    async def sign_off(self, executor_id: str) -> None:  # noqa: D102
+        # Marked rather than deleted: `orphans` looks for rows of executors that are listed.
+        await self._write(
+            self._statements.sign_off, self._statements.sign_off.bind(who=executor_id)
+        )
+
+    async def orphans(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
+        now = self._driver.clock()
+        statements = self._statements
+
+        async def work(transaction: Transaction) -> tuple[list[Row], list[Row]]:
+            dead = await transaction.fetch(
+                statements.dead_executors, statements.dead_executors.bind(now=now)
+            )
+            if not dead or limit < 1:
+                return [], []
+            dead_ids = self._dialect.texts([str(row[0]) for row in dead])
+            values = statements.held_by.bind(executor_ids=dead_ids, limit=limit)
+            return dead, await transaction.fetch(statements.held_by, values)
+
+        dead, rows = await self._driver.read(work)
+        records = [to_record(row) for row in rows]
+        if len(records) < limit:
+            owners = {record.executor_id for record in records}
+            await self._forget([row for row in dead if row[0] not in owners])
+        return records
+
+    async def joinable(  # noqa: D102
+        self, task_ids: frozenset[str], limit: int
+    ) -> list[ExecutionRecord]:
+        if limit < 1 or not task_ids:
+            return []
+        statement = self._statements.joinable
+        texts = self._dialect.texts(sorted(task_ids))
+        return await self._read(statement, statement.bind(task_ids=texts, limit=limit))
+
+    async def expired_sleepers(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
+        if limit < 1:
+            return []
+        statement = self._statements.expired_sleepers
+        return await self._read(statement, statement.bind(now=self._driver.clock(), limit=limit))
+
+    async def _migrate(self, transaction: Transaction) -> None:
+        await migrate(transaction, self._dialect, self._statements)
+
+    async def _read(
+        self, statement: Statement, values: Row, complete: Callable[[Row], Row] | None = None
+    ) -> list[ExecutionRecord]:
+        async def work(transaction: Transaction) -> list[Row]:
+            return await transaction.fetch(statement, values)
+
+        rows = await self._driver.read(work)
+        return [to_record(complete(row) if complete else row) for row in rows]
+
+    async def _write(self, statement: Statement, values: Row) -> None:
+        async def work(transaction: Transaction) -> None:
+            await transaction.execute(statement, values)
+
+        await self._driver.write(work)
+
+    async def _insert(self, work: Work[T]) -> T:
+        try:
+            return await self._driver.write(work)
+        except SleepingIdConflictError as conflict:
+            raise await self._duplicate(conflict.records) from conflict
+
+    async def _forget(self, executors: Sequence[Row]) -> None:
+        if not executors:
+            return
+        forget = self._statements.forget_executor
+        # Only with the lease that was seen: an executor that revived meanwhile stays.
+        rows = [forget.bind(who=executor_id, lease=lease) for executor_id, lease in executors]
+
+        async def work(transaction: Transaction) -> None:
+            await transaction.execute_many(forget, rows)
+
+        await self._driver.write(work)
+
+    async def _duplicate(self, records: Sequence[ExecutionRecord]) -> DuplicateSleepingIdError:
+        """Find out which of these rows' sleeping ids is taken, after an insert said that one is."""
+        statement = self._statements.taken_sleeping_ids
+        wanted = [row.sleeping_unique_id for row in records if row.sleeping_unique_id is not None]
+        values = statement.bind(sleeping_unique_ids=self._dialect.texts(wanted))
+
+        async def work(transaction: Transaction) -> list[Row]:
+            return await transaction.fetch(statement, values)
+
+        owners = {row[0]: row[1] for row in await self._driver.read(work)}
+        for record in records:
+            unique_id = record.sleeping_unique_id
+            if unique_id is None:
+                continue
+            if owners.setdefault(unique_id, record.execution_id) != record.execution_id:
+                return DuplicateSleepingIdError(unique_id)
+        return DuplicateSleepingIdError(wanted[0])
