@@ -82,7 +82,7 @@ def expire(record: ExecutionRecord, *, now: int) -> Transition:
     """Decide what becomes of a sleeping record that nobody woke in time."""
     error = StoredError(
         error_type="timed_out",
-        message=f"Sleeping task was not woken up within {record.timeout_ms / 1000:g} s",
+        message=f"Sleeping task was not woken up within {record.timeout_ms / 1000:.15g} s",
     )
     return transitions.expire(record, error=error, now=now)
 

@@ -43,9 +43,11 @@ def check_between(name: str, value: float, low: float, high: float, *, whole: bo
     """Raise InvalidOptionError unless `low <= value <= high`, naming the option and the bounds."""
     kinds: tuple[type, ...] = (int,) if whole else (int, float)
     is_number = type(value) in kinds  # not isinstance: a bool is no number here
-    if not is_number or not math.isfinite(value) or not low <= value <= high:
+    if not is_number or not low <= value <= high:
         what = "a whole number" if whole else "a number"
-        raise InvalidOptionError(f"{name} must be {what} from {low:g} to {high:g}, got {value!r}")
+        raise InvalidOptionError(
+            f"{name} must be {what} from {low:.15g} to {high:.15g}, got {value!r}"
+        )
 
 
 def to_ms(name: str, value: float | timedelta, low_ms: int, high_ms: int) -> int:
@@ -60,9 +62,11 @@ def to_ms(name: str, value: float | timedelta, low_ms: int, high_ms: int) -> int
         seconds = value
     else:
         raise InvalidOptionError(f"{name} must be seconds or a timedelta, got {value!r}")
-    milliseconds = math.ceil(round(seconds * 1000, 6)) if math.isfinite(seconds) else -1
+    is_near = abs(seconds) <= high_ms  # neither NaN nor beyond what floats can multiply
+    milliseconds = math.ceil(round(seconds * 1000, 3)) if is_near else -1
     if not low_ms <= milliseconds <= high_ms:
         raise InvalidOptionError(
-            f"{name} must be from {low_ms / 1000:g} to {high_ms / 1000:g} seconds, got {value!r}"
+            f"{name} must be from {low_ms / 1000:.15g} to {high_ms / 1000:.15g} seconds, "
+            f"got {value!r}"
         )
     return milliseconds

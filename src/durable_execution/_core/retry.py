@@ -77,6 +77,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     def delay_ms(self, attempt: int) -> int:
         """Milliseconds between the failed attempt (from 0) and the next one."""
         limit = MAX_MAX_DELAY_MS if self.max_delay_ms is None else self.max_delay_ms
+        if self.base_delay_ms == 0:
+            return 0
         try:
             delay = self.base_delay_ms * self.delay_multiplier**attempt
         except OverflowError:
