@@ -15,6 +15,7 @@ Exception
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -35,17 +36,10 @@ class StoredError(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     def to_exception(self) -> DurableExecutionError:
         """Build the exception that stands for this error: its class by type, its flags kept."""
-        match self.error_type:
-            case "not_found":
-                return DurableExecutionNotFoundError(self.message)
-            case "timed_out":
-                return DurableExecutionTimedOutError(self.message)
-            case "cancelled":
-                return DurableExecutionCancelledError(self.message)
-            case "generic":
-                return DurableExecutionError(
-                    self.message, is_retryable=self.is_retryable, is_internal=self.is_internal
-                )
+        exception = _CLASSES[self.error_type](self.message)
+        exception.is_retryable = self.is_retryable
+        exception.is_internal = self.is_internal
+        return exception
 
 
 class DurableExecutionError(Exception):
@@ -60,6 +54,8 @@ class DurableExecutionError(Exception):
     """
 
     error_type: ErrorType = "generic"
+    is_retryable: bool = False
+    is_internal: bool = False
 
     def __init__(
         self, message: str, *, is_retryable: bool = False, is_internal: bool = False
@@ -105,6 +101,14 @@ class DurableExecutionCancelledError(DurableExecutionError):
 
     def __init__(self, message: str = "Task execution cancelled") -> None:
         super().__init__(message)
+
+
+_CLASSES: Final[dict[ErrorType, Callable[[str], DurableExecutionError]]] = {
+    "generic": DurableExecutionError,
+    "not_found": DurableExecutionNotFoundError,
+    "timed_out": DurableExecutionTimedOutError,
+    "cancelled": DurableExecutionCancelledError,
+}
 
 
 class ValueIssue(Protocol):
@@ -172,20 +176,31 @@ class DuplicateSleepingIdError(StorageError):
 
 
 def to_stored_error(error: BaseException) -> StoredError:
-    """Put any exception into its stored form. Exceptions of other classes count as retryable."""
+    """Put any exception into its stored form. Exceptions of other classes count as retryable.
+
+    Never raises: an attempt must end whatever the exception of its task is like.
+    """
     if isinstance(error, DurableExecutionError):
         return StoredError(
             error_type=error.error_type,
-            message=_bounded(error.message),
+            message=_bounded(_text_of(error)),
             is_retryable=error.is_retryable,
             is_internal=error.is_internal,
         )
-    text = str(error)
+    text = _text_of(error)
     name = type(error).__name__
     return StoredError(message=_bounded(f"{name}: {text}" if text else name), is_retryable=True)
 
 
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error.message if isinstance(error, DurableExecutionError) else error)
+    except Exception as broken:  # raised by somebody's `__str__`
+        return f"(its text cannot be read: {type(broken).__name__})"
+
+
 def _bounded(message: str) -> str:
+    message = message.encode("utf-8", "replace").decode()  # half a surrogate pair encodes nowhere
     if len(message) <= MAX_STORED_MESSAGE_LENGTH:
         return message
     return f"{message[:MAX_STORED_MESSAGE_LENGTH]}… ({len(message)} characters in all)"
