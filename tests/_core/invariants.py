@@ -9,11 +9,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tests._core.model_engine import ModelEngine, signature
-from tests._core.plans import Chain, Fan, Loop, Sleeper, Work
-
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import ERRORED, WAITING, Status
+from tests._core.model_engine import ModelEngine, signature
+from tests._core.plans import Chain, Fan, Loop, Sleeper, Work
 
 if TYPE_CHECKING:
     from tests._core.model_database import ModelDatabase

@@ -7,8 +7,6 @@ from __future__ import annotations
 import itertools
 from typing import Literal, assert_never
 
-from tests._core.plans import Chain, Fan, Loop, Plan, Sleeper, Work
-
 from durable_execution._core import joining, transitions
 from durable_execution._core.decisions import HandedBack, Outcome, Raised, Returned, Spawned
 from durable_execution._core.offspring import Place, Seed, child_record, root_record
@@ -16,6 +14,7 @@ from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryPolicy
 from durable_execution.errors import StoredError
+from tests._core.plans import Chain, Fan, Loop, Plan, Sleeper, Work
 
 Choice = Literal["return", "be_done", "raise", "raise_retryable", "time_out", "cancel", "hand_back"]
 

@@ -15,15 +15,15 @@ from typing import Final, Literal, TypeVar
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests._core.invariants import CRASH_BUDGET, check_guards, check_rows, check_writes
-from tests._core.model_database import ModelDatabase
-from tests._core.model_engine import Choice, ModelEngine
-from tests._core.plans import Plan, plans
 
 from durable_execution._core import decisions, transitions
 from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.errors import StoredError
+from tests._core.invariants import CRASH_BUDGET, check_guards, check_rows, check_writes
+from tests._core.model_database import ModelDatabase
+from tests._core.model_engine import Choice, ModelEngine
+from tests._core.plans import Plan, plans
 
 Item = TypeVar("Item")
 Arrival = Literal["now", "now and again", "late"]
