@@ -84,9 +84,7 @@ class Turn(msgspec.Struct, frozen=True):
     output: bytes | None
 
 
-def join_loop(
-    parent: ExecutionRecord, last_child: ExecutionRecord, turn: Turn | None, *, max_attempts: int
-) -> Verdict:
+def join_loop(last_child: ExecutionRecord, turn: Turn | None, *, max_attempts: int) -> Verdict:
     """Join a loop: done, another turn with the same input, or out of turns.
 
     `turn` is the decoded output of the last turn, None if it did not complete.
@@ -98,7 +96,7 @@ def join_loop(
         return Complete(turn.output)
     following = last_child.index_in_parent + 1
     if following < max_attempts:
-        return RunStep(following, parent.input)
+        return RunStep(following, last_child.input)
     return GiveUp()
 
 

@@ -104,8 +104,8 @@ TurnResult: TypeAlias = Done[OutputT] | NotDone
 class Reader(Protocol[ReadT]):
     """Reads values of one type; `Schema` is one."""
 
-    def load(self, payload: bytes) -> ReadT:
-        """Decode an encoded value, or raise ValidationFailed."""
+    def load(self, payload: bytes, *, root: str = ...) -> ReadT:
+        """Decode an encoded value, or raise ValidationFailed, which calls the value `root`."""
         ...
 
     def convert(self, value: object, *, root: str = ...) -> ReadT:
@@ -116,11 +116,11 @@ class Reader(Protocol[ReadT]):
 class _Loading(ABC, Generic[OutputT]):
     """Gives a reader its `load` by its `convert`."""
 
-    def load(self, payload: bytes) -> OutputT:
-        return self.convert(loads(payload))
+    def load(self, payload: bytes, *, root: str = "$") -> OutputT:
+        return self.convert(loads(payload), root=root)
 
     @abstractmethod
-    def convert(self, value: object, *, root: str = "value") -> OutputT: ...
+    def convert(self, value: object, *, root: str = "$") -> OutputT: ...
 
 
 class ParentResultReader(_Loading[ParentTaskResult[OutputT]]):
@@ -129,7 +129,7 @@ class ParentResultReader(_Loading[ParentTaskResult[OutputT]]):
     def __init__(self, output: Reader[OutputT]) -> None:
         self.output = output
 
-    def convert(self, value: object, *, root: str = "value") -> ParentTaskResult[OutputT]:
+    def convert(self, value: object, *, root: str = "$") -> ParentTaskResult[OutputT]:
         """Check and convert a decoded value, or raise ValidationFailed."""
         result = _object(value, root)
         children = result.get("children", ())
@@ -150,7 +150,7 @@ class LoopResultReader(_Loading[LoopResult[OutputT]]):
     def __init__(self, output: Reader[OutputT]) -> None:
         self.output = output
 
-    def convert(self, value: object, *, root: str = "value") -> LoopResult[OutputT]:
+    def convert(self, value: object, *, root: str = "$") -> LoopResult[OutputT]:
         """Check and convert a decoded value, or raise ValidationFailed."""
         result = _object(value, root)
         if not _flag(result, "isSuccess", root):
@@ -165,7 +165,7 @@ class TurnReader(_Loading[TurnResult[OutputT]]):
     def __init__(self, output: Reader[OutputT]) -> None:
         self.output = output
 
-    def convert(self, value: object, *, root: str = "value") -> TurnResult[OutputT]:
+    def convert(self, value: object, *, root: str = "$") -> TurnResult[OutputT]:
         """Check and convert a decoded value, or raise ValidationFailed."""
         result = _object(value, root)
         if not _flag(result, "isDone", root):

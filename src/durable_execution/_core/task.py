@@ -106,7 +106,7 @@ class TaskDeclaration(Generic[InputT, OutputT]):
             InvalidInputError: It does not fit the type; the message names the field.
         """
         try:
-            return self.input_schema.load(payload)
+            return self.input_schema.load(payload, root="input")
         except ValidationFailed as error:
             message = f"Invalid input of task {self.id}: {error}"
             raise InvalidInputError(message, issues=error.issues) from error
@@ -118,7 +118,7 @@ class TaskDeclaration(Generic[InputT, OutputT]):
             InvalidInputError: It does not fit the type; the message names the field.
         """
         try:
-            return self.output_schema.load(payload)
+            return self.output_schema.load(payload, root="output")
         except ValidationFailed as error:
             message = f"Invalid output of task {self.id}: {error}"
             raise InvalidInputError(message, issues=error.issues) from error

@@ -209,6 +209,6 @@ class Storage(Protocol):
         """Return waiting rows of these tasks whose count is zero."""
         ...
 
-    async def expired_sleepers(self, limit: int) -> list[ExecutionRecord]:
+    async def expired_sleepers(self, limit: int) -> Sleepers:
         """Return running sleeping rows whose `expires_at` has come, the earliest first."""
         ...

@@ -1,0 +1,1 @@
+"""The engine room: a few small services around a storage, and what they share."""

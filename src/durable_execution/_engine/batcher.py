@@ -1,0 +1,99 @@
+"""Group commit: what arrives while one flush is under way goes out together in the next.
+
+No timer: an idle system pays no delay, and a busy one gets large batches by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from durable_execution._engine.wakeups import Wakeup
+from durable_execution.errors import ExecutorShutDownError, StorageUnavailableError
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+Flush = Callable[[list[ItemT]], Awaitable[Sequence[ResultT]]]
+
+
+class Batcher(Generic[ItemT, ResultT]):
+    """Collects items and flushes them in batches; every caller gets the result of its own item.
+
+    A flush that fails is split to find the bad item, so that one item never fails its neighbours;
+    when the storage cannot be reached the items fail together, and the caller decides about again.
+    """
+
+    def __init__(self, flush: Flush[ItemT, ResultT], *, limit: int) -> None:
+        self._flush = flush
+        self._limit = limit
+        self._pending: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
+        self._wakeup = Wakeup()
+        self._is_closed = False
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+
+    def submit(self, item: ItemT) -> asyncio.Future[ResultT]:
+        """Add an item to the next batch and return the future of its result.
+
+        Raises:
+            ExecutorShutDownError: The batcher is closed.
+        """
+        if self._is_closed:
+            raise ExecutorShutDownError("Executor is shut down")
+        future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
+        self._pending.append((item, future))
+        self._is_idle.clear()
+        self._wakeup.set()
+        return future
+
+    async def run(self) -> None:
+        """Flush batch after batch until cancelled."""
+        try:
+            while True:
+                if not self._pending:
+                    self._is_idle.set()
+                    await self._wakeup.wait(timeout=3600)
+                    continue
+                batch = self._pending[: self._limit]
+                del self._pending[: self._limit]
+                await self._settle(batch)
+        finally:
+            self._is_closed = True
+            self._fail_pending()
+
+    async def drained(self) -> None:
+        """Wait until nothing is pending and no flush is under way."""
+        await self._is_idle.wait()
+
+    async def _settle(self, batch: list[tuple[ItemT, asyncio.Future[ResultT]]]) -> None:
+        try:
+            results = await self._flush([item for item, _ in batch])
+        except StorageUnavailableError as error:
+            _fail(batch, error)
+        except Exception as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+                return
+            middle = len(batch) // 2
+            await self._settle(batch[:middle])
+            await self._settle(batch[middle:])
+        except BaseException:
+            _fail(batch, ExecutorShutDownError("Executor is shut down"))
+            raise
+        else:
+            for (_, future), result in zip(batch, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
+
+    def _fail_pending(self) -> None:
+        pending, self._pending = self._pending, []
+        _fail(pending, ExecutorShutDownError("Executor is shut down"))
+        self._is_idle.set()
+
+
+def _fail(batch: list[tuple[ItemT, asyncio.Future[ResultT]]], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)

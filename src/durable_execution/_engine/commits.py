@@ -1,0 +1,170 @@
+"""Everything that the engine reads and writes, in batches, and who hears of what was written."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Final, NamedTuple, TypeVar
+
+from durable_execution._core.patch import Finish, Requeue, Transition, patched
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._engine.batcher import Batcher
+from durable_execution._engine.patience import Patience
+from durable_execution.errors import StorageUnavailableError
+from durable_execution.storage.protocol import Storage
+
+logger = logging.getLogger(__name__)
+
+BATCH_LIMIT: Final = 1000
+FAMILY_LIMIT: Final = 50
+"""Parents whose children are read together; each may have a thousand."""
+INSERT_TRIES: Final = 6
+"""Tries of an enqueue while the storage cannot be reached: about two seconds."""
+
+ResultT = TypeVar("ResultT")
+
+
+class Change(NamedTuple):
+    """A transition, and the record that it was decided on."""
+
+    record: ExecutionRecord
+    transition: Transition
+
+
+class Listeners(NamedTuple):
+    """Who is told what was written; each is called on the event loop and must not block."""
+
+    inserted: Callable[[Sequence[ExecutionRecord]], None]
+    requeued: Callable[[int], None]
+    finished: Callable[[ExecutionRecord], None]
+    cascaded: Callable[[], None]
+    joinable: Callable[[Sequence[ExecutionRecord]], None]
+
+
+class Commits:
+    """The engine's side of the storage: group commit for every verb that single tasks use."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._inserts = Batcher(self._insert, limit=BATCH_LIMIT)
+        self._changes = Batcher(self._apply, limit=BATCH_LIMIT)
+        self._reads = Batcher(storage.get, limit=BATCH_LIMIT)
+        self._families = Batcher(self._children_of, limit=FAMILY_LIMIT)
+        self._listeners: Listeners | None = None
+
+    def tell(self, listeners: Listeners) -> None:
+        """Name those who hear of writes."""
+        self._listeners = listeners
+
+    async def insert(self, record: ExecutionRecord) -> None:
+        """Insert a record; it is durable when this returns.
+
+        Raises:
+            DuplicateSleepingIdError: Its sleeping id is taken.
+            StorageUnavailableError: The storage could not be reached for about two seconds. The
+                record may have been written if only the answer was lost.
+        """
+        await _persist(lambda: self._inserts.submit(record), tries=INSERT_TRIES)
+
+    async def get(self, execution_id: str) -> ExecutionRecord | None:
+        """Return a record, or None if there is none."""
+        return await _persist(lambda: self._reads.submit(execution_id), tries=INSERT_TRIES)
+
+    async def children_of(self, parent_execution_id: str) -> list[ExecutionRecord]:
+        """Return all children of a parent, by index, its finalize child last."""
+        return await _persist(
+            lambda: self._families.submit(parent_execution_id), tries=INSERT_TRIES
+        )
+
+    async def apply(self, record: ExecutionRecord, transition: Transition) -> bool:
+        """Apply a transition; return whether its guard held.
+
+        Goes on trying for as long as the storage cannot be reached, because the work behind an
+        outcome is done and must not be lost; whoever loses the lease meanwhile cancels this.
+
+        Raises:
+            DuplicateSleepingIdError: A child's sleeping id is taken; nothing was written.
+        """
+        change = Change(record, transition)
+        return await _persist(lambda: self._changes.submit(change), tries=None)
+
+    async def drained(self) -> None:
+        """Wait until everything submitted so far is written."""
+        await self._inserts.drained()
+        await self._changes.drained()
+
+    def pumps(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
+        """Return the loops that must run for the batches to flow."""
+        return (self._inserts.run, self._changes.run, self._reads.run, self._families.run)
+
+    async def _children_of(self, parent_ids: list[str]) -> Sequence[list[ExecutionRecord]]:
+        families: dict[str | None, list[ExecutionRecord]] = {each: [] for each in parent_ids}
+        for child in await self._storage.children_of(list(dict.fromkeys(parent_ids))):
+            families[child.parent_execution_id].append(child)
+        return [families[parent_id] for parent_id in parent_ids]
+
+    async def _insert(self, records: list[ExecutionRecord]) -> Sequence[None]:
+        await self._storage.insert(records)
+        if self._listeners is not None:
+            self._listeners.inserted(records)
+        return [None] * len(records)
+
+    async def _apply(self, changes: list[Change]) -> Sequence[bool]:
+        """Apply a batch; what would change a row twice waits for a second round."""
+        results: list[bool] = [False] * len(changes)
+        places = list(range(len(changes)))
+        while places:
+            seen: set[str] = set()
+            now: list[int] = []
+            later: list[int] = []
+            for place in places:
+                row = changes[place].transition.guard.execution_id
+                (later if row in seen else now).append(place)
+                seen.add(row)
+            batch = [changes[place] for place in now]
+            applied = await self._storage.apply([change.transition for change in batch])
+            for place, matched in zip(now, applied.matched, strict=True):
+                results[place] = matched
+            self._announce(batch, applied.matched, applied.joinable)
+            places = later
+        return results
+
+    def _announce(
+        self,
+        changes: Sequence[Change],
+        matched: Sequence[bool],
+        joinable: Sequence[ExecutionRecord],
+    ) -> None:
+        listeners = self._listeners
+        if listeners is None:
+            return
+        for (record, transition), was_matched in zip(changes, matched, strict=True):
+            if not was_matched:
+                continue
+            if isinstance(transition.patch, Finish):
+                listeners.finished(patched(record, transition.patch))
+            elif isinstance(transition.patch, Requeue):
+                listeners.requeued(transition.patch.start_at)
+            if transition.children:
+                listeners.inserted(transition.children)
+            if transition.cancels_descendants is not None:
+                listeners.cascaded()
+        if joinable:
+            listeners.joinable(joinable)
+
+
+async def _persist(submit: Callable[[], asyncio.Future[ResultT]], *, tries: int | None) -> ResultT:
+    """Submit until the storage answers, or `tries` times."""
+    patience = Patience()
+    tried = 0
+    while True:
+        tried += 1
+        try:
+            return await submit()
+        except StorageUnavailableError as error:
+            if tries is not None and tried >= tries:
+                raise
+            if tried == 1:
+                logger.warning("storage unavailable, trying again", extra={"error": str(error)})
+        await asyncio.sleep(patience.next_pause())

@@ -1,0 +1,122 @@
+"""From a task and an encoded input to a record, and from ended children to a parent's payload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from durable_execution._codec import UNDEFINED, Encoded, dumps, loads
+from durable_execution._core.offspring import Place, Seed, child_record, root_record
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.results import (
+    CompletedChild,
+    ErroredChild,
+    FinishedChild,
+    ParentTaskResult,
+)
+from durable_execution._core.status import ERRORED
+from durable_execution._core.task import LoopPlan, SequencePlan, Task, TaskOptions
+from durable_execution._engine.ids import new_execution_id
+from durable_execution._engine.inputs import encode_input, sleeping_id_of
+from durable_execution.errors import StoredError
+
+NOTHING = dumps(UNDEFINED)
+"""The payload of what is undefined."""
+
+
+def new_root(
+    task: Task[Any, Any], value: object, options: TaskOptions, *, max_size: int, now: int
+) -> ExecutionRecord:
+    """Build the record of an enqueued task.
+
+    Raises:
+        InvalidInputError: The input does not fit.
+    """
+    payload = encode_input(task, value, max_size=max_size)
+    return root_record(seed_of(task, value, payload, options, now=now), now=now)
+
+
+def new_child(
+    task: Task[Any, Any],
+    value: object,
+    options: TaskOptions,
+    parent: ExecutionRecord,
+    place: Place,
+    *,
+    max_size: int,
+    now: int,
+) -> ExecutionRecord:
+    """Build the record of a child that a parent's run asked for.
+
+    Raises:
+        InvalidInputError: The input does not fit.
+    """
+    payload = encode_input(task, value, max_size=max_size)
+    return child_record(seed_of(task, value, payload, options, now=now), parent, place, now=now)
+
+
+def new_step(
+    task: Task[Any, Any],
+    payload: bytes,
+    options: TaskOptions,
+    parent: ExecutionRecord,
+    place: Place,
+    *,
+    max_size: int,
+    now: int,
+) -> ExecutionRecord:
+    """Build the record of a step, a turn or a finalize task, whose input is encoded already.
+
+    Raises:
+        InvalidInputError: The task checks its inputs itself, or sleeps, and this one does not fit.
+    """
+    value: object = None
+    if task.kind == "sleeping_task":
+        value = loads(payload)
+    elif task.validate_input is not None and not place.is_finalize:
+        payload = encode_input(task, loads(payload), max_size=max_size)
+    return child_record(seed_of(task, value, payload, options, now=now), parent, place, now=now)
+
+
+def seed_of(
+    task: Task[Any, Any], value: object, payload: bytes, options: TaskOptions, *, now: int
+) -> Seed:
+    """Name what is known of an execution before it has a place in a tree."""
+    return Seed(
+        execution_id=new_execution_id(now),
+        task_id=task.id,
+        input=payload,
+        timeout_ms=options.timeout_ms,
+        retry=options.retry,
+        sleep_before_run_ms=options.sleep_before_run_ms,
+        sleeping_unique_id=sleeping_id_of(task, value),
+        are_children_sequential=isinstance(task.plan, SequencePlan | LoopPlan),
+    )
+
+
+def parent_result(parent: ExecutionRecord, children: Sequence[ExecutionRecord]) -> bytes:
+    """Encode what became of a parent: the input of its finalize task, or its own output.
+
+    The payloads of the parent and its children are taken over as they are, not decoded.
+    """
+    result = ParentTaskResult(
+        output=Encoded(parent.run_output or NOTHING),
+        children=tuple(_finished_child(child) for child in children if not child.is_finalize),
+    )
+    return dumps(result)
+
+
+def _finished_child(child: ExecutionRecord) -> FinishedChild:
+    if child.status == "completed":
+        return CompletedChild(
+            task_id=child.task_id,
+            execution_id=child.execution_id,
+            output=Encoded(child.output or NOTHING),
+        )
+    assert child.status in ERRORED, child.status  # noqa: S101 - joined means ended
+    return ErroredChild(
+        task_id=child.task_id,
+        execution_id=child.execution_id,
+        status=child.status,  # type: ignore[arg-type] # just asserted
+        error=child.error or StoredError(message="Unknown child task execution error"),
+    )

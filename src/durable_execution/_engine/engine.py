@@ -1,0 +1,260 @@
+"""The engine: the services wired together, what they tell one another, and their order of life."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from durable_execution._core.patch import Transition
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.task import Task
+from durable_execution._engine.attempt import AttemptRunner
+from durable_execution._engine.clock import Clock
+from durable_execution._engine.commits import Commits, Listeners
+from durable_execution._engine.compose import parent_result
+from durable_execution._engine.ids import new_executor_id
+from durable_execution._engine.options import ExecutorOptions, seconds
+from durable_execution._engine.running import Attempt, Running
+from durable_execution._engine.services.chore import Chore, keep_doing
+from durable_execution._engine.services.claimer import Claimer
+from durable_execution._engine.services.expirer import Expirer
+from durable_execution._engine.services.finishes import Finishes
+from durable_execution._engine.services.heart import Heart, Told
+from durable_execution._engine.services.joiner import Joiner
+from durable_execution._engine.services.rescuer import Rescuer
+from durable_execution._engine.signals import OneShot
+from durable_execution._engine.spawning import Spawning
+from durable_execution._engine.wakeups import Wakeup
+from durable_execution.errors import (
+    DurableExecutionNotFoundError,
+    ExecutorShutDownError,
+    StorageError,
+)
+from durable_execution.storage.protocol import Storage
+
+logger = logging.getLogger(__name__)
+
+TURN_TIMEOUT: Final = 5.0
+"""Seconds that a chore's turn and the last flush get at shutdown."""
+LAST_WORDS: Final = 1.0
+"""Seconds that threads get to see their cancel signal before nobody waits for them any more."""
+
+
+class Engine:
+    """One life of an executor, from `start` to `stop`."""
+
+    def __init__(
+        self, storage: Storage, tasks: Mapping[str, Task[Any, Any]], options: ExecutorOptions
+    ) -> None:
+        self.executor_id = new_executor_id()
+        self.clock = Clock()
+        self.options = options
+        self.storage = storage
+        self.commits = Commits(storage)
+        self.running = Running(
+            capacity=options.max_concurrent_task_executions, threads=options.max_threads
+        )
+        self.finishes = Finishes(storage, poll_interval=seconds(options.poll_interval))
+        self._shutdown_signal = OneShot()
+        spawning = Spawning(tasks, options, self.clock)
+        self._runner = AttemptRunner(
+            running=self.running,
+            commits=self.commits,
+            spawning=spawning,
+            clock=self.clock,
+            options=options,
+            shutdown_signal=self._shutdown_signal,
+            finalize_input=self._finalize_input,
+        )
+        self._claimer = Claimer(
+            storage,
+            tasks,
+            self.running,
+            self.clock,
+            executor_id=self.executor_id,
+            start=self._start_attempt,
+            poll_interval=seconds(options.poll_interval),
+        )
+        self._joiner = Joiner(storage, tasks, self.commits, spawning, self.clock, options)
+        self._expirer = Expirer(storage, self.commits, self.clock)
+        self._rescuer = Rescuer(
+            storage,
+            self.commits,
+            self.clock,
+            max_crash_recoveries=options.max_crash_recoveries,
+        )
+        self.heart = Heart(
+            storage,
+            self.running,
+            self.clock,
+            Told(self._lost, self._lost_all, self._rescuer.wakeup.set),
+            executor_id=self.executor_id,
+            lease_ms=options.lease_ms,
+            loop_stall_timeout=seconds(options.loop_stall_timeout),
+        )
+        self._stops: dict[str, asyncio.Event] = {}
+        self._wakeups: dict[str, Wakeup] = {}
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._stop_pumps = asyncio.Event()
+        self._life: asyncio.Task[None] | None = None
+        self._stop_listening: Callable[[], None] | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether all services run and the lease is held."""
+        return self._life is not None and not self._life.done() and self.heart.is_beating
+
+    async def start(self) -> None:
+        """Open the storage, take the lease and start every service."""
+        await self.storage.open()
+        self.commits.tell(
+            Listeners(
+                inserted=self._inserted,
+                requeued=self._claimer.announce,
+                finished=self.finishes.tell,
+                cascaded=self.heart.beat_now,
+                joinable=self._joiner.announce,
+            )
+        )
+        await self.heart.start()
+        self._stop_listening = self.storage.listen(self._changed)
+        is_started = asyncio.Event()
+        self._life = asyncio.create_task(self._live(is_started), name="durable-execution-engine")
+        self._life.add_done_callback(self._died)
+        await is_started.wait()
+
+    async def stop(self) -> None:
+        """Shut down, in an order in which every step leaves rows that others can go on from."""
+        await self._stop_chore("claimer")
+        self._shutdown_signal.set()
+        await self._drain(seconds(self.options.shutdown_timeout))
+        self.running.stop_all("shutdown")
+        await self._drain(LAST_WORDS)
+        left = self.running.abandon_all()
+        for name in ("joiner", "expirer", "rescuer", "finishes"):
+            await self._stop_chore(name)
+        await self._flush()
+        self._stop_pumps.set()
+        if self._life is not None:
+            await asyncio.wait({self._life})
+        await self.heart.stop()
+        if not left:
+            await self._sign_off()
+        if self._stop_listening is not None:
+            self._stop_listening()
+        self.finishes.fail_all(ExecutorShutDownError("Executor was shut down"))
+        self.running.threads.shutdown(wait=False)
+        await self.storage.close()
+
+    async def cancel(self, record: ExecutionRecord, transition: Transition) -> bool:
+        """Apply a cancellation; what runs here stops at once, what runs elsewhere with its beat."""
+        matched = await self.commits.apply(record, transition)
+        if matched:
+            self.running.stop([record.execution_id], "cancelled")
+        return matched
+
+    async def _live(self, is_started: asyncio.Event) -> None:
+        """Run the services; one that ends with an error is a bug and ends them all."""
+        chores: tuple[Chore, ...] = (
+            self._claimer,
+            self._joiner,
+            self._expirer,
+            self._rescuer,
+            self.finishes,
+        )
+        async with asyncio.TaskGroup() as services:
+            pumps = [services.create_task(pump()) for pump in self.commits.pumps()]
+            for chore in chores:
+                stop = self._stops[chore.name] = asyncio.Event()
+                self._wakeups[chore.name] = chore.wakeup
+                self._jobs[chore.name] = services.create_task(
+                    keep_doing(chore, stop), name=f"durable-execution-{chore.name}"
+                )
+            is_started.set()
+            await self._stop_pumps.wait()
+            for pump in pumps:
+                pump.cancel()
+
+    def _died(self, life: asyncio.Task[None]) -> None:
+        if life.cancelled() or life.exception() is None:
+            return
+        logger.critical("the engine stopped because of a bug", exc_info=life.exception())
+        self.running.stop_all("lost")
+        self.heart.give_up()
+        self.finishes.fail_all(ExecutorShutDownError("Executor stopped because of a bug; see log"))
+
+    async def _stop_chore(self, name: str) -> None:
+        """Let a chore end its turn; a turn that hangs on the storage is cut off."""
+        job = self._jobs.get(name)
+        if job is None:
+            return
+        self._stops[name].set()
+        self._wakeups[name].set()
+        _, hanging = await asyncio.wait({job}, timeout=TURN_TIMEOUT)
+        if hanging:
+            job.cancel()
+            await asyncio.wait({job})
+
+    async def _drain(self, timeout: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self.running.drained()
+
+    async def _flush(self) -> None:
+        try:
+            async with asyncio.timeout(TURN_TIMEOUT):
+                await self.commits.drained()
+        except TimeoutError:
+            logger.error("storage unavailable at shutdown; unwritten outcomes will be recovered")
+
+    async def _sign_off(self) -> None:
+        try:
+            await self.storage.sign_off(self.executor_id)
+        except StorageError as error:
+            logger.warning(
+                "could not sign off; the lease will run out", extra={"error": str(error)}
+            )
+
+    def _start_attempt(self, attempt: Attempt) -> None:
+        record = attempt.record
+        self.running.add(attempt)
+        attempt.job = asyncio.get_running_loop().create_task(
+            self._runner.run(attempt), name=f"{record.task_id} {record.execution_id}"
+        )
+        attempt.job.add_done_callback(self._attempt_ended)
+
+    def _attempt_ended(self, job: asyncio.Task[None]) -> None:
+        self._claimer.announce_room()
+        if not job.cancelled() and job.exception() is not None:
+            logger.critical("an attempt broke the engine's rules", exc_info=job.exception())
+
+    def _inserted(self, records: Sequence[ExecutionRecord]) -> None:
+        for record in records:
+            if not record.is_sleeping:
+                self._claimer.announce(record.start_at)
+            elif record.expires_at is not None:
+                self._expirer.announce(record.expires_at)
+
+    def _changed(self) -> None:
+        self._claimer.wakeup.set()
+        self.finishes.wakeup.set()
+
+    def _lost(self, execution_ids: Iterable[str]) -> None:
+        stopped = self.running.stop(execution_ids, "lost")
+        if stopped:
+            logger.info("stopped attempts that are no longer ours", extra={"count": stopped})
+
+    def _lost_all(self) -> None:
+        self.running.stop_all("lost")
+
+    async def _finalize_input(self, record: ExecutionRecord) -> bytes:
+        parent_id = record.parent_execution_id
+        parent = None if parent_id is None else await self.commits.get(parent_id)
+        if parent is None:
+            raise DurableExecutionNotFoundError(
+                f"Task execution not found [executionId={parent_id}]"
+            )
+        return parent_result(parent, await self.commits.children_of(parent.execution_id))

@@ -1,0 +1,135 @@
+"""A handle on one execution: look, wait, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from durable_execution._core import transitions
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.task import TaskDeclaration
+from durable_execution._core.views import (
+    CompletedTaskExecution,
+    FinishedTaskExecution,
+    TaskExecution,
+)
+from durable_execution._engine.engine import Engine
+from durable_execution._engine.options import seconds
+from durable_execution._engine.viewing import finished_view_of, has_children, view_of
+from durable_execution.errors import (
+    DurableExecutionCancelledError,
+    DurableExecutionNotFoundError,
+    to_stored_error,
+)
+
+OutputT = TypeVar("OutputT")
+
+
+class TaskExecutionHandle(Generic[OutputT]):
+    """One execution of a task whose output is of type `OutputT`. Made by the executor."""
+
+    def __init__(
+        self, engine: Engine, task: TaskDeclaration[Any, OutputT], execution_id: str
+    ) -> None:
+        self._engine = engine
+        self._task = task
+        self.execution_id = execution_id
+        # Keeps the finish in mind from now on, so that waiting for it later costs no read.
+        self._watch = engine.finishes.watch(execution_id)
+
+    @property
+    def task_id(self) -> str:
+        """The id of the task."""
+        return self._task.id
+
+    async def get_execution(self) -> TaskExecution[OutputT]:
+        """Return the execution as it is now.
+
+        Raises:
+            DurableExecutionNotFoundError: It does not exist any more.
+            InvalidInputError: What is stored does not fit the task's types as they are now.
+            StorageError: The storage cannot be reached.
+        """
+        record = await self._record()
+        return view_of(record, self._task, await self._children_of(record))
+
+    async def wait_and_get_finished_execution(
+        self, *, timeout: float | timedelta | None = None
+    ) -> FinishedTaskExecution[OutputT]:
+        """Wait until the execution has finished, well or not, and return it.
+
+        Args:
+            timeout: Seconds or timedelta to wait at most; the execution itself goes on.
+
+        Raises:
+            TimeoutError: It had not finished in time.
+            DurableExecutionNotFoundError: It does not exist.
+            ExecutorShutDownError: The executor shut down meanwhile.
+            InvalidInputError: What is stored does not fit the task's types as they are now.
+        """
+        async with asyncio.timeout(None if timeout is None else seconds(timeout)):
+            record = await self._finished_record()
+        return finished_view_of(record, self._task, await self._children_of(record))
+
+    async def result(self, *, timeout: float | timedelta | None = None) -> OutputT:
+        """Wait until the execution has finished and return its output, or raise its error.
+
+        Raises:
+            DurableExecutionError: It did not complete: `DurableExecutionTimedOutError` if it timed
+                out, `DurableExecutionCancelledError` if it was cancelled.
+            TimeoutError: It had not finished within `timeout`; the execution itself goes on.
+            ExecutorShutDownError: The executor shut down meanwhile.
+        """
+        execution = await self.wait_and_get_finished_execution(timeout=timeout)
+        if isinstance(execution, CompletedTaskExecution):
+            return execution.output
+        raise execution.error.to_exception()
+
+    async def cancel(self) -> None:
+        """Cancel the execution and all unfinished executions below it; nothing if it has finished.
+
+        An attempt that runs on this executor is stopped at once, one on another executor with that
+        one's next beat, within a quarter of its lease. Plain functions cannot be stopped: they see
+        `ctx.cancel_signal`, and whatever they still return is dropped.
+
+        Raises:
+            DurableExecutionNotFoundError: It does not exist.
+        """
+        error = to_stored_error(DurableExecutionCancelledError())
+        while True:
+            record = await self._record()
+            if record.is_finished:
+                return
+            now = self._engine.clock.now()
+            transition = transitions.cancel(record, error=error, now=now)
+            if await self._engine.cancel(record, transition):
+                return
+
+    async def _finished_record(self) -> ExecutionRecord:
+        if self._watch.finished is not None:
+            return self._watch.finished
+        # The waiting place comes before the look, so that no finish falls between them.
+        waiting = asyncio.ensure_future(self._engine.finishes.wait_for(self.execution_id))
+        try:
+            record = await self._record()
+            return record if record.is_finished else await waiting
+        finally:
+            waiting.cancel()
+
+    async def _record(self) -> ExecutionRecord:
+        record = await self._engine.commits.get(self.execution_id)
+        if record is None:
+            raise DurableExecutionNotFoundError(
+                f"Task execution not found [executionId={self.execution_id}]"
+            )
+        return record
+
+    async def _children_of(self, record: ExecutionRecord) -> list[ExecutionRecord]:
+        if not has_children(record):
+            return []
+        storage = self._engine.storage
+        return await storage.children_of([record.execution_id], with_payloads=False)
+
+    def __repr__(self) -> str:
+        return f"TaskExecutionHandle({self.task_id!r}, {self.execution_id!r})"

@@ -1,0 +1,90 @@
+"""Values at the door: encoded, bounded and checked before anything is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from durable_execution._codec import EncodeError, dumps, loads
+from durable_execution._core.limits import MAX_SLEEPING_ID_LENGTH
+from durable_execution._core.task import SleepingTask, Task, TaskDeclaration
+from durable_execution.errors import DurableExecutionError, InvalidInputError
+
+
+def encode_input(task: Task[Any, Any], value: object, *, max_size: int) -> bytes:
+    """Encode an input and check it against the task's type and its own check.
+
+    Raises:
+        InvalidInputError: It cannot be encoded, is too large, or does not fit; the message names
+            the field.
+    """
+    payload = _encode(value, f"Invalid input of task {task.id}")
+    if task.validate_input is not None:
+        payload = _encode(_validated(task, loads(payload)), f"Invalid input of task {task.id}")
+    _check_size(payload, max_size, f"Input of task {task.id}")
+    task.load_input(payload)
+    return payload
+
+
+def encode_output(task: TaskDeclaration[Any, Any], value: object, *, max_size: int) -> bytes:
+    """Encode an output and check it against the task's type.
+
+    Raises:
+        InvalidInputError: It cannot be encoded, is too large, or does not fit.
+    """
+    payload = _encode(value, f"Invalid output of task {task.id}")
+    check_output_size(task, payload, max_size=max_size)
+    task.load_output(payload)
+    return payload
+
+
+def encode_run_output(task: TaskDeclaration[Any, Any], value: object, *, max_size: int) -> bytes:
+    """Encode what a parent's run returned; the task's own output comes later."""
+    payload = _encode(value, f"Invalid output of task {task.id}")
+    check_output_size(task, payload, max_size=max_size)
+    return payload
+
+
+def check_output_size(task: TaskDeclaration[Any, Any], payload: bytes, *, max_size: int) -> None:
+    """Raise InvalidInputError if an encoded output is too large."""
+    _check_size(payload, max_size, f"Output of task {task.id}")
+
+
+def sleeping_id_of(task: Task[Any, Any], value: object) -> str | None:
+    """Return the unique id that a sleeping task is enqueued with, None for other tasks.
+
+    Raises:
+        InvalidInputError: It is no string, or not 1 to 255 characters.
+    """
+    if not isinstance(task, SleepingTask):
+        return None
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_SLEEPING_ID_LENGTH:
+        what = f"{len(value)} characters" if isinstance(value, str) else type(value).__name__
+        raise InvalidInputError(
+            f"Invalid input of sleeping task {task.id}: expected a unique id, "
+            f"a string of 1 to {MAX_SLEEPING_ID_LENGTH} characters, got {what}"
+        )
+    return value
+
+
+def _validated(task: Task[Any, Any], value: object) -> object:
+    assert task.validate_input is not None  # noqa: S101 - the caller looked
+    try:
+        return task.validate_input(value)
+    except InvalidInputError:
+        raise
+    except DurableExecutionError as error:
+        raise InvalidInputError(error.message) from error
+    except Exception as error:
+        raise InvalidInputError(f"Invalid input of task {task.id}: {error}") from error
+
+
+def _encode(value: object, what: str) -> bytes:
+    try:
+        return dumps(value)
+    except EncodeError as error:
+        raise InvalidInputError(f"{what}: {error}") from error
+
+
+def _check_size(payload: bytes, max_size: int, what: str) -> None:
+    if len(payload) > max_size:
+        raise InvalidInputError(f"{what} is {len(payload)} bytes, at most {max_size} are allowed")

@@ -1,0 +1,152 @@
+"""What an executor is running right now, and how attempts are stopped: the reason first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.task import ParentPlan, RunPlan, Task
+from durable_execution._engine.signals import OneShot
+
+StopReason = Literal["cancelled", "lost", "shutdown"]
+"""Why an attempt is stopped: its execution was cancelled, belongs to somebody else, or must go."""
+
+
+class Attempt:
+    """One attempt under way."""
+
+    __slots__ = (
+        "cancel_signal",
+        "has_ended",
+        "is_abandoned",
+        "is_threaded",
+        "job",
+        "record",
+        "stop_reason",
+        "task",
+    )
+
+    def __init__(self, record: ExecutionRecord, task: Task[object, object]) -> None:
+        self.record = record
+        self.task = task
+        self.is_threaded = runs_in_thread(task)
+        self.cancel_signal = OneShot()
+        self.stop_reason: StopReason | None = None
+        self.job: asyncio.Task[None] | None = None
+        self.has_ended = False
+        """Whether the task's code has ended, so that only its outcome is left to be written."""
+        self.is_abandoned = False
+        """Whether nobody waits any more for the thread to end."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether, as far as is known, the execution is still this executor's."""
+        return self.stop_reason in (None, "shutdown")
+
+    def stop(self, reason: StopReason) -> None:
+        """Cancel the attempt, remembering why first.
+
+        A shutdown does not cut off the writing of an outcome; a lost lease does, because the
+        guard would reject it anyway.
+        """
+        if not self.is_ours:
+            return
+        self.stop_reason = reason
+        self.cancel_signal.set()
+        if self.job is not None and not (self.has_ended and reason == "shutdown"):
+            self.job.cancel()
+
+    def abandon(self) -> None:
+        """Stop waiting for a thread that does not end."""
+        self.is_abandoned = True
+        if self.job is not None:
+            self.job.cancel()
+
+
+class Running:
+    """The attempts of one executor, the room for more, and the threads for plain functions."""
+
+    def __init__(self, *, capacity: int, threads: int) -> None:
+        self._capacity = capacity
+        self._thread_capacity = threads
+        self._threaded = 0
+        self._attempts: set[Attempt] = set()
+        self._by_id: dict[str, Attempt] = {}
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
+        self.threads = ThreadPoolExecutor(threads, thread_name_prefix="durable-execution")
+
+    @property
+    def room(self) -> int:
+        """How many more attempts may start."""
+        return self._capacity - len(self._attempts)
+
+    @property
+    def thread_room(self) -> int:
+        """How many more attempts of plain functions may start."""
+        return min(self.room, self._thread_capacity - self._threaded)
+
+    def __len__(self) -> int:
+        return len(self._attempts)
+
+    def attempts(self) -> list[Attempt]:
+        """Return the attempts under way."""
+        return list(self._attempts)
+
+    def held(self) -> tuple[tuple[str, int], ...]:
+        """Return (execution id, fence) of what is held. Safe in any thread."""
+        return tuple(
+            (attempt.record.execution_id, attempt.record.fence)
+            for attempt in self.attempts()
+            if attempt.is_ours
+        )
+
+    def add(self, attempt: Attempt) -> None:
+        """Count an attempt that starts."""
+        self._attempts.add(attempt)
+        self._by_id[attempt.record.execution_id] = attempt
+        self._threaded += attempt.is_threaded
+        self._is_empty.clear()
+
+    def remove(self, attempt: Attempt) -> None:
+        """Give free the place of an attempt that has ended."""
+        self._attempts.discard(attempt)
+        # A lost execution may have come back while its old thread was still running.
+        if self._by_id.get(attempt.record.execution_id) is attempt:
+            del self._by_id[attempt.record.execution_id]
+        self._threaded -= attempt.is_threaded
+        if not self._attempts:
+            self._is_empty.set()
+
+    def stop(self, execution_ids: Iterable[str], reason: StopReason) -> int:
+        """Stop those of these executions that run here; return how many did."""
+        found = [
+            attempt for each in execution_ids if (attempt := self._by_id.get(each)) is not None
+        ]
+        for attempt in found:
+            attempt.stop(reason)
+        return len(found)
+
+    def stop_all(self, reason: StopReason) -> None:
+        """Stop everything."""
+        for attempt in self.attempts():
+            attempt.stop(reason)
+
+    def abandon_all(self) -> int:
+        """Stop waiting for what has not stopped, and return how many those are."""
+        left = self.attempts()
+        for attempt in left:
+            attempt.abandon()
+        return len(left)
+
+    async def drained(self) -> None:
+        """Wait until nothing runs."""
+        await self._is_empty.wait()
+
+
+def runs_in_thread(task: Task[object, object]) -> bool:
+    """Whether the task is a plain function, which must not block the event loop."""
+    return isinstance(task.plan, RunPlan | ParentPlan) and not task.plan.is_async

@@ -1,0 +1,1 @@
+"""The chores of an executor: one file each, one `run_once` each."""

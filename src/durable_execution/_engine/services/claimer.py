@@ -1,0 +1,108 @@
+"""Takes work: as much as there is room for, as soon as somebody says that there is some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.task import Task
+from durable_execution._engine.clock import Clock
+from durable_execution._engine.running import Attempt, Running, runs_in_thread
+from durable_execution._engine.wakeups import Wakeup
+from durable_execution.storage.protocol import Claim, Storage
+
+CLAIM_LIMIT: Final = 1000
+
+
+class Claimer:
+    """Claims rows of the tasks that this executor knows and starts their attempts.
+
+    Plain functions have fewer places than coroutines. While both have room one claim looks for
+    either; where that comes back full, and while only one kind has room, each is claimed for
+    itself, so that no row is taken that would wait here for a thread.
+    """
+
+    name = "claimer"
+
+    def __init__(
+        self,
+        storage: Storage,
+        tasks: Mapping[str, Task[Any, Any]],
+        running: Running,
+        clock: Clock,
+        *,
+        executor_id: str,
+        start: Callable[[Attempt], None],
+        poll_interval: float,
+    ) -> None:
+        self.wakeup = Wakeup()
+        self._storage = storage
+        self._tasks = tasks
+        self._running = running
+        self._clock = clock
+        self._executor_id = executor_id
+        self._start = start
+        self._poll_interval = poll_interval
+        self._next_start_at: int | None = None
+        self._is_short_of_room = False
+
+    def announce(self, start_at: int) -> None:
+        """Take note of a row that is, or will be, ready."""
+        due_in = (start_at - self._clock.now()) / 1000
+        if due_in <= 0:
+            self.wakeup.set()
+        elif due_in <= self._poll_interval:
+            self.wakeup.set_after(due_in)
+
+    def announce_room(self) -> None:
+        """Take note that an attempt has ended."""
+        if self._is_short_of_room:
+            self.wakeup.set()
+
+    async def run_once(self) -> bool:
+        """Claim once for all tasks, or once for each kind if there is much to do."""
+        self._next_start_at = None
+        self._is_short_of_room = False
+        threaded = frozenset(
+            task_id for task_id, task in self._tasks.items() if runs_in_thread(task)
+        )
+        others = frozenset(self._tasks) - threaded
+        if not threaded or not others:
+            room = self._running.thread_room if threaded else self._running.room
+            return await self._claim(threaded or others, room)
+        # Threads never have more room than there is in all.
+        both = self._running.thread_room
+        if both > 0 and not await self._claim(threaded | others, both):
+            return False
+        is_more_async = await self._claim(others, self._running.room)
+        is_more_threaded = await self._claim(threaded, self._running.thread_room)
+        return is_more_async or is_more_threaded
+
+    def pause(self) -> float:
+        """Until the next row is due, or until it is time to poll."""
+        if self._next_start_at is None:
+            return self._poll_interval
+        due_in = (self._next_start_at - self._clock.now()) / 1000
+        return min(self._poll_interval, max(0.001, due_in))
+
+    async def _claim(self, task_ids: frozenset[str], limit: int) -> bool:
+        """Claim and start; return whether there may be more that could start at once."""
+        if not task_ids:
+            return False
+        if limit <= 0:
+            self._is_short_of_room = True
+            return False
+        limit = min(limit, CLAIM_LIMIT)
+        claimed = await self._storage.claim(
+            Claim(executor_id=self._executor_id, task_ids=task_ids, limit=limit)
+        )
+        for record in claimed.records:
+            self._start(self._attempt(record))
+        due = claimed.next_start_at
+        if due is not None and (self._next_start_at is None or due < self._next_start_at):
+            self._next_start_at = due
+        return len(claimed.records) == limit
+
+    def _attempt(self, record: ExecutionRecord) -> Attempt:
+        return Attempt(record, self._tasks[record.task_id])

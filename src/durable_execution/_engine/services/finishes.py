@@ -1,0 +1,104 @@
+"""Who waits for which execution to finish, and how they hear of it.
+
+What finishes in this process is told at once. For executions that another process may finish, one
+shared read serves all waiters: when the storage reports a change, and at a slow pace otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+from weakref import WeakValueDictionary
+
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._engine.wakeups import Wakeup
+from durable_execution.storage.protocol import Storage
+
+READ_LIMIT: Final = 1000
+SHORTEST_PAUSE: Final = 0.02
+"""Seconds between two reads at least, however many changes are reported."""
+
+
+class Watch:
+    """Remembers the finish of one execution for as long as somebody holds on to it."""
+
+    __slots__ = ("__weakref__", "finished")
+
+    def __init__(self) -> None:
+        self.finished: ExecutionRecord | None = None
+
+
+class Finishes:
+    """A chore that reads what is waited for, and the waiting places themselves."""
+
+    name = "finishes"
+
+    def __init__(self, storage: Storage, *, poll_interval: float) -> None:
+        self.wakeup = Wakeup()
+        self._storage = storage
+        self._poll_interval = poll_interval
+        self._watches: WeakValueDictionary[str, Watch] = WeakValueDictionary()
+        self._waiters: dict[str, set[asyncio.Future[ExecutionRecord]]] = {}
+        self._not_before = 0.0
+        self._cursor = 0
+
+    def watch(self, execution_id: str) -> Watch:
+        """Have the finish of an execution remembered, if it happens in this process."""
+        watch = self._watches.get(execution_id)
+        if watch is None:
+            watch = self._watches[execution_id] = Watch()
+        return watch
+
+    def tell(self, record: ExecutionRecord) -> None:
+        """Tell all who wait that an execution has finished."""
+        watch = self._watches.get(record.execution_id)
+        if watch is not None:
+            watch.finished = record
+        for waiter in self._waiters.pop(record.execution_id, ()):
+            if not waiter.done():
+                waiter.set_result(record)
+
+    async def wait_for(self, execution_id: str) -> ExecutionRecord:
+        """Wait until an execution has finished and return its row."""
+        waiter: asyncio.Future[ExecutionRecord] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(execution_id, set()).add(waiter)
+        self.wakeup.set()
+        try:
+            return await waiter
+        finally:
+            waiters = self._waiters.get(execution_id)
+            if waiters is not None:
+                waiters.discard(waiter)
+                if not waiters:
+                    del self._waiters[execution_id]
+
+    def fail_all(self, error: Exception) -> None:
+        """Tell all who wait that nobody will tell them any more."""
+        waiters, self._waiters = self._waiters, {}
+        for waiter in (waiter for group in waiters.values() for waiter in group):
+            if not waiter.done():
+                waiter.set_exception(error)
+
+    async def run_once(self) -> bool:
+        """Read a bounded number of the executions that are waited for."""
+        if not self._waiters:
+            return False
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._not_before - loop.time()))
+        ids = list(self._waiters)
+        if self._cursor >= len(ids):
+            self._cursor = 0
+        part = ids[self._cursor : self._cursor + READ_LIMIT]
+        self._cursor += len(part)
+        for record in await self._storage.get(part):
+            if record is not None and record.is_finished:
+                self.tell(record)
+        if self._cursor < len(ids):
+            return True
+        self._cursor = 0
+        self._not_before = loop.time() + SHORTEST_PAUSE
+        return False
+
+    def pause(self) -> float:
+        """Until it is time to poll; while nobody waits, nothing is read."""
+        return self._poll_interval

@@ -1,0 +1,186 @@
+"""Keeps the lease: beats from a thread of its own, so that a busy event loop is no death.
+
+Three things end the lease on purpose. The heart stops beating when the loop has not answered for
+`loop_stall_timeout`, and says which task holds it. When beats have failed for a whole lease it
+tells the loop to stop all attempts, before anyone else may start them. And each beat brings back
+which attempts are no longer this executor's. A native call that never lets go of the interpreter
+lock starves this thread too: then the lease runs out, and fences reject what comes late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from durable_execution._engine.clock import Clock
+from durable_execution._engine.running import Running
+from durable_execution.errors import StorageError
+from durable_execution.storage.protocol import Beat, Pulse, Storage
+
+logger = logging.getLogger(__name__)
+
+STORED_SHARE: Final = 0.7
+"""The lease in the storage is shorter than the one that is promised, because the next beat of
+another executor has yet to notice that it is over: 0.7 and a beat make 0.95 of the promise."""
+BEATS_PER_LEASE: Final = 4
+
+
+class Told(NamedTuple):
+    """Whom the heart tells what it learns; each is called on the executor's event loop."""
+
+    lost: Callable[[Iterable[str]], None]
+    lost_all: Callable[[], None]
+    found_dead: Callable[[], None]
+
+
+class Heart:
+    """The thread that beats."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        running: Running,
+        clock: Clock,
+        told: Told,
+        *,
+        executor_id: str,
+        lease_ms: int,
+        loop_stall_timeout: float,
+    ) -> None:
+        self._storage = storage
+        self._running = running
+        self._clock = clock
+        self._told = told
+        self._executor_id = executor_id
+        self._lease_ms = lease_ms
+        self._loop_stall_timeout = loop_stall_timeout
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_thread = 0
+        self._stop = threading.Event()
+        self._beat_now = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._answered_at = 0.0
+        self._has_stalled = False
+        self._beaten_at = 0.0
+
+    @property
+    def is_beating(self) -> bool:
+        """Whether the last beat is younger than the lease."""
+        return time.monotonic() - self._beaten_at < self._lease_ms / 1000
+
+    async def start(self) -> None:
+        """Beat once, which registers the executor, and go on beating in a thread."""
+        self._loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
+        self._answered_at = time.monotonic()
+        self._take(await self._storage.heartbeat(self._beat()), is_first=True)
+        self._thread = threading.Thread(
+            target=self._run, name=f"durable-execution-heart-{self._executor_id}", daemon=True
+        )
+        self._thread.start()
+
+    def give_up(self) -> None:
+        """Stop beating without waiting for the thread."""
+        self._stop.set()
+        self._beat_now.set()
+
+    async def stop(self) -> None:
+        """Stop beating; the lease runs out unless the executor signs off."""
+        self.give_up()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    def beat_now(self) -> None:
+        """Beat at once, to learn what was lost."""
+        self._beat_now.set()
+
+    def _run(self) -> None:
+        asyncio.run(self._keep_beating())
+
+    async def _keep_beating(self) -> None:
+        storage = self._storage.sibling()
+        interval = self._lease_ms / 1000 / BEATS_PER_LEASE
+        is_open = False
+        try:
+            while not await self._next_beat(interval):
+                if self._is_loop_stalled():
+                    continue
+                try:
+                    if not is_open:
+                        await storage.open()
+                        is_open = True
+                    self._take(await storage.heartbeat(self._beat()), is_first=False)
+                except StorageError as error:
+                    logger.warning("a beat failed", extra={"error": str(error)})
+                    self._check_lease()
+        finally:
+            if storage is not self._storage:
+                await storage.close()
+
+    async def _next_beat(self, interval: float) -> bool:
+        """Wait for the next beat; return whether to stop instead. Nothing else is on this loop."""
+        self._beat_now.wait(interval)
+        self._beat_now.clear()
+        return self._stop.is_set()
+
+    def _beat(self) -> Beat:
+        return Beat(
+            executor_id=self._executor_id,
+            lease_ms=int(self._lease_ms * STORED_SHARE),
+            held=self._running.held(),
+        )
+
+    def _take(self, pulse: Pulse, *, is_first: bool) -> None:
+        self._beaten_at = time.monotonic()
+        self._clock.sync(pulse.now)
+        if not pulse.was_known and not is_first:
+            logger.warning("this executor was given up for dead and registers again")
+        if pulse.lost:
+            self._tell(self._told.lost, pulse.lost)
+        if pulse.found_dead:
+            self._tell(self._told.found_dead)
+
+    def _check_lease(self) -> None:
+        if not self.is_beating:
+            logger.error("no beat for a whole lease: stopping all attempts")
+            self._tell(self._told.lost_all)
+
+    def _is_loop_stalled(self) -> bool:
+        """Ask the loop for an answer; whether the last one is too long ago."""
+        silence = time.monotonic() - self._answered_at
+        self._tell(self._answer)
+        if silence <= self._loop_stall_timeout:
+            self._has_stalled = False
+            return False
+        if not self._has_stalled:
+            self._has_stalled = True
+            logger.error(
+                "event loop has not answered for %.1f s, the lease will end; it is held by %s",
+                silence,
+                self._culprit(),
+            )
+        return True
+
+    def _answer(self) -> None:
+        self._answered_at = time.monotonic()
+
+    def _culprit(self) -> str:
+        """Name what the executor's event loop is doing right now."""
+        name = "no task"
+        if self._loop is not None:
+            task = asyncio.current_task(self._loop)
+            name = task.get_name() if task is not None else name
+        frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the documented way
+        if frame is None:
+            return name
+        return f"{name}, in {''.join(traceback.format_stack(frame, limit=-3)).strip()}"
+
+    def _tell(self, what: Callable[..., None], *arguments: object) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(what, *arguments)

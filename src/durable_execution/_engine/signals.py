@@ -1,0 +1,57 @@
+"""The signals that a task's context carries: set once, seen by coroutines and threads alike."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Final
+
+_LOCK: Final = threading.Lock()
+"""Guards the creation of waiting places; shared, because that is rare and short."""
+
+
+class OneShot:
+    """A `Signal` that costs next to nothing until somebody waits for it."""
+
+    __slots__ = ("_event", "_futures", "_is_set")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._event: threading.Event | None = None
+        self._futures: list[asyncio.Future[None]] = []
+
+    def is_set(self) -> bool:
+        """Whether it has happened."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Make it happen. Safe in any thread, harmless when repeated."""
+        with _LOCK:
+            self._is_set = True
+            futures, self._futures = self._futures, []
+        if self._event is not None:
+            self._event.set()
+        for future in futures:
+            future.get_loop().call_soon_threadsafe(_settle, future)
+
+    async def wait(self) -> None:
+        """Wait on the event loop until it happens."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with _LOCK:
+            if self._is_set:
+                return
+            self._futures.append(future)
+        await future
+
+    def wait_in_thread(self, timeout: float | None = None) -> bool:
+        """Block this thread until it happens or `timeout` seconds passed."""
+        with _LOCK:
+            if self._is_set:
+                return True
+            event = self._event = self._event or threading.Event()
+        return event.wait(timeout)
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

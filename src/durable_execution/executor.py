@@ -1,0 +1,315 @@
+"""The executor: define tasks on it, start it, hand it work. The one place where all is wired."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType, TracebackType
+from typing import Any, Literal, Self, TypeVar, overload
+
+from durable_execution._codec import UNDEFINED
+from durable_execution._core import transitions
+from durable_execution._core.definitions import Definitions
+from durable_execution._core.limits import MAX_SLEEPING_ID_LENGTH
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.retry import RetryOptions
+from durable_execution._core.task import SleepingTask, Task
+from durable_execution._core.views import FinishedTaskExecution
+from durable_execution._engine.compose import new_root
+from durable_execution._engine.engine import Engine
+from durable_execution._engine.handle import TaskExecutionHandle
+from durable_execution._engine.inputs import encode_output
+from durable_execution._engine.options import ExecutorOptions
+from durable_execution._engine.viewing import finished_view_of
+from durable_execution.errors import (
+    DurableExecutionError,
+    DurableExecutionNotFoundError,
+    ExecutorShutDownError,
+    InvalidInputError,
+    StoredError,
+    to_stored_error,
+)
+from durable_execution.storage.protocol import Storage
+
+InputT = TypeVar("InputT")
+OutputT = TypeVar("OutputT")
+
+DEFAULT_OPTIONS = ExecutorOptions()
+
+
+class DurableExecutor(Definitions):
+    """Runs tasks durably: what was enqueued ends, whatever happens to this process.
+
+    Use it as `async with executor:`, or call `start` and `shutdown`. All calls belong on the event
+    loop it was started on. Executors that share a storage share the work.
+
+    Args:
+        storage: Where executions are kept, such as `open_storage("sqlite:///tasks.db")`. The
+            executor opens and closes it.
+        options: How it works; see `ExecutorOptions`.
+    """
+
+    def __init__(self, storage: Storage, options: ExecutorOptions = DEFAULT_OPTIONS) -> None:
+        super().__init__()
+        self._storage = storage
+        self._options = options
+        self._engine: Engine | None = None
+        self._has_shut_down = False
+
+    @property
+    def tasks(self) -> Mapping[str, Task[Any, Any]]:
+        """The tasks that are registered, by id."""
+        return MappingProxyType(self._tasks)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the executor runs, its services are alive and its lease is held."""
+        return self._engine is not None and self._engine.is_alive
+
+    @property
+    def running_task_executions_count(self) -> int:
+        """How many executions run on this executor right now."""
+        return 0 if self._engine is None else len(self._engine.running)
+
+    @property
+    def running_task_execution_ids(self) -> frozenset[str]:
+        """Which executions run on this executor right now."""
+        if self._engine is None:
+            return frozenset()
+        return frozenset(each.record.execution_id for each in self._engine.running.attempts())
+
+    async def start(self) -> None:
+        """Open the storage, migrate it if need be, and begin to run tasks.
+
+        Raises:
+            ExecutorShutDownError: It was shut down before; make a new one.
+            StorageError: The storage cannot be opened.
+        """
+        if self._has_shut_down:
+            raise ExecutorShutDownError("Executor is shut down; make a new one")
+        if self._engine is not None:
+            return
+        engine = Engine(self._storage, self._tasks, self._options)
+        self._engine = engine
+        try:
+            await engine.start()
+        except BaseException:
+            self._engine = None
+            await self._storage.close()
+            raise
+
+    async def shutdown(self) -> None:
+        """Stop taking work, let what runs end, hand back the rest, and close the storage.
+
+        Running tasks get `shutdown_timeout`; then coroutines are cancelled, and their executions
+        are ready for other executors at once, with no retry spent. Threads cannot be stopped:
+        executions whose thread does not end are left to the end of the lease.
+        """
+        self._has_shut_down = True
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.shutdown()
+
+    @overload
+    async def enqueue_task(
+        self,
+        task: Task[None, OutputT],
+        input: None = None,
+        *,
+        timeout: float | timedelta | None = None,
+        retry: RetryOptions | None = None,
+        sleep_before_run: float | timedelta | None = None,
+    ) -> TaskExecutionHandle[OutputT]: ...
+    @overload
+    async def enqueue_task(
+        self,
+        task: Task[InputT, OutputT],
+        input: InputT,
+        *,
+        timeout: float | timedelta | None = None,
+        retry: RetryOptions | None = None,
+        sleep_before_run: float | timedelta | None = None,
+    ) -> TaskExecutionHandle[OutputT]: ...
+    async def enqueue_task(
+        self,
+        task: Task[Any, OutputT],
+        input: Any = UNDEFINED,
+        *,
+        timeout: float | timedelta | None = None,
+        retry: RetryOptions | None = None,
+        sleep_before_run: float | timedelta | None = None,
+    ) -> TaskExecutionHandle[OutputT]:
+        """Enqueue a task. When this returns, the execution is durable and will be run.
+
+        Args:
+            task: A task that is registered here.
+            input: Its input; checked against the task's type before anything is stored.
+            timeout: In the place of the task's own, like the following.
+            retry: See `RetryOptions`. Has no effect on a sleeping task, as the next one.
+            sleep_before_run: Seconds or timedelta to pass before the first attempt.
+
+        Raises:
+            InvalidInputError: The input does not fit; the message names the field.
+            InvalidOptionError: An option is out of its bounds.
+            DurableExecutionNotFoundError: The task is not registered on this executor.
+            DuplicateSleepingIdError: Another sleeping execution has this id.
+            ExecutorShutDownError: The executor is not running.
+            StorageUnavailableError: The storage could not be reached, for about two seconds. The
+                execution may exist nevertheless, if only the answer was lost.
+        """
+        engine = self._running_engine()
+        self._check_known(task)
+        options = task.options.overridden(
+            timeout=timeout, retry=retry, sleep_before_run=sleep_before_run
+        )
+        record = new_root(
+            task,
+            input,
+            options,
+            max_size=self._options.max_serialized_input_size,
+            now=engine.clock.now(),
+        )
+        handle = TaskExecutionHandle(engine, task, record.execution_id)
+        await engine.commits.insert(record)
+        return handle
+
+    async def get_task_execution_handle(
+        self, task: Task[Any, OutputT], execution_id: str
+    ) -> TaskExecutionHandle[OutputT]:
+        """Return a handle on an execution that was enqueued before, here or elsewhere.
+
+        Raises:
+            DurableExecutionNotFoundError: The task is not registered here, or it has no such
+                execution.
+            ExecutorShutDownError: The executor is not running.
+        """
+        engine = self._running_engine()
+        self._check_known(task)
+        record = await engine.commits.get(execution_id)
+        if record is None:
+            raise DurableExecutionNotFoundError(
+                f"Task execution not found [executionId={execution_id}]"
+            )
+        if record.task_id != task.id:
+            raise DurableExecutionNotFoundError(
+                f"Task execution belongs to another task [providedTaskId={task.id}] "
+                f"[taskId={record.task_id}] [executionId={execution_id}]"
+            )
+        return TaskExecutionHandle(engine, task, execution_id)
+
+    @overload
+    async def wakeup_sleeping_task_execution(
+        self,
+        task: SleepingTask[OutputT],
+        sleeping_task_unique_id: str,
+        *,
+        status: Literal["completed"] = "completed",
+        output: OutputT,
+    ) -> FinishedTaskExecution[OutputT]: ...
+    @overload
+    async def wakeup_sleeping_task_execution(
+        self,
+        task: SleepingTask[OutputT],
+        sleeping_task_unique_id: str,
+        *,
+        status: Literal["failed"],
+        error: str | BaseException,
+    ) -> FinishedTaskExecution[OutputT]: ...
+    async def wakeup_sleeping_task_execution(
+        self,
+        task: SleepingTask[OutputT],
+        sleeping_task_unique_id: str,
+        *,
+        status: Literal["completed", "failed"] = "completed",
+        output: Any = None,
+        error: str | BaseException | None = None,
+    ) -> FinishedTaskExecution[OutputT]:
+        """End a sleeping execution from outside. The first call wins; later ones return its result.
+
+        Args:
+            task: The sleeping task.
+            sleeping_task_unique_id: The id that the execution was enqueued with.
+            status: How it ends.
+            output: With `completed`: the output of the execution.
+            error: With `failed`: why.
+
+        Raises:
+            DurableExecutionNotFoundError: There is no such sleeping execution of this task.
+            InvalidInputError: The task is not a sleeping one, the status is neither of the two, or
+                the output does not fit the task's type.
+            ExecutorShutDownError: The executor is not running.
+        """
+        engine = self._running_engine()
+        self._check_known(task)
+        payload, stored = self._ending(task, status, output, error)
+        while True:
+            record = await self._sleeping_record(engine, task, sleeping_task_unique_id)
+            if record.is_finished:
+                return finished_view_of(record, task)
+            transition = transitions.wake_up(
+                record, output=payload, error=stored, now=engine.clock.now()
+            )
+            await engine.commits.apply(record, transition)
+
+    def _ending(
+        self,
+        task: SleepingTask[Any],
+        status: str,
+        output: object,
+        error: str | BaseException | None,
+    ) -> tuple[bytes | None, StoredError | None]:
+        """Encode how a sleeping execution is to end."""
+        given: object = task
+        if not isinstance(given, SleepingTask):
+            raise InvalidInputError(f"Task is not a sleeping task [taskId={task.id}]")
+        if status == "completed":
+            limit = self._options.max_serialized_output_size
+            return encode_output(task, output, max_size=limit), None
+        if status == "failed":
+            if isinstance(error, BaseException):
+                return None, to_stored_error(error)
+            return None, to_stored_error(DurableExecutionError(error or "Unknown error"))
+        raise InvalidInputError(
+            f"Invalid status for a wake-up: expected completed or failed, got {status!r}"
+        )
+
+    async def _sleeping_record(
+        self, engine: Engine, task: SleepingTask[Any], sleeping_task_unique_id: str
+    ) -> ExecutionRecord:
+        record = None
+        if 1 <= len(sleeping_task_unique_id) <= MAX_SLEEPING_ID_LENGTH:
+            record = await engine.storage.get_by_sleeping_unique_id(sleeping_task_unique_id)
+        if record is None:
+            raise DurableExecutionNotFoundError(
+                "Sleeping task execution not found "
+                f"[sleepingTaskUniqueId={sleeping_task_unique_id}]"
+            )
+        if record.task_id != task.id:
+            raise DurableExecutionNotFoundError(
+                f"Sleeping task execution belongs to another task [providedTaskId={task.id}] "
+                f"[sleepingTaskId={record.task_id}] "
+                f"[sleepingTaskUniqueId={sleeping_task_unique_id}]"
+            )
+        return record
+
+    def _running_engine(self) -> Engine:
+        if self._engine is None:
+            state = "shut down" if self._has_shut_down else "not started"
+            raise ExecutorShutDownError(f"Executor is {state}")
+        return self._engine
+
+    def _check_known(self, task: Task[Any, Any]) -> None:
+        if self._tasks.get(task.id) is not task:
+            raise DurableExecutionNotFoundError(f"Task not found [taskId={task.id}]")
