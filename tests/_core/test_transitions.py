@@ -16,6 +16,7 @@ from tests._core.records import NOW, OLD_ERROR, changed_fields, record_in, sleep
 
 ERROR = StoredError(message="no")
 CHILD = record_in("ready", execution_id="te_child", parent_execution_id="te_1")
+FINALIZE = record_in("ready", execution_id="te_last", parent_execution_id="te_1", is_finalize=True)
 
 # Written out from what the system promises, not from the table under test.
 LEGAL: dict[Move, tuple[set[str], set[str]]] = {
@@ -73,7 +74,7 @@ ACTS: dict[str, tuple[Move, Act]] = {
         _by(lambda row: transitions.spawn(row, run_output=b"r", children=(CHILD,), now=NOW)),
     ),
     "advance": ("advance", _by(lambda row: transitions.advance(row, child=CHILD, now=NOW))),
-    "finalize": ("finalize", _by(lambda row: transitions.finalize(row, child=CHILD, now=NOW))),
+    "finalize": ("finalize", _by(lambda row: transitions.finalize(row, child=FINALIZE, now=NOW))),
     "join": ("join", _by(lambda row: transitions.join(row, output=b"x", now=NOW))),
     "fail_to_join": (
         "fail_to_join",
@@ -283,6 +284,11 @@ def test_an_illegal_move_says_which_kind_of_row_it_needs(sleeps: bool, words: st
         ACTS["complete" if sleeps else "expire"][1](record)
 
 
+def test_an_attempt_cannot_fail_into_a_status_that_is_no_failure_of_its_own() -> None:
+    with pytest.raises(IllegalTransitionError, match=r"it may not become finalize_failed$"):
+        transitions.fail(record_in("running"), status="finalize_failed", error=ERROR, now=NOW)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("status", sorted(UNFINISHED))
 def test_every_guard_names_the_row_its_status_and_its_fence(status: Status) -> None:
     record = record_in(status)
@@ -299,6 +305,15 @@ def test_a_step_of_a_waiting_row_inserts_the_child_and_counts_nothing_off(act: s
     assert transition.counts_off is None
     assert transition.cancels_descendants is None
     assert transition.guard.must_be_joinable
+
+
+def test_a_spawn_inserts_and_counts_all_its_children() -> None:
+    transition = transitions.spawn(
+        record_in("running"), run_output=b"r", children=(CHILD, FINALIZE), now=NOW
+    )
+    assert transition.children == (CHILD, FINALIZE)
+    after = patched(record_in("running"), transition.patch)
+    assert (after.children_count, after.active_children_count) == (2, 2)
 
 
 def test_a_spawn_without_children_is_joinable_at_once() -> None:

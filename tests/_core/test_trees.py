@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import cycle
 from typing import Final, Literal, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -297,8 +298,9 @@ def _take(items: list[Item], pick: int) -> Item:
 
 _PROFILES: Final = {
     "default": settings(max_examples=400, stateful_step_count=60, deadline=None),
-    "thorough": settings(max_examples=5_000, stateful_step_count=100, deadline=None),
+    "thorough": settings(max_examples=10_000, stateful_step_count=100, deadline=None),
 }
+_PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE", "default")
 
-TestTrees = Trees.TestCase
-TestTrees.settings = _PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "default")]
+TestTrees = pytest.mark.timeout(120 if _PROFILE == "default" else 3_600)(Trees.TestCase)
+TestTrees.settings = _PROFILES[_PROFILE]
