@@ -124,7 +124,11 @@ class Running:
     def stop(self, execution_ids: Iterable[str], reason: StopReason) -> int:
         """Stop those of these executions that run here; return how many did."""
         found = [
-            attempt for each in execution_ids if (attempt := self._by_id.get(each)) is not None
+            attempt
+            for each in execution_ids
+            if (attempt := self._by_id.get(each)) is not None
+            # An outcome that was just written looks lost to the beat that crossed it.
+            and not (attempt.has_ended and reason == "lost")
         ]
         for attempt in found:
             attempt.stop(reason)
