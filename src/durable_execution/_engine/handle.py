@@ -9,14 +9,16 @@ from typing import Any, Generic, TypeVar
 from durable_execution._core import transitions
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import TaskDeclaration
-from durable_execution._core.views import (
-    CompletedTaskExecution,
-    FinishedTaskExecution,
-    TaskExecution,
-)
+from durable_execution._core.views import FinishedTaskExecution, TaskExecution
+from durable_execution._engine.compose import NOTHING
 from durable_execution._engine.engine import Engine
 from durable_execution._engine.options import seconds
-from durable_execution._engine.viewing import finished_view_of, has_children, view_of
+from durable_execution._engine.viewing import (
+    UNKNOWN_ERROR,
+    finished_view_of,
+    has_children,
+    view_of,
+)
 from durable_execution.errors import (
     DurableExecutionCancelledError,
     DurableExecutionNotFoundError,
@@ -81,10 +83,11 @@ class TaskExecutionHandle(Generic[OutputT]):
             TimeoutError: It had not finished within `timeout`; the execution itself goes on.
             ExecutorShutDownError: The executor shut down meanwhile.
         """
-        execution = await self.wait_and_get_finished_execution(timeout=timeout)
-        if isinstance(execution, CompletedTaskExecution):
-            return execution.output
-        raise execution.error.to_exception()
+        async with asyncio.timeout(None if timeout is None else seconds(timeout)):
+            record = await self._finished_record()
+        if record.status == "completed":
+            return self._task.load_output(record.output or NOTHING)
+        raise (record.error or UNKNOWN_ERROR).to_exception()
 
     async def cancel(self) -> None:
         """Cancel the execution and all unfinished executions below it; nothing if it has finished.

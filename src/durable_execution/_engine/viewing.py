@@ -29,7 +29,7 @@ from durable_execution.errors import StoredError
 OutputT = TypeVar("OutputT")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_UNKNOWN: Final = StoredError(message="Unknown error")
+UNKNOWN_ERROR: Final = StoredError(message="Unknown error")
 
 
 class _Base(TypedDict):
@@ -117,7 +117,7 @@ def finished_view_of(
     """
     base = _base(record, task)
     rest = _finished(record, children)
-    error = record.error or _UNKNOWN
+    error = record.error or UNKNOWN_ERROR
     match record.status:
         case "completed":
             output = task.load_output(record.output or NOTHING)
