@@ -99,7 +99,10 @@ def _check_alone(row: ExecutionRecord) -> None:
     if row.is_sleeping:
         assert row.executor_id is None, row
         assert row.fence == 0, row
+        assert row.retry.max_retries == 0, row
         assert row.status not in {"ready", *WAITING}, row
+    if row.status in WAITING:
+        assert row.error is None, row
     if row.status == "ready":
         assert row.executor_id is None, row
         assert row.started_at is None, row

@@ -125,7 +125,7 @@ class ModelEngine:
         task_id = self._task_ids.setdefault(plan, f"task{len(self._task_ids)}")
         self.plans[task_id] = plan
         execution_id = f"te_{next(self._ids)}"
-        retries = plan.retries if isinstance(plan, Work | Fan) else 0
+        retries = plan.retries if isinstance(plan, Work | Fan) else 1
         return Seed(
             execution_id=execution_id,
             task_id=task_id,

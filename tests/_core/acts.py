@@ -1,0 +1,71 @@
+"""Every way to make each move of the law, for tests that try them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from durable_execution._core import transitions
+from durable_execution._core.patch import Transition, patched
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.transitions import Move
+from durable_execution.errors import StoredError
+from tests._core.records import NOW, record_in
+
+ERROR = StoredError(message="no")
+CHILD = record_in("ready", execution_id="te_child", parent_execution_id="te_1")
+FINALIZE = record_in("ready", execution_id="te_last", parent_execution_id="te_1", is_finalize=True)
+
+Act = Callable[[ExecutionRecord], ExecutionRecord]
+
+
+def _by(make: Callable[[ExecutionRecord], Transition]) -> Act:
+    return lambda record: patched(record, make(record).patch)
+
+
+ACTS: dict[str, tuple[Move, Act]] = {
+    "claim": ("claim", lambda row: transitions.claimed(row, executor_id="new", now=NOW)),
+    "complete": ("complete", _by(lambda row: transitions.complete(row, output=b"x", now=NOW))),
+    "fail": (
+        "fail",
+        _by(lambda row: transitions.fail(row, status="failed", error=ERROR, now=NOW)),
+    ),
+    "time out": (
+        "fail",
+        _by(lambda row: transitions.fail(row, status="timed_out", error=ERROR, now=NOW)),
+    ),
+    "give up": (
+        "fail",
+        _by(lambda row: transitions.fail(row, status="cancelled", error=ERROR, now=NOW)),
+    ),
+    "retry": (
+        "retry",
+        _by(lambda row: transitions.retry(row, error=ERROR, start_at=NOW + 9, now=NOW)),
+    ),
+    "hand_back": ("hand_back", _by(lambda row: transitions.hand_back(row, now=NOW))),
+    "rescue": ("rescue", _by(lambda row: transitions.rescue(row, now=NOW))),
+    "spawn": (
+        "spawn",
+        _by(lambda row: transitions.spawn(row, run_output=b"r", children=(CHILD,), now=NOW)),
+    ),
+    "advance": ("advance", _by(lambda row: transitions.advance(row, child=CHILD, now=NOW))),
+    "finalize": ("finalize", _by(lambda row: transitions.finalize(row, child=FINALIZE, now=NOW))),
+    "join": ("join", _by(lambda row: transitions.join(row, output=b"x", now=NOW))),
+    "fail_to_join": (
+        "fail_to_join",
+        _by(lambda row: transitions.fail_to_join(row, error=ERROR, now=NOW)),
+    ),
+    "wake up well": (
+        "wake_up",
+        _by(lambda row: transitions.wake_up(row, output=b"x", error=None, now=NOW)),
+    ),
+    "wake up badly": (
+        "wake_up",
+        _by(lambda row: transitions.wake_up(row, output=None, error=ERROR, now=NOW)),
+    ),
+    "expire": ("expire", _by(lambda row: transitions.expire(row, error=ERROR, now=NOW))),
+    "cancel": ("cancel", _by(lambda row: transitions.cancel(row, error=ERROR, now=NOW))),
+    "cancel with ancestor": (
+        "cancel",
+        lambda row: transitions.cancelled_with_ancestor(row, error=ERROR, now=NOW),
+    ),
+}

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from durable_execution._core import transitions
+from durable_execution._core.patch import patched
+from durable_execution._core.status import UNFINISHED, Status
+from tests._core.acts import ACTS, CHILD, ERROR, FINALIZE
+from tests._core.records import NOW, OLD_ERROR, record_in, sleeper_in
+
+
+@pytest.mark.parametrize("status", sorted(UNFINISHED))
+def test_every_guard_names_the_row_its_status_and_its_fence(status: Status) -> None:
+    record = record_in(status)
+    guard = transitions.cancel(record, error=ERROR, now=NOW).guard
+    assert (guard.execution_id, guard.status, guard.fence) == ("te_1", status, 4)
+    assert guard.must_be_joinable == record.is_joinable
+
+
+@pytest.mark.parametrize("act", ["advance", "finalize"])
+def test_a_step_of_a_waiting_row_inserts_the_child_and_counts_nothing_off(act: str) -> None:
+    make = transitions.advance if act == "advance" else transitions.finalize
+    transition = make(record_in("waiting_for_children"), child=CHILD, now=NOW)
+    assert transition.children == (CHILD,)
+    assert transition.counts_off is None
+    assert transition.cancels_descendants is None
+    assert transition.guard.must_be_joinable
+
+
+def test_a_spawn_inserts_and_counts_all_its_children() -> None:
+    transition = transitions.spawn(
+        record_in("running"), run_output=b"r", children=(CHILD, FINALIZE), now=NOW
+    )
+    assert transition.children == (CHILD, FINALIZE)
+    after = patched(record_in("running"), transition.patch)
+    assert (after.children_count, after.active_children_count) == (2, 2)
+
+
+def test_a_spawn_without_children_is_joinable_at_once() -> None:
+    record = record_in("running")
+    transition = transitions.spawn(record, run_output=b"r", children=(), now=NOW)
+    assert transition.children == ()
+    assert patched(record, transition.patch).is_joinable
+
+
+def test_only_what_ends_a_row_counts_it_off_its_parent() -> None:
+    running, waiting, sleeper = (
+        record_in("running"),
+        record_in("waiting_for_children"),
+        sleeper_in("running"),
+    )
+    ends = [
+        transitions.complete(running, output=b"x", now=NOW),
+        transitions.fail(running, status="failed", error=ERROR, now=NOW),
+        transitions.join(waiting, output=b"x", now=NOW),
+        transitions.fail_to_join(waiting, error=ERROR, now=NOW),
+        transitions.wake_up(sleeper, output=b"x", error=None, now=NOW),
+        transitions.expire(sleeper, error=ERROR, now=NOW),
+        transitions.cancel(running, error=ERROR, now=NOW),
+    ]
+    others = [
+        transitions.retry(running, error=ERROR, start_at=NOW, now=NOW),
+        transitions.hand_back(running, now=NOW),
+        transitions.rescue(running, now=NOW),
+        transitions.spawn(running, run_output=b"r", children=(CHILD,), now=NOW),
+    ]
+    assert {transition.counts_off for transition in ends} == {"te_parent"}
+    assert {transition.counts_off for transition in others} == {None}
+
+
+def test_only_a_cancel_cascades_and_with_its_own_error() -> None:
+    record = record_in("waiting_for_children")
+    assert transitions.cancel(record, error=ERROR, now=NOW).cancels_descendants == ERROR
+    assert transitions.fail_to_join(record, error=ERROR, now=NOW).cancels_descendants is None
+
+
+def test_rescue_and_hand_back_keep_the_error_of_the_attempt_before() -> None:
+    record = record_in("running")
+    assert ACTS["rescue"][1](record).error == OLD_ERROR
+    assert ACTS["hand_back"][1](record).error == OLD_ERROR
