@@ -56,7 +56,7 @@ async def test_load_rebuilds_every_index(clock: HandClock) -> None:
         != []
     )
     sleeping = await old.storage.get_by_sleeping_unique_id("bell")
-    assert await new.storage.expired_sleepers(9) == [sleeping]
+    assert (await new.storage.expired_sleepers(9)).records == (sleeping,)
     with pytest.raises(DuplicateSleepingIdError):
         await new.storage.insert([new.records.sleeper(clock(), "bell")])
     await new.register("fresh")

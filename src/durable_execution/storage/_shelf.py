@@ -106,9 +106,10 @@ class Shelf:
         tops = [top[0] for heap in heaps if heap is not None and (top := heap.top()) is not None]
         return min(tops, default=None)
 
-    def expired_sleepers(self, *, now: int, limit: int) -> list[ExecutionRecord]:
-        """Return sleeping rows whose expiry has come, the earliest first."""
-        return [self._rows[entry[2]] for entry in self._sleepers.due(now=now, limit=limit)]
+    def expired_sleepers(self, *, now: int, limit: int) -> tuple[list[ExecutionRecord], int | None]:
+        """Return sleeping rows whose expiry has come, and the next expiry if these are all."""
+        due, next_instant = self._sleepers.due(now=now, limit=limit)
+        return [self._rows[entry[2]] for entry in due], next_instant
 
     def _index_identity(self, record: ExecutionRecord) -> None:
         parent_id = record.parent_execution_id
@@ -192,14 +193,20 @@ class _Heap:
         """Drop the top; call `top` before."""
         del self._live[heapq.heappop(self._entries)[2]]
 
-    def due(self, *, now: int, limit: int) -> list[_Entry]:
-        """Return the live entries that are due, the earliest first; they stay."""
+    def due(self, *, now: int, limit: int) -> tuple[list[_Entry], int | None]:
+        """Return the live entries that are due, the earliest first; they stay.
+
+        With fewer than the limit comes the instant of the next one, if there is one.
+        """
         due: list[_Entry] = []
-        while len(due) < limit and (top := self.top()) is not None and top[0] <= now:
+        top = self.top()
+        while len(due) < limit and top is not None and top[0] <= now:
             due.append(heapq.heappop(self._entries))
+            top = self.top()
+        next_instant = top[0] if len(due) < limit and top is not None else None
         for entry in due:
             heapq.heappush(self._entries, entry)
-        return due
+        return due, next_instant
 
     def _is_live(self, entry: _Entry) -> bool:
         return self._live.get(entry[2]) == entry[1]

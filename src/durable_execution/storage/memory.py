@@ -20,7 +20,7 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.transitions import cancelled_with_ancestor, claimed
 from durable_execution.errors import DuplicateSleepingIdError, StorageError
 from durable_execution.storage._shelf import Shelf, place
-from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse
+from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse, Sleepers
 
 SAVE_VERSION: Final = 1
 """The version of the bytes that `save` returns."""
@@ -168,7 +168,8 @@ class InMemoryStorage:
                 for execution_id, fence in beat.held
                 if not _is_held(self._shelf.get(execution_id), beat.executor_id, fence)
             )
-            return Pulse(now=now, was_known=was_known, lost=lost)
+            found_dead = any(over <= now for over in self._leases.values())
+            return Pulse(now=now, was_known=was_known, found_dead=found_dead, lost=lost)
 
     async def sign_off(self, executor_id: str) -> None:  # noqa: D102
         with self._lock:
@@ -193,9 +194,13 @@ class InMemoryStorage:
         with self._lock:
             return self._shelf.joinable(task_ids, max(0, limit))
 
-    async def expired_sleepers(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
+    async def expired_sleepers(self, limit: int) -> Sleepers:  # noqa: D102
+        if limit < 1:
+            return Sleepers(records=())
         with self._lock:
-            return self._shelf.expired_sleepers(now=self._clock(), limit=max(0, limit))
+            now = self._clock()
+            records, next_expires_at = self._shelf.expired_sleepers(now=now, limit=limit)
+            return Sleepers(records=tuple(records), next_expires_at=next_expires_at)
 
     def _insert(self, records: Sequence[ExecutionRecord]) -> None:
         new: dict[str, ExecutionRecord] = {}

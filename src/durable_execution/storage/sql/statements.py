@@ -68,6 +68,7 @@ class Statements:
     joinable_among: Statement
     joinable: Statement
     expired_sleepers: Statement
+    next_expires_at: Statement
     lease_of: Statement
     register: Statement
     extend_lease: Statement
@@ -237,6 +238,9 @@ def _sweeps(dialect: SqlDialect) -> dict[str, ClauseElement]:
         .where(IS_JOINABLE, dialect.is_any_of(_E.task_id, "task_ids"))
         .order_by(_E.waiting_for_children_at)
         .limit(bindparam("limit")),
+        "next_expires_at": select(func.min(_E.expires_at)).where(
+            IS_SLEEPING, _E.expires_at > dialect.now()
+        ),
         "expired_sleepers": select(*_COLUMNS)
         .where(IS_SLEEPING, _E.expires_at <= dialect.now())
         .order_by(_E.expires_at)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.errors import DuplicateSleepingIdError
-from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse
+from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse, Sleepers
 from durable_execution.storage.sql.batch import apply_batch, insert_rows
 from durable_execution.storage.sql.driver import (
     Driver,
@@ -144,7 +144,7 @@ class SqlStorage:
         records = sorted(map(to_record, rows), key=lambda record: record.start_at)
         return Claimed(
             records=tuple(records),
-            next_start_at=next_start_at if isinstance(next_start_at, int) else None,
+            next_start_at=_instant(next_start_at),
         )
 
     async def apply(self, transitions: Sequence[Transition]) -> Applied:  # noqa: D102
@@ -167,20 +167,22 @@ class SqlStorage:
             "execution_ids": held_ids,
         }
 
-        async def work(transaction: Transaction) -> tuple[list[Row], list[Row]]:
-            lease = await transaction.fetch(statements.lease_of, statements.lease_of.bind(**values))
+        async def ask(transaction: Transaction, statement: Statement) -> list[Row]:
+            return await transaction.fetch(statement, statement.bind(**values))
+
+        async def work(transaction: Transaction) -> tuple[list[Row], list[Row], list[Row]]:
+            lease = await ask(transaction, statements.lease_of)
             write = statements.extend_lease if lease else statements.register
             await transaction.execute(write, write.bind(**values))
-            if not beat.held:
-                return lease, []
-            held = statements.still_held
-            return lease, await transaction.fetch(held, held.bind(**values))
+            held = await ask(transaction, statements.still_held) if beat.held else []
+            return lease, held, await ask(transaction, statements.dead_executors)
 
-        lease, held = await self._driver.write(work)
+        lease, held, dead = await self._driver.write(work)
         still_held = set(held)
         return Pulse(
             now=now,
             was_known=bool(lease) and lease[0][0] != _SIGNED_OFF,
+            found_dead=bool(dead),
             lost=tuple(row[0] for row in beat.held if row not in still_held),
         )
 
@@ -220,11 +222,23 @@ class SqlStorage:
         texts = self._dialect.texts(sorted(task_ids))
         return await self._read(statement, statement.bind(task_ids=texts, limit=limit))
 
-    async def expired_sleepers(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
+    async def expired_sleepers(self, limit: int) -> Sleepers:  # noqa: D102
         if limit < 1:
-            return []
-        statement = self._statements.expired_sleepers
-        return await self._read(statement, statement.bind(now=self._driver.clock(), limit=limit))
+            return Sleepers(records=())
+        now = self._driver.clock()
+        expired, ahead = self._statements.expired_sleepers, self._statements.next_expires_at
+
+        async def work(transaction: Transaction) -> tuple[list[Row], Value]:
+            rows = await transaction.fetch(expired, expired.bind(now=now, limit=limit))
+            if len(rows) == limit:
+                return rows, None
+            next_rows = await transaction.fetch(ahead, ahead.bind(now=now))
+            return rows, next_rows[0][0]
+
+        rows, next_expires_at = await self._driver.read(work)
+        return Sleepers(
+            records=tuple(map(to_record, rows)), next_expires_at=_instant(next_expires_at)
+        )
 
     async def _migrate(self, transaction: Transaction) -> None:
         await migrate(transaction, self._dialect, self._statements)
@@ -279,3 +293,7 @@ class SqlStorage:
             if owners.setdefault(unique_id, record.execution_id) != record.execution_id:
                 return DuplicateSleepingIdError(unique_id)
         return DuplicateSleepingIdError(wanted[0])
+
+
+def _instant(value: Value) -> int | None:
+    return value if isinstance(value, int) else None

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from durable_execution._core import transitions as law
 from durable_execution.storage.protocol import Beat
 from durable_execution.testing.storage_suite.harness import (
-    CANCELLED,
     EXECUTOR,
     LEASE_MS,
     Harness,
@@ -156,44 +153,27 @@ async def check_sign_off_of_a_stranger(harness: Harness) -> None:
     await harness.expect(row)
 
 
-async def check_sleepers_expire(harness: Harness) -> None:
-    """Sleeping rows are returned once `expires_at` has come, the earliest first."""
+async def check_heartbeat_tells_of_the_dead(harness: Harness) -> None:
+    """A beat says whether some other executor has died or signed off, until it is forgotten."""
+    beat = Beat(executor_id="alive", lease_ms=10 * LEASE_MS)
+    await harness.running()
+    check(not (await harness.storage.heartbeat(beat)).found_dead, "a living one is dead")
+    await harness.advance(LEASE_MS)
+    check((await harness.storage.heartbeat(beat)).found_dead, "a dead executor is not told")
     now = await harness.storage.now()
-    rows = [
-        harness.records.sleeper(now, f"s{offset}", timeout_ms=offset)
-        for offset in (30_000, 10_000, 20_000, 90_000)
-    ]
-    await harness.storage.insert(rows)
-    (running,) = await harness.running()
-    check(await harness.storage.expired_sleepers(10) == [], "expired too early")
-    await harness.advance(30_000)
-    expired = await harness.storage.expired_sleepers(10)
-    check(ids(expired) == ids([rows[1], rows[2], rows[0]]), "not the expired ones, in order")
-    check_same(expired[0], rows[1])
-    check(len(await harness.storage.expired_sleepers(2)) == 2, "the limit does not hold")
-    check(await harness.storage.expired_sleepers(0) == [], "a limit of 0 returned rows")
-    await harness.expect(*rows, running)
-
-
-async def check_sleepers_that_ended_do_not_expire(harness: Harness) -> None:
-    """A sleeper that was woken or cancelled does not expire, and is woken once."""
-    now = await harness.storage.now()
-    woken, cancelled = (
-        harness.records.sleeper(now, name, timeout_ms=1_000) for name in ("woken", "cancelled")
-    )
-    await harness.storage.insert([woken, cancelled])
-    wake_up = law.wake_up(woken, output=b"1", error=None, now=now)
-    await harness.apply_all(wake_up, law.cancel(cancelled, error=CANCELLED, now=now))
-    await harness.advance(1_000)
-    check(await harness.storage.expired_sleepers(10) == [], "an ended sleeper expired")
-    again = msgspec.structs.replace(wake_up, counts_off=None)
-    check((await harness.storage.apply([again])).matched == (False,), "woken twice")
+    await harness.apply_all(*[law.rescue(row, now=now) for row in await harness.storage.orphans(9)])
+    check(await harness.storage.orphans(9) == [], "a rescued row is an orphan")
+    check(not (await harness.storage.heartbeat(beat)).found_dead, "the dead were not forgotten")
+    await harness.register()
+    await harness.storage.sign_off(EXECUTOR)
+    check((await harness.storage.heartbeat(beat)).found_dead, "a sign-off is not told")
 
 
 CHECKS = (
     check_heartbeat_knows_whom_it_saw,
     check_heartbeat_extends_the_lease,
     check_heartbeat_tells_lost_rows,
+    check_heartbeat_tells_of_the_dead,
     check_heartbeat_holding_a_thousand,
     check_orphans_of_an_expired_lease,
     check_orphans_leave_the_living_alone,
@@ -203,6 +183,4 @@ CHECKS = (
     check_orphans_limit,
     check_sign_off_orphans_at_once,
     check_sign_off_of_a_stranger,
-    check_sleepers_expire,
-    check_sleepers_that_ended_do_not_expire,
 )

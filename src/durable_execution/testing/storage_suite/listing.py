@@ -12,6 +12,7 @@ from durable_execution.testing.storage_suite import (
     get,
     insert,
     lease,
+    sleepers,
     tree,
 )
 from durable_execution.testing.storage_suite.harness import Harness
@@ -25,6 +26,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *apply.CHECKS,
     *tree.CHECKS,
     *lease.CHECKS,
+    *sleepers.CHECKS,
     *concurrency.CHECKS,
 )
 """Every check, by verb."""

@@ -1,0 +1,3 @@
+-- parameters:
+-- who, now, lease_ms
+INSERT INTO durable_executors (executor_id, lease_expires_at) VALUES (?, (? + ?));

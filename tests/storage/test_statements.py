@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from durable_execution._core.record import ExecutionRecord
+from durable_execution.storage.sql import rows
+from durable_execution.storage.sql.driver import SqlDialect
+from durable_execution.storage.sql.migrations import schema_ddl
+from durable_execution.storage.sql.schema import executions
+from durable_execution.storage.sql.sqlite import SqliteDialect
+from durable_execution.storage.sql.statements import build_statements
+from durable_execution.testing.records import RecordBuilder
+from tests.storage.golden import DIALECTS, FOLDER, golden_texts
+
+STATEMENTS = build_statements(SqliteDialect())
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_golden_files_are_current(dialect: SqlDialect) -> None:
+    written = {path.name: path.read_text() for path in (FOLDER / dialect.name).glob("*.sql")}
+    assert written == golden_texts(dialect), "run: python -m tests.storage.golden"
+
+
+def test_columns_are_the_fields_of_the_record() -> None:
+    assert tuple(executions.columns.keys()) == rows.FIELDS
+    assert sorted(rows.FIELDS) == sorted(ExecutionRecord.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("name", "order"),
+    [
+        ("insert", rows.FIELDS),
+        ("finish", rows.FINISH),
+        ("requeue", rows.REQUEUE),
+        ("wait", rows.WAIT),
+    ],
+)
+def test_rows_have_the_order_of_the_parameters(name: str, order: tuple[str, ...]) -> None:
+    assert getattr(STATEMENTS, name).names == order
+
+
+def test_a_row_is_the_record() -> None:
+    builder = RecordBuilder()
+    for record in (builder.root(1), builder.sleeper(1, "bell"), builder.child(builder.root(1), 2)):
+        assert rows.to_record(rows.to_row(record)) == record
+
+
+def _plan(name: str) -> str:
+    connection = sqlite3.connect(":memory:")
+    for ddl in schema_ddl(SqliteDialect()):
+        connection.execute(ddl)
+    statement = getattr(STATEMENTS, name)
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {statement.text}", [None] * len(statement.names))
+    lines = [row[3] for row in plan]
+    connection.close()
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("insert", ""),
+        ("get", "sqlite_autoindex_durable_task_executions_1"),
+        ("get_by_sleeping_unique_id", "durable_sleeping_unique_id"),
+        ("taken_sleeping_ids", "durable_sleeping_unique_id"),
+        ("children_of", "durable_children"),
+        ("children_without_payloads", "durable_children"),
+        ("last_children_of", "durable_children"),
+        ("claim", "COVERING INDEX durable_ready"),
+        ("next_start_at", "COVERING INDEX durable_ready"),
+        ("finish", "sqlite_autoindex_durable_task_executions_1"),
+        ("requeue", "sqlite_autoindex_durable_task_executions_1"),
+        ("wait", "sqlite_autoindex_durable_task_executions_1"),
+        ("count_off", "sqlite_autoindex_durable_task_executions_1"),
+        ("cancel_descendants", "durable_children"),
+        ("joinable_among", "sqlite_autoindex_durable_task_executions_1"),
+        ("joinable", "durable_joinable"),
+        ("expired_sleepers", "durable_sleeping"),
+        ("next_expires_at", "durable_sleeping"),
+        ("still_held", "sqlite_autoindex_durable_task_executions_1"),
+    ],
+)
+def test_statement_uses_its_index_and_scans_no_table(name: str, index: str) -> None:
+    plan = _plan(name)
+    assert index in plan
+    assert "SCAN durable_task_executions\n" not in f"{plan}\n"
+    assert "SCAN below\n" not in f"{plan}\n"
+
+
+@pytest.mark.parametrize("name", ["claim", "joinable", "expired_sleepers"])
+def test_sweep_stops_at_its_limit_instead_of_sorting(name: str) -> None:
+    assert "USE TEMP B-TREE FOR ORDER BY" not in _plan(name)
