@@ -298,7 +298,7 @@ def _take(items: list[Item], pick: int) -> Item:
 
 _PROFILES: Final = {
     "default": settings(max_examples=400, stateful_step_count=60, deadline=None),
-    "thorough": settings(max_examples=10_000, stateful_step_count=100, deadline=None),
+    "thorough": settings(max_examples=3_000, stateful_step_count=100, deadline=None),
 }
 _PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE", "default")
 
