@@ -26,7 +26,7 @@ MAX_STORED_MESSAGE_LENGTH: Final = 10_000
 """Characters of an error's message that are stored; the rest is cut, and says so."""
 
 
-class StoredError(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class StoredError(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """An error as an execution keeps it and as views show it: the reference's four fields."""
 
     error_type: ErrorType = "generic"

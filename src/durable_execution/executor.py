@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType, TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Literal, NamedTuple, Self, TypeVar, overload
 
 from durable_execution._codec import UNDEFINED
 from durable_execution._core import transitions
 from durable_execution._core.definitions import Definitions
 from durable_execution._core.limits import MAX_SLEEPING_ID_LENGTH
+from durable_execution._core.making import check_complete
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.task import SleepingTask, Task
 from durable_execution._core.views import FinishedTaskExecution
 from durable_execution._engine.compose import new_root
 from durable_execution._engine.engine import Engine
-from durable_execution._engine.handle import TaskExecutionHandle
+from durable_execution._engine.handle import TaskExecutionHandle, children_shown
 from durable_execution._engine.inputs import encode_output
 from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.viewing import finished_view_of
@@ -35,6 +36,13 @@ InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
 
 DEFAULT_OPTIONS = ExecutorOptions()
+
+
+class StoredTaskExecution(NamedTuple):
+    """One execution as it is stored, with the children that its view names, without payloads."""
+
+    record: ExecutionRecord
+    children: Sequence[ExecutionRecord]
 
 
 class DurableExecutor(Definitions):
@@ -82,6 +90,7 @@ class DurableExecutor(Definitions):
         """Open the storage, migrate it if need be, and begin to run tasks.
 
         Raises:
+            InvalidOptionError: A task runs another, such as a step, that is not registered.
             ExecutorShutDownError: It was shut down before; make a new one.
             StorageError: The storage cannot be opened.
         """
@@ -89,6 +98,7 @@ class DurableExecutor(Definitions):
             raise ExecutorShutDownError("Executor is shut down; make a new one")
         if self._engine is not None:
             return
+        check_complete(self._tasks)
         engine = Engine(self._storage, self._tasks, self._options)
         self._engine = engine
         try:
@@ -196,18 +206,23 @@ class DurableExecutor(Definitions):
             ExecutorShutDownError: The executor is not running.
         """
         engine = self._running_engine()
-        self._check_known(task)
-        record = await engine.commits.get(execution_id)
-        if record is None:
-            raise DurableExecutionNotFoundError(
-                f"Task execution not found [executionId={execution_id}]"
-            )
-        if record.task_id != task.id:
-            raise DurableExecutionNotFoundError(
-                f"Task execution belongs to another task [providedTaskId={task.id}] "
-                f"[taskId={record.task_id}] [executionId={execution_id}]"
-            )
+        await self._record_of(engine, task, execution_id)
         return TaskExecutionHandle(engine, task, execution_id)
+
+    async def get_stored_task_execution(
+        self, task: Task[Any, Any], execution_id: str
+    ) -> StoredTaskExecution:
+        """Return the rows behind an execution: for a server, which passes payloads on undecoded.
+
+        Raises:
+            DurableExecutionNotFoundError: The task is not registered here, or it has no such
+                execution.
+            ExecutorShutDownError: The executor is not running.
+            StorageError: The storage cannot be reached.
+        """
+        engine = self._running_engine()
+        record = await self._record_of(engine, task, execution_id)
+        return StoredTaskExecution(record, await children_shown(engine, record))
 
     @overload
     async def wakeup_sleeping_task_execution(
@@ -284,6 +299,22 @@ class DurableExecutor(Definitions):
         raise InvalidInputError(
             f"Invalid status for a wake-up: expected completed or failed, got {status!r}"
         )
+
+    async def _record_of(
+        self, engine: Engine, task: Task[Any, Any], execution_id: str
+    ) -> ExecutionRecord:
+        self._check_known(task)
+        record = await engine.commits.get(execution_id)
+        if record is None:
+            raise DurableExecutionNotFoundError(
+                f"Task execution not found [executionId={execution_id}]"
+            )
+        if record.task_id != task.id:
+            raise DurableExecutionNotFoundError(
+                f"Task execution belongs to another task [providedTaskId={task.id}] "
+                f"[taskId={record.task_id}] [executionId={execution_id}]"
+            )
+        return record
 
     async def _sleeping_record(
         self, engine: Engine, task: SleepingTask[Any], sleeping_task_unique_id: str

@@ -193,6 +193,29 @@ def make_implementation(
     )
 
 
+def check_complete(tasks: Mapping[str, Task[Any, Any]]) -> None:
+    """Raise InvalidOptionError unless every task that one of these runs is among them."""
+    for task in tasks.values():
+        for needed in _runs(task):
+            if tasks.get(needed.id) is not needed:
+                raise InvalidOptionError(
+                    f"task {task.id!r} runs task {needed.id!r}, which is not registered on the "
+                    "same executor; include its group"
+                )
+
+
+def _runs(task: Task[Any, Any]) -> tuple[Task[Any, Any], ...]:
+    match task.plan:
+        case ParentPlan(finalize=Task() as finalize):
+            return (finalize,)
+        case SequencePlan(steps):
+            return steps
+        case LoopPlan(iteration=iteration):
+            return (iteration,)
+        case _:
+            return ()
+
+
 def _split(
     name: str,
     *,

@@ -2,6 +2,9 @@
 
 Three patch shapes cover every transition, so that a storage needs three fixed statements. The
 function `patched` is their meaning; storages without set-based updates use it as it stands.
+
+Records and patches hold no containers, so they can be in no cycle: the collector is told to leave
+them alone, of which a busy executor has a great many.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from durable_execution._core.status import WAITING, FinishedStatus, Status, Wait
 from durable_execution.errors import StoredError
 
 
-class Guard(msgspec.Struct, frozen=True):
+class Guard(msgspec.Struct, frozen=True, gc=False):
     """What must still be true of a row for a change to apply."""
 
     execution_id: str
@@ -32,7 +35,7 @@ class Guard(msgspec.Struct, frozen=True):
         )
 
 
-class Finish(msgspec.Struct, frozen=True, kw_only=True):
+class Finish(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Reach a final status. Clears the count of active children."""
 
     status: FinishedStatus
@@ -41,7 +44,7 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True):
     error: StoredError | None = None
 
 
-class Requeue(msgspec.Struct, frozen=True, kw_only=True):
+class Requeue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Give a running row back to be claimed from `start_at` on. Clears owner and deadlines."""
 
     start_at: int
@@ -51,7 +54,7 @@ class Requeue(msgspec.Struct, frozen=True, kw_only=True):
     error: StoredError | None
 
 
-class Wait(msgspec.Struct, frozen=True, kw_only=True):
+class Wait(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wait for children. Raises the fence, so that two joiners of one moment cannot both act."""
 
     status: WaitingStatus

@@ -9,7 +9,7 @@ from durable_execution._core.status import FINISHED, WAITING, Status
 from durable_execution.errors import StoredError
 
 
-class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):
+class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One durable row. Instants are milliseconds since the epoch, payloads encoded envelopes.
 
     Invariants, held by property tests, by CHECK constraints and by the transitions:

@@ -66,7 +66,7 @@ class RetryOptions:
         )
 
 
-class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Retry options as a record carries them, in milliseconds."""
 
     max_retries: int = 0

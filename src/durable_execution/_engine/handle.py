@@ -54,7 +54,7 @@ class TaskExecutionHandle(Generic[OutputT]):
             StorageError: The storage cannot be reached.
         """
         record = await self._record()
-        return view_of(record, self._task, await self._children_of(record))
+        return view_of(record, self._task, await children_shown(self._engine, record))
 
     async def wait_and_get_finished_execution(
         self, *, timeout: float | timedelta | None = None
@@ -72,7 +72,7 @@ class TaskExecutionHandle(Generic[OutputT]):
         """
         async with asyncio.timeout(None if timeout is None else seconds(timeout)):
             record = await self._finished_record()
-        return finished_view_of(record, self._task, await self._children_of(record))
+        return finished_view_of(record, self._task, await children_shown(self._engine, record))
 
     async def result(self, *, timeout: float | timedelta | None = None) -> OutputT:
         """Wait until the execution has finished and return its output, or raise its error.
@@ -128,11 +128,12 @@ class TaskExecutionHandle(Generic[OutputT]):
             )
         return record
 
-    async def _children_of(self, record: ExecutionRecord) -> list[ExecutionRecord]:
-        if not has_children(record):
-            return []
-        storage = self._engine.storage
-        return await storage.children_of([record.execution_id], with_payloads=False)
-
     def __repr__(self) -> str:
         return f"TaskExecutionHandle({self.task_id!r}, {self.execution_id!r})"
+
+
+async def children_shown(engine: Engine, record: ExecutionRecord) -> list[ExecutionRecord]:
+    """Return the children that the view of a row names, without payloads."""
+    if not has_children(record):
+        return []
+    return await engine.storage.children_of([record.execution_id], with_payloads=False)

@@ -115,8 +115,10 @@ class Heart:
                     if not is_open:
                         await storage.open()
                         is_open = True
-                    self._take(await storage.heartbeat(self._beat()), is_first=False)
-                except StorageError as error:
+                    async with asyncio.timeout(self._lease_ms / 1000):
+                        pulse = await storage.heartbeat(self._beat())
+                    self._take(pulse, is_first=False)
+                except (StorageError, TimeoutError) as error:
                     logger.warning("a beat failed", extra={"error": str(error)})
                     self._check_lease()
         finally:
