@@ -11,6 +11,7 @@ table, which happens only when an executor has died or signed off.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,11 @@ class SqliteDialect:
         return func.json_each(bindparam(parameter)).table_valued("value", name=parameter)
 
     def texts(self, values: Sequence[str]) -> Value:  # noqa: D102
-        return msgspec.json.encode(values).decode()
+        try:
+            return msgspec.json.encode(values).decode()
+        except UnicodeEncodeError:
+            # A lone surrogate: no row has such an id, and to ask for one is no error.
+            return json.dumps(values)
 
     def insert(self) -> ClauseElement:  # noqa: D102
         row = sqlite.insert(executions).values({name: bindparam(name) for name in FIELDS})

@@ -108,7 +108,9 @@ class SqlStorage:
             values = statement.bind(parent_execution_ids=parent_ids)
             rows = await self._read(statement, values, without_payloads)
         places = {parent_id: at for at, parent_id in enumerate(dict.fromkeys(parent_execution_ids))}
-        return sorted(rows, key=lambda row: places[row.parent_execution_id or ""])
+        # Databases may cut an odd id short, and find the children of another.
+        asked = [row for row in rows if row.parent_execution_id in places]
+        return sorted(asked, key=lambda row: places[row.parent_execution_id or ""])
 
     async def last_children_of(  # noqa: D102
         self, parent_execution_ids: Sequence[str]

@@ -28,8 +28,11 @@ async def check_get_of_nothing(harness: Harness) -> None:
 
 async def check_get_treats_ids_as_text(harness: Harness) -> None:
     """An id is never a pattern, a number, or a piece of a statement."""
-    await harness.insert_roots()
+    parent, _ = await harness.waiting(1)
+    longer = f"{parent.execution_id}\0"
     odd = [
+        longer,
+        "\ud800",
         "",
         "%",
         "_",
@@ -46,6 +49,9 @@ async def check_get_treats_ids_as_text(harness: Harness) -> None:
         "[]",
     ]
     check(await harness.storage.get(odd) == [None] * len(odd), "an odd id found a row")
+    check(await harness.storage.children_of(odd) == [], "an odd id has children")
+    last = await harness.storage.last_children_of(odd)
+    check(last == [None] * len(odd), "an odd id has a last child")
 
 
 async def check_get_of_a_thousand(harness: Harness) -> None:
