@@ -1,0 +1,80 @@
+# The only list of commands. Python 3.11 or newer, pip and make are all it takes: what is missing is
+# installed into .venv from the pins in constraints.txt, once per change of them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NODE := $(shell command -v node 2>/dev/null)
+INTEROP := tests/interop
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: $(VENV)/.server ## Watch tasks outlive a killed executor server
+	@$(BIN)/python -m examples.demo
+
+.PHONY: test
+test: $(VENV)/.dev ## Run all tests
+	@$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(VENV)/.dev ## Format, lint, types and import floors; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+ifneq ($(NODE),)
+	$(BIN)/pyright
+else ifdef CI
+	@echo "make check: pyright needs Node.js, and CI must not skip it" >&2; exit 1
+else
+	@echo "make check: pyright skipped, Node.js is not installed"
+endif
+
+.PHONY: format
+format: $(VENV)/.dev ## Format and repair what can be repaired
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: golden
+golden: $(VENV)/.dev ## Write generated files again: the SQL of each dialect, the state diagram
+	$(BIN)/python -m tests.storage.golden
+	$(BIN)/python docs/generate_state_diagram.py
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Measure
+	@for each in bench/[a-z]*.py; do \
+	  name=$$(basename "$$each" .py); echo "== $$name"; $(BIN)/python -m "bench.$$name" || exit 1; \
+	done
+
+.PHONY: interop
+interop: $(INTEROP)/node_modules/.package-lock.json ## Install the npm packages that tests run
+
+$(INTEROP)/node_modules/.package-lock.json: $(INTEROP)/package-lock.json
+	cd $(INTEROP) && npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: clean
+clean: ## Remove everything that is not in the repository's care
+	rm -rf $(VENV) $(INTEROP)/node_modules build dist .demo htmlcov .coverage .coverage.*
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.server: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[server]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(VENV)/.server $@

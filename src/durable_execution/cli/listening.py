@@ -1,0 +1,48 @@
+"""The socket of a server, bound before the application starts: a taken port costs no work."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Final
+
+
+class ListenError(Exception):
+    """The address cannot be listened on; the message says why."""
+
+
+_REASONS: Final = {
+    errno.EADDRINUSE: "the port is taken by another process; choose another one with --port",
+    errno.EACCES: "the port needs privileges; choose one above 1023 with --port",
+    errno.EADDRNOTAVAIL: "this machine has no such address; choose another one with --host",
+}
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address. It does not listen: callers are refused until then.
+
+    Raises:
+        ListenError: The host cannot be resolved, or the address cannot be had.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise ListenError(
+            f"cannot find the host {host!r}; choose another one with --host"
+        ) from error
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        reason = _REASONS.get(error.errno or 0, error.strerror)
+        raise ListenError(f"cannot listen on {origin(host, port)}: {reason}") from error
+    return bound
+
+
+def origin(host: str, port: int) -> str:
+    """Return the URL of an address."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

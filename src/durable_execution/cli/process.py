@@ -1,0 +1,58 @@
+"""The server process: uvicorn with the signals that a supervisor expects."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from durable_execution.cli.loading import AsgiApp
+
+ANSWER_TIMEOUT: Final = 5
+"""Seconds that calls under way get before the application is drained: enqueues are short, and who
+waits for a result can ask another executor server."""
+
+
+class ServerProcess(uvicorn.Server):
+    """Serves until the first signal, then drains. A second signal ends the process at once.
+
+    Args:
+        app: The application; its lifespan starts and drains the executor.
+        on_started: Called when calls are answered.
+        is_verbose: Whether each request is logged.
+    """
+
+    def __init__(self, app: AsgiApp, *, on_started: Callable[[], None], is_verbose: bool) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                ws="none",
+                log_config=None,
+                access_log=is_verbose,
+                server_header=False,
+                timeout_graceful_shutdown=ANSWER_TIMEOUT,
+            )
+        )
+        self._on_started = on_started
+
+    @property
+    def has_drained(self) -> bool:
+        """Whether the application ended without an error."""
+        return self.started and not self.lifespan.should_exit
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then listen."""
+        await super().startup(sockets)
+        self._on_started()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal. Unlike uvicorn's own, it ends in exit code 0 when all was drained."""
+        if self.should_exit:
+            signal.signal(sig, signal.SIG_DFL)
+            os.kill(os.getpid(), sig)
+        self.should_exit = True

@@ -1,0 +1,70 @@
+"""`durable-execution serve`: run an executor server."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from durable_execution.cli.listening import ListenError, bind, origin
+from durable_execution.cli.loading import AsgiApp, TargetError, load_application
+from durable_execution.cli.logs import LogLevel, configure_logging
+from durable_execution.cli.process import ServerProcess
+from durable_execution.executor import DurableExecutor
+
+FAILED: Final = 1
+MISUSED: Final = 2
+
+
+def serve(
+    target: Annotated[
+        str, typer.Argument(metavar="MODULE:APP", help="The ASGI application to serve.")
+    ],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 3000,
+    log_level: Annotated[LogLevel, typer.Option(help="How much to log.")] = "info",
+) -> None:
+    """Run an executor server: an ASGI application whose lifespan starts and drains an executor.
+
+    SIGTERM and Ctrl+C let running tasks end and hand back the rest; a second signal ends the
+    process at once. Either way nothing is lost.
+
+    Exit codes: 0 drained, 1 could not listen or drain, 2 wrong arguments, 3 did not start.
+    """
+    configure_logging(log_level)
+    try:
+        app = load_application(target)
+    except TargetError as error:
+        _stop(str(error), MISUSED)
+    try:
+        bound = bind(host, port)
+    except ListenError as error:
+        _stop(str(error), FAILED)
+    with bound:
+        url = origin(host, bound.getsockname()[1])
+        process = ServerProcess(
+            app,
+            on_started=lambda: typer.echo(_banner(app, target, url)),
+            is_verbose=log_level == "debug",
+        )
+        process.run(sockets=[bound])
+    if not process.has_drained:
+        raise typer.Exit(FAILED)
+
+
+def _banner(app: AsgiApp, target: str, url: str) -> str:
+    """Say what is served where; of an application that is not ours only that is known."""
+    line = f"durable-execution {version('durable-execution')}: {target} on {url}"
+    executor = getattr(getattr(app, "state", None), "executor", None)
+    if isinstance(executor, DurableExecutor):
+        count = len(executor.tasks)
+        line += f", {count} {'task' if count == 1 else 'tasks'}"
+    return line
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,97 @@
+"""An executor as an ASGI application: its life, its health, and what is mounted beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from durable_execution.errors import InvalidOptionError
+from durable_execution.executor import DurableExecutor
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+
+HEALTH_PATH: Final = "/healthz"
+
+
+def create_executor_app(executor: DurableExecutor, mounts: Mapping[str, AsgiApp]) -> Starlette:
+    """Make the application of an executor server.
+
+        app = create_executor_app(executor, {"/rpc": RPCHandler(tasks_router)})
+
+    Its lifespan starts the executor and drains it. `GET /healthz` answers 200 while the executor
+    runs and holds its lease, and 503 otherwise, so that a supervisor replaces a process that can
+    no longer work. An application of your own needs none of this: enter `async with executor:` in
+    its lifespan and mount the handler.
+
+    Args:
+        executor: Not started yet; also found as `app.state.executor`.
+        mounts: ASGI applications by the path below which they answer, such as `/rpc`.
+
+    Raises:
+        InvalidOptionError: A path does not begin with a slash, ends with one, or is taken.
+        ModuleNotFoundError: Starlette, which is part of the `server` extra, is not installed.
+    """
+    for path in mounts:
+        _check_path(path)
+    try:
+        from starlette.applications import Starlette
+        from starlette.routing import Mount, Route
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "create_executor_app needs Starlette: pip install 'durable-execution[server]'",
+            name=error.name,
+        ) from error
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with executor:
+            yield
+
+    async def health(_: Request) -> Response:
+        return _health_of(executor)
+
+    app = Starlette(
+        routes=[
+            Route(HEALTH_PATH, health, methods=["GET"]),
+            *(Mount(path, app=mounted) for path, mounted in mounts.items()),
+        ],
+        lifespan=lifespan,
+    )
+    app.state.executor = executor
+    # A redirect is a success without a value to an oRPC client (WIRE.md 6.3); a 404 is an error.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _health_of(executor: DurableExecutor) -> Response:
+    """Answer without detail: whoever may ask for the health may not know the tasks."""
+    from starlette.responses import Response
+
+    if executor.is_healthy:
+        status, body = 200, {"status": "ok"}
+    else:
+        reason = "the executor is not running, or it has lost its lease"
+        status, body = 503, {"status": "unavailable", "reason": reason}
+    return Response(
+        json.dumps(body),
+        status,
+        headers={"cache-control": "no-store"},
+        media_type="application/json",
+    )
+
+
+def _check_path(path: str) -> None:
+    if not path.startswith("/") or path.endswith("/"):
+        raise InvalidOptionError(
+            f"mounts: expected paths such as '/rpc', with a slash before and none after, "
+            f"got {path!r}"
+        )
+    if path == HEALTH_PATH:
+        raise InvalidOptionError(f"mounts: {HEALTH_PATH} is the health check's")
