@@ -18,7 +18,8 @@ class ExecutorOptions:
     """How an executor works. Durations are seconds or timedeltas.
 
     Args:
-        max_concurrent_task_executions: Attempts at the same time, 1 to 100,000.
+        max_concurrent_task_executions: Attempts at the same time, 0 to 100,000. With 0 the executor
+            enqueues, waits and wakes up, but leaves the running to others on the same storage.
         max_threads: Threads for tasks that are plain functions, 1 to 1000; so many of them run at
             the same time.
         lease: Within this time after an executor died its executions run elsewhere, 0.2 to 3600.
@@ -53,7 +54,7 @@ class ExecutorOptions:
         check(
             "max_concurrent_task_executions",
             self.max_concurrent_task_executions,
-            1,
+            0,
             100_000,
             whole=True,
         )

@@ -1,0 +1,166 @@
+"""Where processes meet: one database file, one effects log, and whoever was started on them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from durable_execution import DurableExecutor, ExecutorOptions, open_storage
+from tests.processes.effects import VARIABLE, Effect, read_effects
+from tests.processes.tasks import tasks
+
+ROOT = Path(__file__).parents[2]
+LEASE = 1.0
+PATIENCE = 30.0
+"""Seconds after which whatever a test waits for will not come any more."""
+LOOK_INTERVAL = 0.01
+NO_CRASH_BUDGET = 1000
+
+
+class Process:
+    """One process that was started."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process = process
+        self.log = log
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def line(self) -> str:
+        """Return the next line that the process says; empty once it has ended."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            return (await self._process.stdout.readline()).decode().strip()
+
+    async def lines(self) -> list[str]:
+        """Return all that the process says until it ends."""
+        found = []
+        while line := await self.line():
+            found.append(line)
+        return found
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    async def kill(self) -> None:
+        """SIGKILL it, unless it is dead."""
+        if self.is_alive:
+            self.signal(signal.SIGKILL)
+        await self.ended()
+
+    async def ended(self) -> int:
+        """Wait until it has ended and return its exit code."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._process.wait()
+
+
+class Arena:
+    """Starts processes on one new SQLite file and looks at what they leave there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.database = folder / "tasks.db"
+        self._folder = folder
+        self._effects = folder / "effects.log"
+        self._processes: list[Process] = []
+        os.environ[VARIABLE] = str(self._effects)
+
+    async def start(self, role: str = "work", **options: float) -> Process:
+        """Start a process and wait until its executor has started."""
+        process = await self.launch(role, **options)
+        assert await process.line() == "started", process.log.read_text()
+        return process
+
+    async def launch(self, role: str = "work", **options: float) -> Process:
+        """Start a process without waiting for it."""
+        log = self._folder / f"stderr-{len(self._processes)}.log"
+        flags = [f"--{name}={value}" for name, value in options.items()]
+        with log.open("wb") as stderr:
+            child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tests.processes.worker",
+                role,
+                str(self.database),
+                *flags,
+                cwd=ROOT,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=stderr,
+            )
+        process = Process(child, log)
+        self._processes.append(process)
+        return process
+
+    async def close(self) -> None:
+        """Kill whoever lives."""
+        for process in self._processes:
+            await process.kill()
+            await process.lines()
+
+    def complaints(self) -> list[str]:
+        """Return what no process may ever log."""
+        words = ("database is locked", "Traceback", "CRITICAL", "was refused")
+        return [
+            line
+            for process in self._processes
+            for line in process.log.read_text().splitlines()
+            if any(word in line for word in words)
+        ]
+
+    def observer(self, *, max_crash_recoveries: int = NO_CRASH_BUDGET) -> DurableExecutor:
+        """Return an executor of this process that runs nothing itself, only enqueues and waits."""
+        options = ExecutorOptions(
+            max_concurrent_task_executions=0,
+            lease=LEASE,
+            max_crash_recoveries=max_crash_recoveries,
+        )
+        executor = DurableExecutor(open_storage(f"sqlite:///{self.database}"), options)
+        executor.include(tasks)
+        return executor
+
+    def effects(self, event: str = "begun") -> Sequence[Effect]:
+        """Return what attempts left behind."""
+        return [effect for effect in read_effects(self._effects) if effect.event == event]
+
+    def rows(self, where: str = "1 = 1", *values: object) -> list[dict[str, Any]]:
+        """Return rows straight from the file, past everything that is under test."""
+        with closing(sqlite3.connect(self.database, timeout=10)) as connection:
+            connection.row_factory = sqlite3.Row
+            query = f"SELECT * FROM durable_task_executions WHERE {where}"
+            return [dict(row) for row in connection.execute(query, values)]
+
+    async def stop_between_writes(self, process: Process) -> None:
+        """SIGSTOP a process, but not while it holds the lock of the file, which no one could end."""
+        while True:
+            process.signal(signal.SIGSTOP)
+            with closing(sqlite3.connect(self.database, timeout=0.2)) as connection:
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    process.signal(signal.SIGCONT)
+                    await asyncio.sleep(LOOK_INTERVAL)
+                else:
+                    return
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait until processes have made the condition true."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                # Other processes have no way to wake this one.
+                await asyncio.sleep(LOOK_INTERVAL)
+    except TimeoutError:
+        raise AssertionError(f"waited {PATIENCE:g} s in vain: {what}") from None
