@@ -57,7 +57,7 @@ class FileWatch:
 
     def _look(self) -> None:
         signature = self._stat()
-        if signature == self._signature:
+        if signature is not None and signature == self._signature:
             self._wait()
             return
         self._signature = signature
