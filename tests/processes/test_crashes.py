@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+import pytest
+
+from durable_execution import FailedTaskExecution
+from tests.processes.arena import LEASE, Arena, until
+from tests.processes.tasks import add_one, poison, trap, trap_in_thread
+
+pytestmark = pytest.mark.processes
+
+FOREVER = 60.0
+
+
+async def test_work_of_a_killed_process_runs_elsewhere_within_the_lease(arena: Arena) -> None:
+    victim = await arena.start()
+    where = {"pid": victim.pid, "nap": FOREVER}
+    async with arena.observer() as observer:
+        handles = [
+            await observer.enqueue_task(task, where)
+            for task in (trap, trap_in_thread)
+            for _ in range(5)
+        ]
+        await until(lambda: len(arena.effects()) == 10, "the victim runs everything")
+        heir = await arena.start()
+
+        await victim.kill()
+        killed_at = time.time()
+        outputs = await asyncio.gather(*(handle.result(timeout=10) for handle in handles))
+
+    assert set(outputs) == {heir.pid}
+    began = [effect.at for effect in arena.effects() if effect.pid == heir.pid]
+    recovery = max(began) - killed_at
+    print(f"recovered in {recovery:.2f} s with a lease of {LEASE:g} s")
+    assert len(began) == 10
+    assert recovery < 2 * LEASE
+    facts = {(row["fence"], row["crash_count"], row["attempt"]) for row in arena.rows()}
+    assert facts == {(2, 1, 0)}
+
+
+async def test_a_task_that_kills_its_process_fails_once_its_crash_budget_is_spent(
+    arena: Arena,
+) -> None:
+    async with arena.observer(max_crash_recoveries=2) as observer:
+        handle = await observer.enqueue_task(poison)
+        for crash in range(3):
+            worker = await arena.start(crashes=2)
+            assert await worker.ended() == -signal.SIGKILL, crash
+        execution = await handle.wait_and_get_finished_execution(timeout=10)
+
+    assert isinstance(execution, FailedTaskExecution)
+    assert "crashed or lost its lease 3 times" in execution.error.message
+    assert len(arena.effects()) == 3
+    (row,) = arena.rows()
+    assert (row["fence"], row["crash_count"], row["attempt"]) == (3, 2, 0)
+
+
+async def test_a_process_that_slept_through_its_lease_changes_nothing_when_it_wakes(
+    arena: Arena,
+) -> None:
+    sleeper = await arena.start()
+    # One would return as soon as the process wakes, the others are in the middle of something.
+    naps = {trap: (0.3, FOREVER), trap_in_thread: (FOREVER,)}
+    async with arena.observer() as observer:
+        handles = [
+            await observer.enqueue_task(task, {"pid": sleeper.pid, "nap": nap})
+            for task, each in naps.items()
+            for nap in each
+        ]
+        await until(lambda: len(arena.effects()) == 3, "the sleeper runs everything")
+        await arena.stop_between_writes(sleeper)
+        heir = await arena.start()
+        outputs = [await handle.result(timeout=10) for handle in handles]
+        before = arena.rows()
+
+        sleeper.signal(signal.SIGCONT)
+        await until(lambda: len(arena.effects("cancelled")) == 2, "lost attempts are cancelled")
+        await until(lambda: "late outcome" in sleeper.log.read_text(), "a late outcome is rejected")
+
+        assert outputs == [heir.pid] * 3
+        assert arena.rows() == before
+        assert {(row["fence"], row["crash_count"], row["status"]) for row in before} == {
+            (2, 1, "completed")
+        }
+        await heir.kill()
+        handle = await observer.enqueue_task(add_one, 1)
+        assert await handle.result(timeout=10) == 2
+    assert arena.effects()[-1].pid == sleeper.pid
