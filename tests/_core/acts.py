@@ -12,7 +12,9 @@ from durable_execution.errors import StoredError
 from tests._core.records import NOW, record_in
 
 ERROR = StoredError(message="no")
-CHILD = record_in("ready", execution_id="te_child", parent_execution_id="te_1")
+CHILD = record_in("ready", execution_id="te_child", parent_execution_id="te_1", index_in_parent=0)
+STEP = record_in("ready", execution_id="te_step", parent_execution_id="te_1", index_in_parent=2)
+"""The child that comes next in a waiting record of `record_in`."""
 FINALIZE = record_in("ready", execution_id="te_last", parent_execution_id="te_1", is_finalize=True)
 
 Act = Callable[[ExecutionRecord], ExecutionRecord]
@@ -47,7 +49,7 @@ ACTS: dict[str, tuple[Move, Act]] = {
         "spawn",
         _by(lambda row: transitions.spawn(row, run_output=b"r", children=(CHILD,), now=NOW)),
     ),
-    "advance": ("advance", _by(lambda row: transitions.advance(row, child=CHILD, now=NOW))),
+    "advance": ("advance", _by(lambda row: transitions.advance(row, child=STEP, now=NOW))),
     "finalize": ("finalize", _by(lambda row: transitions.finalize(row, child=FINALIZE, now=NOW))),
     "join": ("join", _by(lambda row: transitions.join(row, output=b"x", now=NOW))),
     "fail_to_join": (

@@ -8,6 +8,7 @@ from durable_execution._core.patch import Finish, Requeue
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryPolicy
 from durable_execution.errors import ErrorType, StoredError
+from tests._core.acts import CHILD
 from tests._core.records import NOW, record_in, sleeper_in
 
 RETRYABLE = StoredError(message="not yet", is_retryable=True)
@@ -20,7 +21,7 @@ def test_a_returned_output_completes() -> None:
 
 
 def test_spawned_children_are_waited_for() -> None:
-    record, children = record_in("running"), (record_in("ready", execution_id="te_child"),)
+    record, children = record_in("running"), (CHILD,)
     expected = transitions.spawn(record, run_output=b"r", children=children, now=NOW)
     assert decisions.conclude(record, Spawned(b"r", children), now=NOW) == expected
 

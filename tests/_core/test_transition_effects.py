@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from durable_execution._core import transitions
 from durable_execution._core.patch import patched
 from durable_execution._core.status import UNFINISHED, Status
-from tests._core.acts import ACTS, CHILD, ERROR, FINALIZE
+from tests._core.acts import ACTS, CHILD, ERROR, FINALIZE, STEP
 from tests._core.records import NOW, OLD_ERROR, record_in, sleeper_in
 
 
@@ -20,18 +21,20 @@ def test_every_guard_names_the_row_its_status_and_its_fence(status: Status) -> N
 @pytest.mark.parametrize("act", ["advance", "finalize"])
 def test_a_step_of_a_waiting_row_inserts_the_child_and_counts_nothing_off(act: str) -> None:
     make = transitions.advance if act == "advance" else transitions.finalize
-    transition = make(record_in("waiting_for_children"), child=CHILD, now=NOW)
-    assert transition.children == (CHILD,)
+    child = STEP if act == "advance" else FINALIZE
+    transition = make(record_in("waiting_for_children"), child=child, now=NOW)
+    assert transition.children == (child,)
     assert transition.counts_off is None
     assert transition.cancels_descendants is None
     assert transition.guard.must_be_joinable
 
 
 def test_a_spawn_inserts_and_counts_all_its_children() -> None:
+    second = msgspec.structs.replace(CHILD, execution_id="te_second", index_in_parent=1)
     transition = transitions.spawn(
-        record_in("running"), run_output=b"r", children=(CHILD, FINALIZE), now=NOW
+        record_in("running"), run_output=b"r", children=(CHILD, second), now=NOW
     )
-    assert transition.children == (CHILD, FINALIZE)
+    assert transition.children == (CHILD, second)
     after = patched(record_in("running"), transition.patch)
     assert (after.children_count, after.active_children_count) == (2, 2)
 
@@ -78,3 +81,17 @@ def test_rescue_and_hand_back_keep_the_error_of_the_attempt_before() -> None:
     record = record_in("running")
     assert ACTS["rescue"][1](record).error == OLD_ERROR
     assert ACTS["hand_back"][1](record).error == OLD_ERROR
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"parent_execution_id": "te_other"}, "is not its child"),
+        ({"index_in_parent": 3}, "child 3 was given for place 2"),
+        ({"is_finalize": True}, "a finalize child is no other child"),
+    ],
+)
+def test_a_child_that_does_not_come_next_is_refused(change: dict[str, object], reason: str) -> None:
+    child = msgspec.structs.replace(STEP, **change)
+    with pytest.raises(transitions.IllegalTransitionError, match=reason):
+        transitions.advance(record_in("waiting_for_children"), child=child, now=NOW)

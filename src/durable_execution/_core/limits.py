@@ -12,6 +12,8 @@ from durable_execution.errors import InvalidOptionError
 MAX_TASK_ID_LENGTH: Final = 255
 MAX_SLEEPING_ID_LENGTH: Final = 255
 MAX_EXECUTION_ID_LENGTH: Final = 64
+MAX_SHOWN_LENGTH: Final = 300
+"""Characters of a bad value that an error message repeats."""
 MAX_RETRIES: Final = 1000
 MAX_LOOP_ATTEMPTS: Final = 1_000_000
 MAX_BASE_DELAY_MS: Final = 3_600_000
@@ -30,11 +32,11 @@ _TASK_ID = re.compile(r"[A-Za-z0-9_]+")
 def check_task_id(task_id: str) -> str:
     """Return the id, or raise InvalidOptionError: letters, digits and underscores, 1 to 255."""
     if not isinstance(task_id, str):
-        raise InvalidOptionError(f"task id must be a string, got {task_id!r}")
+        raise InvalidOptionError(f"task id must be a string, got {_short(task_id)}")
     if not 1 <= len(task_id) <= MAX_TASK_ID_LENGTH or not _TASK_ID.fullmatch(task_id):
         raise InvalidOptionError(
             f"task id must be 1 to {MAX_TASK_ID_LENGTH} letters, digits or underscores, "
-            f"got {task_id!r}"
+            f"got {_short(task_id)}"
         )
     return task_id
 
@@ -46,7 +48,7 @@ def check_between(name: str, value: float, low: float, high: float, *, whole: bo
     if not is_number or not low <= value <= high:
         what = "a whole number" if whole else "a number"
         raise InvalidOptionError(
-            f"{name} must be {what} from {low:.15g} to {high:.15g}, got {value!r}"
+            f"{name} must be {what} from {low:.15g} to {high:.15g}, got {_short(value)}"
         )
 
 
@@ -61,12 +63,21 @@ def to_ms(name: str, value: float | timedelta, low_ms: int, high_ms: int) -> int
     elif type(value) in (int, float):  # not isinstance: a bool is no duration
         seconds = value
     else:
-        raise InvalidOptionError(f"{name} must be seconds or a timedelta, got {value!r}")
+        raise InvalidOptionError(f"{name} must be seconds or a timedelta, got {_short(value)}")
     is_near = abs(seconds) <= high_ms  # neither NaN nor beyond what floats can multiply
     milliseconds = math.ceil(round(seconds * 1000, 3)) if is_near else -1
     if not low_ms <= milliseconds <= high_ms:
         raise InvalidOptionError(
             f"{name} must be from {low_ms / 1000:.15g} to {high_ms / 1000:.15g} seconds, "
-            f"got {value!r}"
+            f"got {_short(value)}"
         )
     return milliseconds
+
+
+def _short(value: object) -> str:
+    """Show a value that may be of any size."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer too long for Python to print
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else "?"
+    return text if len(text) <= MAX_SHOWN_LENGTH else f"{text[:MAX_SHOWN_LENGTH]}…"

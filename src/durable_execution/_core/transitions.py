@@ -131,6 +131,8 @@ def spawn(
 ) -> Transition:
     """A parent's run returned its children; with none it is joinable at once."""
     _check("spawn", record, "waiting_for_children", is_sleeping=False)
+    for index, child in enumerate(children):
+        _check_place("spawn", record, child, index)
     return Transition(
         guard=_guard(record),
         patch=Wait(
@@ -149,12 +151,14 @@ def spawn(
 def advance(record: ExecutionRecord, *, child: ExecutionRecord, now: int) -> Transition:
     """A sequence or a loop inserts its next child."""
     _check_joinable("advance", record, "waiting_for_children")
+    _check_place("advance", record, child, record.children_count)
     return _wait_on(record, child, "waiting_for_children", record.children_count + 1, None, now)
 
 
 def finalize(record: ExecutionRecord, *, child: ExecutionRecord, now: int) -> Transition:
     """All children ended; the finalize child is inserted and counted like any other."""
     _check_joinable("finalize", record, "waiting_for_finalize")
+    _check_place("finalize", record, child, None)
     return _wait_on(record, child, "waiting_for_finalize", record.children_count, now, now)
 
 
@@ -260,6 +264,20 @@ def _guard(record: ExecutionRecord) -> Guard:
         fence=record.fence,
         must_be_joinable=record.is_joinable,
     )
+
+
+def _check_place(
+    move: Move, record: ExecutionRecord, child: ExecutionRecord, index: int | None
+) -> None:
+    """A child names its parent and comes next; a step built on an old read would not."""
+    if child.parent_execution_id != record.execution_id:
+        raise IllegalTransitionError(move, record, f"{child.execution_id} is not its child")
+    if child.is_finalize != (index is None):
+        raise IllegalTransitionError(move, record, "a finalize child is no other child")
+    if index is not None and child.index_in_parent != index:
+        raise IllegalTransitionError(
+            move, record, f"child {child.index_in_parent} was given for place {index}"
+        )
 
 
 def _check_joinable(move: Move, record: ExecutionRecord, target: Status) -> None:

@@ -44,12 +44,15 @@ def join(
     *,
     max_output_size: int,
     now: int,
-) -> Transition:
-    """Decide what a joinable parent does. `children` are all of them, or the last one.
+) -> Transition | None:
+    """Decide what a joinable parent does; `children` are all of them, or the last one.
 
+    None means that another joiner was faster: the last child is younger than the parent's row.
     Never raises for what users did: a child that cannot be built, an output that is too large or
     a turn that returned nonsense fails the parent, which would otherwise wait for ever.
     """
+    if _is_overtaken(parent, task, children):
+        return None
     try:
         verdict = _verdict(parent, task, children)
         return _transition(
@@ -60,6 +63,14 @@ def join(
     except Exception as error:
         stored = StoredError(message=f"{type(error).__name__}: {error}")
         return transitions.fail_to_join(parent, error=stored, now=now)
+
+
+def _is_overtaken(
+    parent: ExecutionRecord, task: Task[Any, Any], children: Sequence[ExecutionRecord]
+) -> bool:
+    if not children or not isinstance(task.plan, SequencePlan | LoopPlan):
+        return False
+    return joining.last_of(children).index_in_parent >= parent.children_count
 
 
 def _verdict(

@@ -81,24 +81,22 @@ class Joiner:
         return max(0.001, self._next_sweep - asyncio.get_running_loop().time())
 
     async def _join(self, parents: Sequence[ExecutionRecord]) -> None:
+        """Read the children after the parents: then a stale parent shows, and its fence is old."""
         children = await self._children_of(parents)
         now = self._clock.now()
-        await asyncio.gather(
-            *(
-                self._commits.apply(
-                    parent,
-                    join(
-                        parent,
-                        self._tasks[parent.task_id],
-                        children.get(parent.execution_id, ()),
-                        self._spawning,
-                        max_output_size=self._options.max_serialized_output_size,
-                        now=now,
-                    ),
-                )
-                for parent in parents
+        applying = []
+        for parent in parents:
+            transition = join(
+                parent,
+                self._tasks[parent.task_id],
+                children.get(parent.execution_id, ()),
+                self._spawning,
+                max_output_size=self._options.max_serialized_output_size,
+                now=now,
             )
-        )
+            if transition is not None:
+                applying.append(self._commits.apply(parent, transition))
+        await asyncio.gather(*applying)
 
     async def _children_of(
         self, parents: Sequence[ExecutionRecord]
