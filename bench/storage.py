@@ -2,9 +2,10 @@
 
     python -m bench.storage [--rows 20000]
 
-The bare loop is the least that does the same work: one thread, three prepared statements, a table
-of six columns and no asyncio. What a storage loses against it is rows of 33 columns, checks,
-records, and a hop to its thread for every call.
+Two bare loops stand beside it, one thread and three prepared statements each, without asyncio:
+on the storage's own table, so that the difference is records, transitions and two hops between
+threads for every call; and on the least table that would do, of six columns without checks, so
+that the difference between the loops is what the columns, checks and indexes cost.
 """
 
 from __future__ import annotations
@@ -15,16 +16,22 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from durable_execution._core import transitions as law
 from durable_execution.storage import Storage, open_storage
 from durable_execution.storage.protocol import Beat, Claim
+from durable_execution.storage.sql.migrations import schema_ddl
+from durable_execution.storage.sql.rows import FIELDS, Row, to_row
+from durable_execution.storage.sql.sqlite import SqliteDialect
+from durable_execution.storage.sql.statements import build_statements
 from durable_execution.testing.records import RecordBuilder
 
 BATCHES = (1, 100, 1000)
 REPEATS = 3
+Bare = Callable[[Path, str, int, int], float]
 
 
 async def storage_rate(storage: Storage, rows: int, batch: int) -> float:
@@ -47,43 +54,80 @@ async def storage_rate(storage: Storage, rows: int, batch: int) -> float:
     return rate
 
 
-def bare_rate(path: Path, synchronous: str, rows: int, batch: int) -> float:
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
-    connection.execute(
-        "CREATE TABLE task (id TEXT PRIMARY KEY, status TEXT, start_at INTEGER, fence INTEGER,"
-        " input BLOB, output BLOB)"
-    )
-    connection.execute("CREATE INDEX ready ON task (start_at) WHERE status = 'ready'")
-    ids = [f"x{number:08d}" for number in range(rows)]
+LEAN = (
+    "CREATE TABLE task (id TEXT PRIMARY KEY, status TEXT, start_at INTEGER, fence INTEGER,"
+    " input BLOB, output BLOB)",
+    "CREATE INDEX ready ON task (start_at) WHERE status = 'ready'",
+)
+LEAN_INSERT = "INSERT INTO task VALUES (?, 'ready', ?, 0, ?, NULL)"
+LEAN_CLAIM = (
+    "UPDATE task SET status = 'running', fence = fence + 1 WHERE rowid IN (SELECT rowid"
+    " FROM task WHERE status = 'ready' AND start_at <= 1 ORDER BY start_at LIMIT ?)"
+    " RETURNING id, fence, input"
+)
+LEAN_FINISH = (
+    "UPDATE task SET status = 'completed', output = ? WHERE id = ? AND status = 'running'"
+    " AND fence = ?"
+)
+
+
+def lean_rate(path: Path, synchronous: str, rows: int, batch: int) -> float:
+    connection = connected(path, synchronous, LEAN)
+    new = [(f"x{number:08d}", 1, b'{"json":null}') for number in range(rows)]
     started = time.perf_counter()
     for first in range(0, rows, batch):
-        chunk = ids[first : first + batch]
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(
-            "INSERT INTO task VALUES (?, 'ready', ?, 0, ?, NULL)",
-            [(task_id, 1, b'{"json":null}') for task_id in chunk],
+        write_many(connection, LEAN_INSERT, new[first : first + batch])
+        claimed = fetch(connection, LEAN_CLAIM, (batch,))
+        write_many(
+            connection, LEAN_FINISH, [(b"[]", task_id, fence) for task_id, fence, _ in claimed]
         )
-        connection.execute("COMMIT")
-        connection.execute("BEGIN IMMEDIATE")
-        claimed = connection.execute(
-            "UPDATE task SET status = 'running', fence = fence + 1 WHERE rowid IN (SELECT rowid"
-            " FROM task WHERE status = 'ready' AND start_at <= 1 ORDER BY start_at LIMIT ?)"
-            " RETURNING id, fence, input",
-            (batch,),
-        ).fetchall()
-        connection.execute("COMMIT")
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(
-            "UPDATE task SET status = 'completed', output = ? WHERE id = ? AND status = 'running'"
-            " AND fence = ?",
-            [(b"[]", task_id, fence) for task_id, fence, _ in claimed],
-        )
-        connection.execute("COMMIT")
     rate = rows / (time.perf_counter() - started)
     connection.close()
     return rate
+
+
+def same_table_rate(path: Path, synchronous: str, rows: int, batch: int) -> float:
+    dialect = SqliteDialect()
+    statements = build_statements(dialect)
+    connection = connected(path, synchronous, schema_ddl(dialect))
+    connection.execute("INSERT INTO durable_executors VALUES ('bench', 1 << 60)")
+    pick = statements.claim.bind(executor_id="bench", now=1, task_ids='["task"]', limit=batch)
+    new = [to_row(record) for record in RecordBuilder().roots(1, rows)]
+    fence = FIELDS.index("fence")
+    started = time.perf_counter()
+    for first in range(0, rows, batch):
+        write_many(connection, statements.insert.text, new[first : first + batch])
+        claimed = fetch(connection, statements.claim.text, pick)
+        finishes = [
+            ("completed", b"[]", None, 2, 2, row[0], "running", row[fence], False)
+            for row in claimed
+        ]
+        write_many(connection, statements.finish.text, finishes)
+    rate = rows / (time.perf_counter() - started)
+    connection.close()
+    return rate
+
+
+def connected(path: Path, synchronous: str, ddl: Sequence[str]) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    for text in ddl:
+        connection.execute(text)
+    return connection
+
+
+def write_many(connection: sqlite3.Connection, text: str, rows: Sequence[Row]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(text, rows)
+    connection.execute("COMMIT")
+
+
+def fetch(connection: sqlite3.Connection, text: str, values: Row) -> list[Row]:
+    connection.execute("BEGIN IMMEDIATE")
+    rows = connection.execute(text, values).fetchall()
+    connection.execute("COMMIT")
+    return rows
 
 
 def median_of(measure: Callable[[Path], float]) -> float:
@@ -105,17 +149,16 @@ def main() -> None:
             lambda path: asyncio.run(storage_rate(open_storage(url.format(path)), count, batch))
         )
 
-    def bare(synchronous: str, batch: int) -> float:
+    def bare(loop: Bare, synchronous: str, batch: int) -> float:
         count = rows if batch > 1 else rows // 10
-        return median_of(lambda path: bare_rate(path, synchronous, count, batch))
+        return median_of(lambda path: loop(path, synchronous, count, batch))
 
-    subjects: dict[str, Callable[[int], float]] = {
-        "memory": lambda batch: measured("memory://", batch),
-        "sqlite FULL": lambda batch: measured("sqlite:///{}", batch),
-        "bare loop FULL": lambda batch: bare("FULL", batch),
-        "sqlite NORMAL": lambda batch: measured("sqlite:///{}?synchronous=NORMAL", batch),
-        "bare loop NORMAL": lambda batch: bare("NORMAL", batch),
-    }
+    subjects: dict[str, Callable[[int], float]] = {"memory": partial(measured, "memory://")}
+    for level in ("NORMAL", "FULL"):
+        url = f"sqlite:///{{}}?synchronous={level}"
+        subjects[f"sqlite {level}"] = partial(measured, url)
+        subjects[f"bare loop {level}, same table"] = partial(bare, same_table_rate, level)
+        subjects[f"bare loop {level}, six columns"] = partial(bare, lean_rate, level)
     print("insert + claim + finish, rows/s".ljust(32), *[f"{batch:>10,}" for batch in BATCHES])
     for name, measure in subjects.items():
         print(name.ljust(32), *[f"{measure(batch):>10,.0f}" for batch in BATCHES], flush=True)

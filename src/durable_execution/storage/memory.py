@@ -176,6 +176,10 @@ class InMemoryStorage:
             if executor_id in self._leases:
                 self._leases[executor_id] = _SIGNED_OFF
 
+    async def held_by(self, executor_id: str) -> list[ExecutionRecord]:  # noqa: D102
+        with self._lock:
+            return list(self._shelf.held_by(executor_id))
+
     async def orphans(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
         with self._lock:
             now = self._clock()

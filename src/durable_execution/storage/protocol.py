@@ -166,7 +166,7 @@ class Storage(Protocol):
         Eligible is a row that is `ready`, whose `start_at` has come, and whose task is one of
         `task_ids`; the earliest `start_at` first. Rows that another claim holds locked are passed
         over. An executor that is not registered (see `heartbeat`), or whose lease is over, claims
-        nothing: its rows would be orphans at once.
+        nothing and is told no next start: its rows would be orphans at once.
         """
         ...
 
@@ -195,6 +195,14 @@ class Storage(Protocol):
 
     async def sign_off(self, executor_id: str) -> None:
         """Forget an executor that has ended; rows it still holds become orphans at once."""
+        ...
+
+    async def held_by(self, executor_id: str) -> list[ExecutionRecord]:
+        """Return the rows that are running on this executor, alive or not.
+
+        For an executor that cannot know which rows it holds, because the answer to a claim was
+        lost. Reads all rows where there is no index on running ones; rare.
+        """
         ...
 
     async def orphans(self, limit: int) -> list[ExecutionRecord]:

@@ -26,6 +26,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
+    literal_column,
+    select,
     text,
 )
 
@@ -37,7 +40,7 @@ from durable_execution._core.limits import (
 from durable_execution._core.status import WAITING, Status
 
 if TYPE_CHECKING:
-    from sqlalchemy.sql.elements import TextClause
+    from sqlalchemy.sql.elements import ColumnElement, TextClause
 
 MAX_EXECUTOR_ID_LENGTH: Final = 255
 
@@ -135,6 +138,18 @@ schema_version: Final = Table(
     Column("single_row", Integer, CheckConstraint("single_row = 1"), primary_key=True),
     Column("version", Integer, nullable=False),
 )
+
+
+def has_lease(now: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return the condition that the executor of the parameter `executor_id` has a lease."""
+    return (
+        select(literal_column("1", Integer))
+        .where(
+            executors.c.executor_id == bindparam("executor_id"),
+            executors.c.lease_expires_at > now,
+        )
+        .exists()
+    )
 
 
 def _partial_index(name: str, *columns: str, where: TextClause, unique: bool = False) -> Index:

@@ -22,7 +22,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from durable_execution.storage.sql.rows import FIELDS, Value
-from durable_execution.storage.sql.schema import executions, executors
+from durable_execution.storage.sql.schema import executions, has_lease
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -78,10 +78,6 @@ class SqliteDialect:
         Nothing needs locking or skipping, because one transaction writes at a time.
         """
         columns = executions.c
-        claimant = select(literal_column("1", BigInteger)).where(
-            executors.c.executor_id == bindparam("executor_id"),
-            executors.c.lease_expires_at > self.now(),
-        )
         picked = executions.alias("picked")
         due = (
             select(literal_column("picked.rowid", BigInteger))
@@ -90,7 +86,7 @@ class SqliteDialect:
                 literal_column("picked.status") == literal_column("'ready'"),
                 picked.c.start_at <= self.now(),
                 self.is_any_of(picked.c.task_id, "task_ids"),
-                claimant.exists(),
+                has_lease(self.now()),
             )
             .order_by(picked.c.start_at)
             .limit(bindparam("limit"))

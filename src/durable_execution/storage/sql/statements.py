@@ -38,6 +38,7 @@ from durable_execution.storage.sql.schema import (
     IS_SLEEPING,
     executions,
     executors,
+    has_lease,
     schema_version,
     status_in,
 )
@@ -111,7 +112,10 @@ def _rows(dialect: SqlDialect) -> dict[str, ClauseElement]:
         "last_children_of": _last_children_of(dialect),
         "claim": dialect.claim(),
         "next_start_at": select(func.min(_E.start_at)).where(
-            IS_READY, _E.start_at > dialect.now(), dialect.is_any_of(_E.task_id, "task_ids")
+            IS_READY,
+            _E.start_at > dialect.now(),
+            dialect.is_any_of(_E.task_id, "task_ids"),
+            has_lease(dialect.now()),
         ),
     }
 

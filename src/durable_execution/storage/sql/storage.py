@@ -126,20 +126,22 @@ class SqlStorage:
     async def claim(self, claim: Claim) -> Claimed:  # noqa: D102
         if claim.limit < 1 or not claim.task_ids:
             return Claimed(records=())
-        now = self._driver.clock()
         task_ids = self._dialect.texts(sorted(claim.task_ids))
         pick, ahead = self._statements.claim, self._statements.next_start_at
 
         async def work(transaction: Transaction) -> tuple[list[Row], Value]:
-            rows = await transaction.fetch(
-                pick,
-                pick.bind(
-                    executor_id=claim.executor_id, task_ids=task_ids, now=now, limit=claim.limit
-                ),
-            )
+            # Read once the lock is held: a lease may have ended in the queue for it.
+            now = self._driver.clock()
+            values: dict[str, Value] = {
+                "executor_id": claim.executor_id,
+                "task_ids": task_ids,
+                "now": now,
+                "limit": claim.limit,
+            }
+            rows = await transaction.fetch(pick, pick.bind(**values))
             if len(rows) == claim.limit:
                 return rows, None
-            next_rows = await transaction.fetch(ahead, ahead.bind(task_ids=task_ids, now=now))
+            next_rows = await transaction.fetch(ahead, ahead.bind(**values))
             return rows, next_rows[0][0]
 
         rows, next_start_at = await self._driver.write(work)
@@ -159,30 +161,30 @@ class SqlStorage:
         return await self._insert(work)
 
     async def heartbeat(self, beat: Beat) -> Pulse:  # noqa: D102
-        now = await self._driver.now()
         statements = self._statements
         held_ids = self._dialect.texts([execution_id for execution_id, _ in beat.held])
-        values: dict[str, Value] = {
-            "who": beat.executor_id,
-            "now": now,
-            "lease_ms": beat.lease_ms,
-            "execution_ids": held_ids,
-        }
-
-        async def ask(transaction: Transaction, statement: Statement) -> list[Row]:
-            return await transaction.fetch(statement, statement.bind(**values))
 
         async def work(transaction: Transaction) -> tuple[list[Row], list[Row], list[Row]]:
-            lease = await ask(transaction, statements.lease_of)
+            values: dict[str, Value] = {
+                "who": beat.executor_id,
+                "now": self._driver.clock(),
+                "lease_ms": beat.lease_ms,
+                "execution_ids": held_ids,
+            }
+
+            async def ask(statement: Statement) -> list[Row]:
+                return await transaction.fetch(statement, statement.bind(**values))
+
+            lease = await ask(statements.lease_of)
             write = statements.extend_lease if lease else statements.register
             await transaction.execute(write, write.bind(**values))
-            held = await ask(transaction, statements.still_held) if beat.held else []
-            return lease, held, await ask(transaction, statements.dead_executors)
+            held = await ask(statements.still_held) if beat.held else []
+            return lease, held, await ask(statements.dead_executors)
 
         lease, held, dead = await self._driver.write(work)
         still_held = set(held)
         return Pulse(
-            now=now,
+            now=await self._driver.now(),
             was_known=bool(lease) and lease[0][0] != _SIGNED_OFF,
             found_dead=bool(dead),
             lost=tuple(row[0] for row in beat.held if row not in still_held),
@@ -193,6 +195,11 @@ class SqlStorage:
         await self._write(
             self._statements.sign_off, self._statements.sign_off.bind(who=executor_id)
         )
+
+    async def held_by(self, executor_id: str) -> list[ExecutionRecord]:  # noqa: D102
+        statement = self._statements.held_by
+        executor_ids = self._dialect.texts([executor_id])
+        return await self._read(statement, statement.bind(executor_ids=executor_ids, limit=-1))
 
     async def orphans(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
         now = self._driver.clock()
