@@ -23,8 +23,6 @@ def main() -> None:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         # Written by hand: what would print it better may be what is missing.
-        sys.stderr.write(
-            f"error: the command line needs the package {error.name!r}: {INSTALL}\n"
-        )
+        sys.stderr.write(f"error: the command line needs the package {error.name!r}: {INSTALL}\n")
         raise SystemExit(_UNUSABLE) from None
     application()

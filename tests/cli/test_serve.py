@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.cli.served import APPLICATION, Served, refused, served
+
+pytestmark = pytest.mark.processes
+
+STARLETTE = """
+from contextlib import asynccontextmanager
+from starlette.applications import Starlette
+
+@asynccontextmanager
+async def lifespan(app):
+    {before}
+    yield
+    {after}
+
+app = Starlette(lifespan=lifespan)
+"""
+BROKEN = "raise RuntimeError('no such database')"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "served_app.py").write_text(APPLICATION)
+    return tmp_path
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[Served]:
+    with served(folder) as running:
+        yield running
+
+
+def enqueue(server: Served, seconds: float) -> str:
+    request = Request(
+        f"{server.url}/rpc/enqueue",
+        data=json.dumps({"json": seconds}).encode(),
+        headers={"content-type": "application/json"},
+    )
+    with urlopen(request) as response:
+        answer: str = json.load(response)["json"]
+    return answer
+
+
+def test_banner_names_the_target_and_counts_the_tasks(server: Served) -> None:
+    assert "served_app:app on http://127.0.0.1:" in server.banner
+    assert server.banner.endswith(", 1 task\n")
+
+
+def test_health_is_ok_while_the_executor_runs(server: Served) -> None:
+    with urlopen(f"{server.url}/healthz") as response:
+        assert json.load(response) == {"status": "ok"}
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_first_signal_lets_running_tasks_end(server: Served, sent: signal.Signals) -> None:
+    enqueue(server, 1.0)
+    server.wait_for_file("began")
+    assert server.end(sent) == 0
+    assert (server.folder / "ended").exists()
+
+
+def test_second_signal_ends_the_process_while_tasks_run(server: Served) -> None:
+    enqueue(server, 60)
+    server.wait_for_file("began")
+    assert server.end(signal.SIGTERM, signal.SIGTERM) == -signal.SIGTERM
+    assert not (server.folder / "ended").exists()
+
+
+def test_work_of_a_server_that_was_cut_off_is_done_by_the_next(folder: Path) -> None:
+    with served(folder) as first:
+        enqueue(first, 2)
+        first.wait_for_file("began")
+        first.process.kill()
+    assert not (folder / "ended").exists()
+    with served(folder) as second:
+        second.wait_for_file("ended")
+
+
+def test_taken_port_is_said_and_starts_nothing(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        answer = refused(folder, "served_app:app", "--port", port)
+    assert answer.returncode == 1
+    assert f"http://127.0.0.1:{port}: the port is taken" in answer.stderr
+    assert not (folder / "tasks.db").exists()
+
+
+def test_unknown_host_is_said(folder: Path) -> None:
+    answer = refused(folder, "served_app:app", "--host", "256.0.0.1", "--port", "0")
+    assert answer.returncode == 1
+    assert "cannot find the host '256.0.0.1'" in answer.stderr
+
+
+def test_application_that_does_not_start_exits_3_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "served_app.py").write_text(STARLETTE.format(before=BROKEN, after="pass"))
+    answer = refused(tmp_path, "served_app:app", "--port", "0")
+    assert answer.returncode == 3
+    assert "RuntimeError: no such database" in answer.stderr
+
+
+def test_application_that_does_not_end_well_exits_1(tmp_path: Path) -> None:
+    (tmp_path / "served_app.py").write_text(STARLETTE.format(before="pass", after=BROKEN))
+    with served(tmp_path) as server:
+        assert server.end(signal.SIGTERM) == 1
+
+
+def test_target_that_names_nothing_exits_2_in_one_line(folder: Path) -> None:
+    answer = refused(folder, "served_app:apk")
+    assert answer.returncode == 2
+    assert answer.stderr == (
+        "error: served_app:apk: 'served_app' has no attribute 'apk'; did you mean 'app'?\n"
+    )
+
+
+def test_module_that_raises_shows_its_traceback(tmp_path: Path) -> None:
+    (tmp_path / "served_app.py").write_text("import not_installed_anywhere")
+    answer = refused(tmp_path, "served_app:app")
+    assert answer.returncode == 1
+    assert 'served_app.py", line 1' in answer.stderr
+    assert "No module named 'not_installed_anywhere'" in answer.stderr
+
+
+def test_requests_are_logged_only_when_debugging(folder: Path) -> None:
+    for level, is_logged in (("info", False), ("debug", True)):
+        with served(folder, "--log-level", level) as server:
+            with urlopen(f"{server.url}/healthz") as response:
+                response.read()
+            assert server.end(signal.SIGTERM) == 0
+        assert ("GET /healthz" in (folder / "log").read_text()) is is_logged

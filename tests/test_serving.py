@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from durable_execution import (
+    DurableExecutor,
+    ExecutorOptions,
+    InMemoryStorage,
+    InvalidOptionError,
+    StorageUnavailableError,
+    TaskContext,
+)
+from durable_execution.orpc import (
+    AsgiSender,
+    ORPCError,
+    Request,
+    RPCHandler,
+    RPCLink,
+    create_orpc_client,
+    rpc,
+)
+from durable_execution.serving import create_executor_app
+from durable_execution.storage.protocol import Beat, Pulse
+
+ORIGIN = "http://executor"
+
+
+class DeafStorage(InMemoryStorage):
+    """Beats fail once it is deaf."""
+
+    is_deaf = False
+
+    async def heartbeat(self, beat: Beat) -> Pulse:
+        if self.is_deaf:
+            raise StorageUnavailableError("connection refused by 10.0.0.7")
+        return await super().heartbeat(beat)
+
+
+def make_executor(storage: InMemoryStorage | None = None) -> DurableExecutor:
+    return DurableExecutor(storage or InMemoryStorage(), ExecutorOptions(lease=0.3))
+
+
+def handler_of(executor: DurableExecutor) -> RPCHandler:
+    @executor.task
+    async def double(ctx: TaskContext, number: int) -> int:
+        return number * 2
+
+    @rpc.handler
+    async def run(ctx: object, number: int) -> int:
+        return await (await executor.enqueue_task(double, number)).result()
+
+    return RPCHandler({"run": run})
+
+
+async def health(app: Any) -> tuple[int, dict[str, str]]:
+    request = Request("GET", "/healthz", origin=ORIGIN)
+    response = await AsgiSender(app).send(request, max_response_size=1000)
+    return response.status, json.loads(response.body)
+
+
+async def test_lifespan_starts_and_drains_the_executor() -> None:
+    executor = make_executor()
+    app = create_executor_app(executor, {"/rpc": handler_of(executor)})
+    assert not executor.is_healthy
+    async with app.router.lifespan_context(app):
+        client = create_orpc_client(RPCLink(f"{ORIGIN}/rpc", sender=AsgiSender(app)))
+        assert await client.run(21) == 42
+    assert not executor.is_healthy
+
+
+async def test_health_follows_the_life_of_the_executor() -> None:
+    app = create_executor_app(make_executor(), {})
+    assert (await health(app))[0] == 503
+    async with app.router.lifespan_context(app):
+        assert await health(app) == (200, {"status": "ok"})
+    assert (await health(app))[0] == 503
+
+
+async def test_health_is_503_without_details_once_the_lease_is_lost() -> None:
+    storage = DeafStorage()
+    app = create_executor_app(make_executor(storage), {})
+    async with app.router.lifespan_context(app):
+        storage.is_deaf = True
+        async with asyncio.timeout(5):
+            while (await health(app))[0] == 200:
+                await asyncio.sleep(0.02)  # the lease is of the heart's own thread and clock
+        status, body = await health(app)
+        assert (status, body["status"]) == (503, "unavailable")
+        assert "10.0.0.7" not in json.dumps(body)
+        storage.is_deaf = False
+
+
+async def test_path_without_a_mount_is_not_found_rather_than_redirected() -> None:
+    executor = make_executor()
+    app = create_executor_app(executor, {"/rpc": handler_of(executor)})
+    async with app.router.lifespan_context(app):
+        client = create_orpc_client(RPCLink(ORIGIN, sender=AsgiSender(app)))
+        with pytest.raises(ORPCError) as raised:
+            await client.rpc()
+    assert raised.value.code == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("path", ["rpc", "/rpc/", "/", "", "/healthz"])
+def test_paths_that_would_never_answer_are_refused(path: str) -> None:
+    executor = make_executor()
+    with pytest.raises(InvalidOptionError, match="mounts: "):
+        create_executor_app(executor, {path: handler_of(executor)})
+
+
+def test_missing_starlette_is_answered_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'durable-execution\[server\]'"):
+        create_executor_app(make_executor(), {})
+
+
+async def test_executor_lives_in_the_lifespan_of_a_fastapi_application() -> None:
+    executor = make_executor()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with executor:
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    app.mount("/rpc", handler_of(executor))
+    async with app.router.lifespan_context(app):
+        assert executor.is_healthy
+        client = create_orpc_client(RPCLink(f"{ORIGIN}/rpc", sender=AsgiSender(app)))
+        assert await client.run(4) == 8
+    assert not executor.is_healthy
