@@ -7,7 +7,7 @@ import time
 import pytest
 
 from durable_execution import FailedTaskExecution
-from tests.processes.arena import LEASE, Arena, until
+from tests.processes.arena import LEASE, Arena, report, until
 from tests.processes.tasks import add_one, poison, trap, trap_in_thread
 
 pytestmark = pytest.mark.processes
@@ -34,7 +34,7 @@ async def test_work_of_a_killed_process_runs_elsewhere_within_the_lease(arena: A
     assert set(outputs) == {heir.pid}
     began = [effect.at for effect in arena.effects() if effect.pid == heir.pid]
     recovery = max(began) - killed_at
-    print(f"recovered in {recovery:.2f} s with a lease of {LEASE:g} s")
+    report(f"recovered in {recovery:.2f} s with a lease of {LEASE:g} s")
     assert len(began) == 10
     assert recovery < 2 * LEASE
     facts = {(row["fence"], row["crash_count"], row["attempt"]) for row in arena.rows()}

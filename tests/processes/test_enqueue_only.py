@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.processes.arena import LOOK_INTERVAL, Arena
+from tests.processes.arena import LOOK_INTERVAL, Arena, report
 from tests.processes.tasks import add_one
 
 pytestmark = pytest.mark.processes
@@ -16,7 +16,7 @@ async def test_a_result_from_another_process_does_not_wait_for_the_poll(arena: A
 
     seconds = sorted(float(line) for line in (await asker.lines())[1:])
 
-    print(f"enqueue to result across processes: p50 {seconds[10] * 1000:.0f} ms")
+    report(f"enqueue to result across processes: p50 {seconds[10] * 1000:.0f} ms")
     assert len(seconds) == 20
     assert seconds[10] < 0.5  # the poll interval is 5 s; the rest is room for a busy machine
     assert seconds[-1] < 2.5

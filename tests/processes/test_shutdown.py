@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.processes.arena import LEASE, Arena, until
+from tests.processes.arena import LEASE, Arena, report, until
 from tests.processes.tasks import add_one, trap, trap_in_thread
 
 pytestmark = pytest.mark.processes
@@ -32,7 +32,7 @@ async def test_work_of_a_terminated_process_is_handed_back_and_picked_up_at_once
     assert outputs == [heir.pid] * 2
     handed_back = max(effect.at for effect in arena.effects("cancelled"))
     picked_up = max(effect.at for effect in arena.effects() if effect.pid == heir.pid)
-    print(f"picked up {(picked_up - handed_back) * 1000:.0f} ms after the attempt was stopped")
+    report(f"picked up {(picked_up - handed_back) * 1000:.0f} ms after the attempt was stopped")
     assert picked_up - handed_back < LEASE  # the lease of both is 30 s: nobody waited for it
     facts = {(row["fence"], row["crash_count"], row["attempt"]) for row in arena.rows()}
     assert facts == {(2, 0, 0)}
