@@ -1,0 +1,55 @@
+"""Waiting for something that can only be asked for: quickly at first, then at an even pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from durable_execution._core.limits import MAX_DURATION_MS, to_ms
+from durable_execution.errors import DurableExecutionError
+
+FoundT = TypeVar("FoundT")
+
+FIRST_PAUSE: Final = 0.02
+GROWTH: Final = 1.5
+DEFAULT_INTERVAL: Final = 1.0
+LOWEST_INTERVAL_MS: Final = 1
+PATIENCE: Final = 30.0
+"""Seconds for which failures that may pass, such as a server's restart, are waited out."""
+
+
+async def poll(
+    ask: Callable[[], Awaitable[FoundT | None]],
+    *,
+    timeout: float | timedelta | None,
+    interval: float | timedelta,
+) -> FoundT:
+    """Ask until there is an answer. Pauses grow from 20 ms to `interval`.
+
+    Retryable errors are waited out for 30 seconds in a row.
+
+    Raises:
+        TimeoutError: There was no answer within `timeout`.
+        InvalidOptionError: A duration is out of bounds.
+        DurableExecutionError: What `ask` raised.
+    """
+    longest = to_ms("polling_interval", interval, LOWEST_INTERVAL_MS, MAX_DURATION_MS) / 1000
+    limit = None if timeout is None else to_ms("timeout", timeout, 0, MAX_DURATION_MS) / 1000
+    now = asyncio.get_running_loop().time
+    pause, failing_since = min(FIRST_PAUSE, longest), None
+    async with asyncio.timeout(limit):
+        while True:
+            try:
+                found = await ask()
+                failing_since = None
+            except DurableExecutionError as error:
+                failing_since = failing_since or now()
+                if not error.is_retryable or now() - failing_since > PATIENCE:
+                    raise
+                found = None
+            if found is not None:
+                return found
+            await asyncio.sleep(pause)
+            pause = min(pause * GROWTH, longest)

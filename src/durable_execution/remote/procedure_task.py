@@ -1,0 +1,105 @@
+"""A task whose code stays in the web app: each attempt calls one of the app's procedures."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+from durable_execution._codec import EncodeError
+from durable_execution._core.context import TaskContext
+from durable_execution._core.definitions import DefinitionOptions, Definitions
+from durable_execution._core.making import declare_task
+from durable_execution._core.task import Task
+from durable_execution.errors import InvalidInputError, InvalidOptionError
+from durable_execution.orpc import ORPCClient, ORPCError, RPCClientError
+from durable_execution.orpc._client import HeaderMapping
+from durable_execution.remote.error_map import task_error_of
+
+InputT = TypeVar("InputT")
+OutputT = TypeVar("OutputT")
+
+EXECUTION_ID_HEADER: Final = "x-durable-execution-id"
+ATTEMPT_HEADER: Final = "x-durable-attempt"
+
+_OPTIONS: Final = DefinitionOptions.__optional_keys__
+_ANYTHING: Final[type[Any]] = Any
+
+
+def convert_procedure_client_to_task(
+    executor: Definitions,
+    options: DefinitionOptions,
+    procedure: ORPCClient,
+    *,
+    input: type[InputT] = _ANYTHING,
+    output: type[OutputT] = _ANYTHING,
+    headers: HeaderMapping | None = None,
+) -> Task[InputT, OutputT]:
+    """Make a task that calls a procedure of an app, here or in TypeScript.
+
+        app = create_orpc_client(RPCLink("https://your-app.com/api/rpc"))
+        process_order = convert_procedure_client_to_task(
+            executor,
+            {"id": "processOrder", "timeout": 60, "retry": RetryOptions(max_retries=3)},
+            app.processOrder,
+            input=Order,
+            output=Receipt,
+        )
+
+    An answer 404 fails the execution as not found. 408, 429, 500, 502, 503 and 504 are retried as
+    far as the task's retries allow, and so is a call without a readable answer: no connection, a
+    broken one, something that is not oRPC. Any other answer fails the execution at once.
+
+    A call may take as long as the attempt; the link's own timeout does not count. At the end of
+    the attempt the connection is closed, and a handler in the app is cancelled.
+
+    The app may see one execution several times: after a retry, or when an answer was lost. Every
+    call carries `x-durable-execution-id`, the same for all attempts of an execution and therefore
+    the key to tell repeated work by, and `x-durable-attempt`, counted from 0.
+
+    Args:
+        executor: The executor, or a group of tasks.
+        options: Those of the `task` decorator. `id` is required.
+        procedure: A place in a client, such as `app.processOrder`.
+        input: The type of the input; values that do not fit are refused when enqueued.
+        output: The type of the output; an answer that does not fit fails the attempt.
+        headers: Sent with every call, besides those of the link.
+
+    Raises:
+        InvalidOptionError: An option is unknown, missing or out of bounds, or the id is taken.
+    """
+    task_id = _task_id(options)
+    if not isinstance(procedure, ORPCClient):
+        raise InvalidOptionError(
+            f"procedure of task {task_id} must be a place in an oRPC client, such as "
+            f"app.processOrder, got {type(procedure).__name__}"
+        )
+    own_headers = dict(headers or {})
+
+    async def call_procedure(ctx: TaskContext, input: InputT) -> OutputT:
+        sent = {
+            **own_headers,
+            EXECUTION_ID_HEADER: ctx.execution_id,
+            ATTEMPT_HEADER: str(ctx.attempt),
+        }
+        try:
+            # No timeout here: the attempt's own deadline cancels the call.
+            answer: OutputT = await procedure(input, headers=sent, timeout=None)
+        except (ORPCError, RPCClientError) as error:
+            raise task_error_of(error) from error
+        except EncodeError as error:
+            raise InvalidInputError(f"Invalid input of task {task_id}: {error}") from error
+        return answer
+
+    declaration = declare_task(task_id, input=input, output=output)
+    task: Task[InputT, OutputT] = executor.implement(declaration, **options)(call_procedure)
+    return task
+
+
+def _task_id(options: DefinitionOptions) -> str:
+    unknown = sorted(options.keys() - _OPTIONS)
+    if unknown:
+        raise InvalidOptionError(
+            f"options of a task: unknown {', '.join(unknown)}; use {', '.join(sorted(_OPTIONS))}"
+        )
+    if "id" not in options:
+        raise InvalidOptionError("options of a task that calls a procedure must have an id")
+    return options["id"]

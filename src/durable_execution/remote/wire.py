@@ -1,0 +1,278 @@
+"""Executions on the wire: the reference's camelCase objects, written from rows, read as views.
+
+Which field a status shows, and which of them may be missing, is the reference's `TaskExecution`
+union. A missing field is left out, never null. The reference's instants are `Date`s: here aware
+datetimes, which the codec tags.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, Final, TypeAlias, TypeVar, cast
+
+from durable_execution._codec import UNDEFINED, Encoded, Issue, Schema, ValidationFailed
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.status import FINISHED, Status
+from durable_execution._core.task import TaskDeclaration
+from durable_execution._core.views import (
+    CancelledTaskExecution,
+    CompletedTaskExecution,
+    FailedTaskExecution,
+    FinalizeFailedTaskExecution,
+    FinishedTaskExecution,
+    ReadyTaskExecution,
+    RunningTaskExecution,
+    TaskExecution,
+    TimedOutTaskExecution,
+    WaitingForChildrenTaskExecution,
+    WaitingForFinalizeTaskExecution,
+)
+from durable_execution.errors import InvalidInputError
+
+OutputT = TypeVar("OutputT")
+Children: TypeAlias = Sequence[ExecutionRecord]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NOTHING: Final = b"{}"  # the envelope of undefined
+
+_STARTED: Final = ("startedAt", "expiresAt")
+_WAITING: Final = (*_STARTED, "waitingForChildrenStartedAt", "children", "activeChildrenCount")
+_JOINED: Final = (*_WAITING, "waitingForFinalizeStartedAt", "finalize")
+
+_SHOWN: Final[Mapping[Status, tuple[str, ...]]] = {
+    "ready": ("error",),
+    "running": (*_STARTED, "executorId", "error"),
+    "waiting_for_children": _WAITING,
+    "waiting_for_finalize": _JOINED,
+    "completed": (*_JOINED, "finishedAt", "output"),
+    "failed": (*_STARTED, "finishedAt", "error"),
+    "timed_out": (*_STARTED, "finishedAt", "error"),
+    "finalize_failed": (*_JOINED, "finishedAt", "error"),
+    "cancelled": (*_JOINED, "finishedAt", "error", "executorId"),
+}
+"""What each status shows besides the fields that all of them have."""
+
+_FIELDS: Final[Mapping[str, Callable[[ExecutionRecord, Children], object]]] = {
+    "activeChildrenCount": lambda record, _: record.active_children_count,
+    "children": lambda _, children: [_summary(each) for each in children if not each.is_finalize],
+    "error": lambda record, _: record.error,
+    "executorId": lambda record, _: record.executor_id,
+    "expiresAt": lambda record, _: _instant(record.expires_at),
+    "finalize": lambda _, children: next(map(_summary, filter(_is_finalize, children)), None),
+    "finishedAt": lambda record, _: _instant(record.finished_at),
+    "output": lambda record, _: Encoded(record.output or _NOTHING),
+    "startedAt": lambda record, _: _instant(record.started_at),
+    "waitingForChildrenStartedAt": lambda record, _: _instant(record.waiting_for_children_at),
+    "waitingForFinalizeStartedAt": lambda record, _: _instant(record.waiting_for_finalize_at),
+}
+
+_NAMES: Final = {
+    "taskId": "task_id",
+    "executionId": "execution_id",
+    "root": "root",
+    "parent": "parent",
+    "sleepingTaskUniqueId": "sleeping_task_unique_id",
+    "areChildrenSequential": "are_children_sequential",
+    "status": "status",
+    "error": "error",
+    "retryAttempts": "attempt",
+    "startAt": "start_at",
+    "startedAt": "started_at",
+    "expiresAt": "expires_at",
+    "waitingForChildrenStartedAt": "waiting_for_children_started_at",
+    "waitingForFinalizeStartedAt": "waiting_for_finalize_started_at",
+    "finishedAt": "finished_at",
+    "createdAt": "created_at",
+    "updatedAt": "updated_at",
+    "executorId": "executor_id",
+    "children": "children",
+    "activeChildrenCount": "active_children_count",
+    "finalize": "finalize",
+    "indexInParentChildren": "index_in_parent_children",
+    "isOnlyChildOfParent": "is_only_child_of_parent",
+    "isFinalizeOfParent": "is_finalize_of_parent",
+}
+"""The fields whose value needs no conversion, and what views call them."""
+
+_CLASSES: Final[Mapping[Status, type[TaskExecution[Any]]]] = {
+    "ready": ReadyTaskExecution,
+    "running": RunningTaskExecution,
+    "waiting_for_children": WaitingForChildrenTaskExecution,
+    "waiting_for_finalize": WaitingForFinalizeTaskExecution,
+    "completed": CompletedTaskExecution,
+    "failed": FailedTaskExecution,
+    "timed_out": TimedOutTaskExecution,
+    "finalize_failed": FinalizeFailedTaskExecution,
+    "cancelled": CancelledTaskExecution,
+}
+
+
+def wire_view(record: ExecutionRecord, children: Children = ()) -> dict[str, object]:
+    """Write a row as the reference's object; input and output pass through as they are stored.
+
+    `children` are needed, without payloads, if it has spawned any. The input of a finalize task is
+    composed when that runs and kept nowhere, so it is left out.
+    """
+    view: dict[str, object] = {
+        "root": _root(record),
+        "parent": _parent(record),
+        "taskId": record.task_id,
+        "executionId": record.execution_id,
+        "sleepingTaskUniqueId": record.sleeping_unique_id,
+        "areChildrenSequential": record.are_children_sequential,
+        "retryOptions": _retry_options(record),
+        "sleepMsBeforeRun": record.sleep_before_run_ms,
+        "timeoutMs": record.timeout_ms,
+        "input": None if record.is_finalize else Encoded(record.input),
+        "status": record.status,
+        "retryAttempts": record.attempt,
+        "startAt": _instant(record.start_at),
+        "createdAt": _instant(record.created_at),
+        "updatedAt": _instant(record.updated_at),
+    }
+    for name in _SHOWN[record.status]:
+        view[name] = _FIELDS[name](record, children)
+    return {name: value for name, value in view.items() if value is not None}
+
+
+def view_from_wire(value: object, task: TaskDeclaration[Any, OutputT]) -> TaskExecution[OutputT]:
+    """Read the object that a server, ours or the reference's, shows an execution of `task` as.
+
+    Raises:
+        ValidationFailed: It is not such an object.
+        InvalidInputError: Its input or output does not fit the task's types.
+    """
+    given = _object(value, "execution")
+    status = given.get("status")
+    if status not in _CLASSES:
+        raise _failed("status", "expected the status of an execution")
+    facts = _renamed(given) | {
+        "retry": _retry(given.get("retryOptions")),
+        "sleep_before_run": _seconds(given, "sleepMsBeforeRun"),
+        "timeout": _seconds(given, "timeoutMs"),
+        "input": None,
+        "output": None,
+    }
+    execution: TaskExecution[Any] = _schema(status).convert(facts, root="execution")
+    if execution.parent is None or not execution.parent.is_finalize_of_parent:
+        execution = dataclasses.replace(execution, input=_typed(given, "input", task))
+    if isinstance(execution, CompletedTaskExecution):
+        execution = dataclasses.replace(execution, output=_typed(given, "output", task))
+    return execution
+
+
+def finished_view_from_wire(
+    value: object, task: TaskDeclaration[Any, OutputT]
+) -> FinishedTaskExecution[OutputT] | None:
+    """Read an execution as `view_from_wire` does; None if it has not finished."""
+    execution = view_from_wire(value, task)
+    if execution.status not in FINISHED:
+        return None
+    return cast("FinishedTaskExecution[OutputT]", execution)
+
+
+def _instant(milliseconds: int | None) -> datetime | None:
+    """Exact: a float of seconds would lose the last digit."""
+    return None if milliseconds is None else _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def _summary(record: ExecutionRecord) -> dict[str, object]:
+    return {"taskId": record.task_id, "executionId": record.execution_id}
+
+
+def _is_finalize(record: ExecutionRecord) -> bool:
+    return record.is_finalize
+
+
+def _root(record: ExecutionRecord) -> dict[str, object] | None:
+    if record.root_execution_id is None:
+        return None
+    return {"taskId": record.root_task_id, "executionId": record.root_execution_id}
+
+
+def _parent(record: ExecutionRecord) -> dict[str, object] | None:
+    if record.parent_execution_id is None:
+        return None
+    return {
+        "taskId": record.parent_task_id,
+        "executionId": record.parent_execution_id,
+        "indexInParentChildren": record.index_in_parent,
+        "isOnlyChildOfParent": record.is_only_child,
+        "isFinalizeOfParent": record.is_finalize,
+    }
+
+
+def _retry_options(record: ExecutionRecord) -> dict[str, object]:
+    retry = record.retry
+    options: dict[str, object] = {
+        "maxAttempts": retry.max_retries,
+        "baseDelayMs": retry.base_delay_ms,
+        "delayMultiplier": retry.delay_multiplier,
+    }
+    if retry.max_delay_ms is not None:
+        options["maxDelayMs"] = retry.max_delay_ms
+    return options
+
+
+@cache
+def _schema(status: Status) -> Schema[Any]:
+    return Schema(_CLASSES[status])
+
+
+def _renamed(value: Mapping[str, object]) -> dict[str, object]:
+    """Give known fields their Python names, also in the summaries inside; drop the unknown."""
+    return {
+        _NAMES[name]: _renamed_inside(name, item)
+        for name, item in value.items()
+        if name in _NAMES and item is not UNDEFINED
+    }
+
+
+def _renamed_inside(name: str, value: object) -> object:
+    if name == "children" and isinstance(value, list):
+        return [_renamed(each) if isinstance(each, dict) else each for each in value]
+    if name != "error" and isinstance(value, dict):
+        return _renamed(value)
+    return value
+
+
+def _retry(value: object) -> dict[str, object]:
+    options = _object(value, "retryOptions")
+    retry: dict[str, object] = {
+        "max_retries": options.get("maxAttempts"),
+        "delay_multiplier": options.get("delayMultiplier", 1),
+        "base_delay": _seconds({"baseDelayMs": 0, **options}, "baseDelayMs"),
+    }
+    if "maxDelayMs" in options:
+        retry["max_delay"] = _seconds(options, "maxDelayMs")
+    return retry
+
+
+def _seconds(value: Mapping[str, object], name: str) -> float:
+    milliseconds = value.get(name)
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
+        raise _failed(name, "expected a number of milliseconds")
+    return milliseconds / 1000
+
+
+def _typed(value: Mapping[str, object], name: str, task: TaskDeclaration[Any, Any]) -> object:
+    reader = task.input_schema if name == "input" else task.output_schema
+    try:
+        typed: object = reader.convert(value.get(name, UNDEFINED), root=name)
+    except ValidationFailed as error:
+        message = f"Invalid {name} of task {task.id}: {error}"
+        raise InvalidInputError(message, issues=error.issues) from error
+    return typed
+
+
+def _object(value: object, name: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise _failed(name, f"expected an object, got {type(value).__name__}")
+    return value
+
+
+def _failed(name: str, message: str) -> ValidationFailed:
+    return ValidationFailed((Issue((name,), message),), "execution")
