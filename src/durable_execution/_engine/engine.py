@@ -90,7 +90,7 @@ class Engine:
             storage,
             self.running,
             self.clock,
-            Told(self._lost, self._lost_all, self._rescuer.wakeup.set),
+            Told(self._lost, self._lost_all, self._found_dead),
             executor_id=self.executor_id,
             lease_ms=options.lease_ms,
             loop_stall_timeout=seconds(options.loop_stall_timeout),
@@ -249,6 +249,10 @@ class Engine:
 
     def _lost_all(self) -> None:
         self.running.stop_all("lost")
+
+    def _found_dead(self) -> None:
+        self._rescuer.wakeup.set()
+        self._joiner.sweep_soon()
 
     async def _finalize_input(self, record: ExecutionRecord) -> bytes:
         parent_id = record.parent_execution_id

@@ -55,6 +55,11 @@ class Joiner:
             self._announced.update(known)
             self.wakeup.set()
 
+    def sweep_soon(self) -> None:
+        """Look for left over parents now, because an executor died: it may have left some."""
+        self._next_sweep = 0.0
+        self.wakeup.set()
+
     async def run_once(self) -> bool:
         """Join what was announced; with nothing announced, sweep if it is time."""
         if self._announced:
