@@ -18,6 +18,7 @@ async def check_claim_makes_rows_running(harness: Harness) -> None:
     """A claimed row is as the law says, in the answer as in the storage."""
     (row,) = await harness.insert_roots()
     await harness.register()
+    await harness.advance(3)
     before = await harness.storage.now()
     claimed = await harness.claim()
     after = await harness.storage.now()

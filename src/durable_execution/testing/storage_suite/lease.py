@@ -53,6 +53,23 @@ async def check_heartbeat_tells_lost_rows(harness: Harness) -> None:
     check(sorted(lost) == sorted(name for name, _ in gone), f"lost is {lost}")
 
 
+async def check_held_by_tells_what_a_lost_answer_hid(harness: Harness) -> None:
+    """All rows that an executor is running, and no others: a claim's answer may get lost."""
+    mine = await harness.running(3)
+    await harness.register("other")
+    await harness.storage.insert([harness.records.root(await harness.storage.now())])
+    (theirs,) = (await harness.claim(executor_id="other")).records
+    await harness.complete(mine[0])
+    held = await harness.storage.held_by(EXECUTOR, 10)
+    check(sorted(ids(held)) == sorted(ids(mine[1:])), "not the rows that run on it")
+    by_id = {row.execution_id: row for row in mine}
+    check_same(held[0], by_id[held[0].execution_id])
+    check(ids(await harness.storage.held_by("other", 10)) == ids([theirs]), "mixed up")
+    check(len(await harness.storage.held_by(EXECUTOR, 1)) == 1, "the limit does not hold")
+    check(await harness.storage.held_by(EXECUTOR, 0) == [], "a limit of 0 returned rows")
+    check(await harness.storage.held_by("stranger", 10) == [], "a stranger holds rows")
+
+
 async def check_heartbeat_holding_a_thousand(harness: Harness) -> None:
     """An executor may hold many rows."""
     rows = await harness.running(1000)
@@ -135,6 +152,20 @@ async def check_orphans_limit(harness: Harness) -> None:
     check(sorted(ids([*some, *rest])) == ids(rows), "an orphan was forgotten")
 
 
+async def check_orphans_of_several_dead_executors(harness: Harness) -> None:
+    """Sweeps of any limit find every row of every dead executor in the end."""
+    names = ["dead-1", "dead-2", "dead-3"]
+    rows = [row for name in names for row in await harness.running(2, executor_id=name)]
+    await harness.advance(LEASE_MS)
+    found: list[str] = []
+    for _ in rows:
+        some = await harness.storage.orphans(1)
+        now = await harness.storage.now()
+        await harness.apply_all(*[law.rescue(row, now=now) for row in some])
+        found += ids(some)
+    check(sorted(found) == sorted(ids(rows)), "an orphan was forgotten with its executor")
+
+
 async def check_sign_off_orphans_at_once(harness: Harness) -> None:
     """Rows of an executor that signed off are orphans without waiting for the lease."""
     (row,) = await harness.running()
@@ -181,6 +212,7 @@ CHECKS = (
     check_orphans_revive_with_their_executor,
     check_orphans_do_not_sleep_or_wait,
     check_orphans_limit,
+    check_orphans_of_several_dead_executors,
     check_sign_off_orphans_at_once,
     check_sign_off_of_a_stranger,
 )
