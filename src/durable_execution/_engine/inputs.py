@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from durable_execution._codec import EncodeError, dumps, loads
 from durable_execution._core.limits import MAX_SLEEPING_ID_LENGTH
 from durable_execution._core.task import SleepingTask, Task, TaskDeclaration
 from durable_execution.errors import DurableExecutionError, InvalidInputError
+
+_UNSTORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")
+"""What a payload can hold, escaped, but a text column of some database cannot."""
 
 
 def encode_input(task: Task[Any, Any], value: object, *, max_size: int) -> bytes:
@@ -62,6 +66,11 @@ def sleeping_id_of(task: Task[Any, Any], value: object) -> str | None:
         raise InvalidInputError(
             f"Invalid input of sleeping task {task.id}: expected a unique id, "
             f"a string of 1 to {MAX_SLEEPING_ID_LENGTH} characters, got {what}"
+        )
+    if _UNSTORABLE.search(value):
+        raise InvalidInputError(
+            f"Invalid input of sleeping task {task.id}: "
+            "a unique id must hold neither NUL nor half a surrogate pair"
         )
     return value
 
