@@ -33,7 +33,8 @@ ENQUEUE_TASK: Final = "enqueueTask"
 GET_TASK_EXECUTION: Final = "getTaskExecution"
 WAKEUP_SLEEPING_TASK_EXECUTION: Final = "wakeupSleepingTaskExecution"
 
-_Id = Annotated[str, msgspec.Meta(max_length=255)]
+# Without NUL and half surrogate pairs, which databases cannot compare with anything.
+_Id = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00\ud800-\udfff]*$")]
 
 
 class EnqueueOptions(NamedTuple):
