@@ -31,6 +31,9 @@ async def test_a_parent_whose_joiner_died_joins_within_the_lease(arena: Arena) -
         )
         (child,) = (await storage.claim(claim_of("add_one"))).records
         await arena.start()
+        # By the time that it has run something, it has looked for left over parents once.
+        await storage.insert([builder.root(now, task_id="add_one", input=b'{"json":1}')])
+        await until(lambda: bool(arena.rows("status = 'completed'")), "the worker works")
 
         # The child ends, and its executor dies before it joins the parent.
         await storage.apply([transitions.complete(child, output=b'{"json":2}', now=now)])
