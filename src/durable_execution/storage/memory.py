@@ -176,9 +176,11 @@ class InMemoryStorage:
             if executor_id in self._leases:
                 self._leases[executor_id] = _SIGNED_OFF
 
-    async def held_by(self, executor_id: str) -> list[ExecutionRecord]:  # noqa: D102
+    async def held_by(  # noqa: D102
+        self, executor_id: str, limit: int
+    ) -> list[ExecutionRecord]:
         with self._lock:
-            return list(self._shelf.held_by(executor_id))
+            return self._shelf.held_by(executor_id)[: max(0, limit)]
 
     async def orphans(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
         with self._lock:

@@ -197,8 +197,8 @@ class Storage(Protocol):
         """Forget an executor that has ended; rows it still holds become orphans at once."""
         ...
 
-    async def held_by(self, executor_id: str) -> list[ExecutionRecord]:
-        """Return the rows that are running on this executor, alive or not.
+    async def held_by(self, executor_id: str, limit: int) -> list[ExecutionRecord]:
+        """Return rows that are running on this executor, alive or not.
 
         For an executor that cannot know which rows it holds, because the answer to a claim was
         lost. Reads all rows where there is no index on running ones; rare.

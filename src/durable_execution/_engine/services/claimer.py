@@ -13,6 +13,8 @@ from durable_execution._engine.wakeups import Wakeup
 from durable_execution.storage.protocol import Claim, Storage
 
 CLAIM_LIMIT: Final = 1000
+MAX_HELD: Final = 100_000
+"""More rows than any executor may hold."""
 
 
 class Claimer:
@@ -46,6 +48,7 @@ class Claimer:
         self._poll_interval = poll_interval
         self._next_start_at: int | None = None
         self._is_short_of_room = False
+        self._is_unsure = False
 
     def announce(self, start_at: int) -> None:
         """Take note of a row that is, or will be, ready."""
@@ -64,6 +67,8 @@ class Claimer:
         """Claim once for all tasks, or once for each kind if there is much to do."""
         self._next_start_at = None
         self._is_short_of_room = False
+        if self._is_unsure:
+            await self._find_lost_claims()
         threaded = frozenset(
             task_id for task_id, task in self._tasks.items() if runs_in_thread(task)
         )
@@ -94,15 +99,26 @@ class Claimer:
             self._is_short_of_room = True
             return False
         limit = min(limit, CLAIM_LIMIT)
+        self._is_unsure = True
         claimed = await self._storage.claim(
             Claim(executor_id=self._executor_id, task_ids=task_ids, limit=limit)
         )
+        self._is_unsure = False
         for record in claimed.records:
             self._start(self._attempt(record))
         due = claimed.next_start_at
         if due is not None and (self._next_start_at is None or due < self._next_start_at):
             self._next_start_at = due
         return len(claimed.records) == limit
+
+    async def _find_lost_claims(self) -> None:
+        """Start what a claim took whose answer was lost: nobody else would, while this lives."""
+        known = set(self._running.held())
+        for record in await self._storage.held_by(self._executor_id, MAX_HELD):
+            is_known = (record.execution_id, record.fence) in known
+            if not is_known and record.task_id in self._tasks:
+                self._start(self._attempt(record))
+        self._is_unsure = False
 
     def _attempt(self, record: ExecutionRecord) -> Attempt:
         return Attempt(record, self._tasks[record.task_id])

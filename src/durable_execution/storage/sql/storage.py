@@ -196,10 +196,14 @@ class SqlStorage:
             self._statements.sign_off, self._statements.sign_off.bind(who=executor_id)
         )
 
-    async def held_by(self, executor_id: str) -> list[ExecutionRecord]:  # noqa: D102
+    async def held_by(  # noqa: D102
+        self, executor_id: str, limit: int
+    ) -> list[ExecutionRecord]:
+        if limit < 1:
+            return []
         statement = self._statements.held_by
         executor_ids = self._dialect.texts([executor_id])
-        return await self._read(statement, statement.bind(executor_ids=executor_ids, limit=-1))
+        return await self._read(statement, statement.bind(executor_ids=executor_ids, limit=limit))
 
     async def orphans(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
         now = self._driver.clock()

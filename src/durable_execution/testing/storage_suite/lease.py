@@ -205,6 +205,7 @@ CHECKS = (
     check_heartbeat_extends_the_lease,
     check_heartbeat_tells_lost_rows,
     check_heartbeat_tells_of_the_dead,
+    check_held_by_tells_what_a_lost_answer_hid,
     check_heartbeat_holding_a_thousand,
     check_orphans_of_an_expired_lease,
     check_orphans_leave_the_living_alone,
