@@ -27,7 +27,7 @@ from durable_execution.orpc import (
     create_orpc_client,
     rpc,
 )
-from durable_execution.serving import create_executor_app
+from durable_execution.server import create_executor_app
 from durable_execution.storage.protocol import Beat, Pulse
 
 ORIGIN = "http://executor"

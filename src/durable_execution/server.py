@@ -13,6 +13,7 @@ from durable_execution.orpc import (
 )
 from durable_execution.remote.procedure_task import convert_procedure_client_to_task
 from durable_execution.remote.tasks_router import create_tasks_router
+from durable_execution.serving import create_executor_app
 
 __all__ = [
     "CallContext",
@@ -21,6 +22,7 @@ __all__ = [
     "RPCHandler",
     "RPCLink",
     "convert_procedure_client_to_task",
+    "create_executor_app",
     "create_orpc_client",
     "create_tasks_router",
     "rpc",

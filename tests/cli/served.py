@@ -21,7 +21,7 @@ from pathlib import Path
 
 from durable_execution import DurableExecutor, ExecutorOptions, TaskContext, open_storage
 from durable_execution.orpc import RPCHandler, rpc
-from durable_execution.serving import create_executor_app
+from durable_execution.server import create_executor_app
 
 executor = DurableExecutor(
     open_storage("sqlite:///tasks.db"), ExecutorOptions(lease=1, shutdown_timeout=30)
