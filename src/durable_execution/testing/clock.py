@@ -11,10 +11,10 @@ _START: Final = datetime(2030, 1, 1, tzinfo=UTC)
 class FakeClock:
     """A clock for storages: `InMemoryStorage(clock=clock)`, `open_storage(url, clock=clock)`.
 
-    An executor goes by its storage's clock, which it reads with each beat of its heart, four times
-    in a lease. Its waits are real: what becomes due by an `advance` starts with the next call of
-    the executor, or within its `poll_interval`. Advance by less than the lease at once, or
-    the executor counts as dead until its next beat.
+    An executor reads its storage's clock with each beat of its heart, four times in a lease, and in
+    between goes on by its own: advance by a little more than what is to become due. Its waits are
+    real: what has become due starts with its next claim, within its `poll_interval`. Advance by
+    less than the lease at once, or the executor counts as dead until its next beat.
 
     Args:
         start: The first instant that it shows; an aware datetime.
