@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from durable_execution.testing.storage_suite import (
     apply,
+    cascade,
     claim,
     concurrency,
     get,
@@ -25,6 +26,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *claim.CHECKS,
     *apply.CHECKS,
     *tree.CHECKS,
+    *cascade.CHECKS,
     *lease.CHECKS,
     *sleepers.CHECKS,
     *concurrency.CHECKS,
