@@ -1,7 +1,7 @@
 """One attempt, read as steps: resolve, decode and validate, run, conclude, apply.
 
-Whatever the task's code does ends as an outcome. Nothing but a cancellation of the whole engine
-leaves `AttemptRunner.run`.
+Whatever the task's code does ends as an outcome; only a `KeyboardInterrupt` leaves
+`AttemptRunner.run`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from durable_execution._engine.spawning import Spawning
 from durable_execution.errors import (
     DuplicateSleepingIdError,
     DurableExecutionTimedOutError,
+    ExecutorShutDownError,
     StoredError,
     to_stored_error,
 )
@@ -65,6 +66,7 @@ class AttemptRunner:
 
     async def run(self, attempt: Attempt) -> None:
         """Run one attempt to its end. The caller has counted it as running; this uncounts it."""
+        attempt.has_begun = True
         try:
             outcome = await self._outcome_of(attempt)
             attempt.has_ended = True
@@ -73,6 +75,8 @@ class AttemptRunner:
         except asyncio.CancelledError:
             if attempt.is_ours and not attempt.is_abandoned:
                 raise
+        except ExecutorShutDownError:
+            logger.warning("the engine ended before an outcome", extra=_facts(attempt))
         except Exception:
             logger.exception("the outcome of an attempt was not written", extra=_facts(attempt))
         finally:
@@ -80,6 +84,8 @@ class AttemptRunner:
 
     async def _outcome_of(self, attempt: Attempt) -> Outcome | None:
         """Run the task's code under its deadline; None means the outcome is not ours."""
+        if attempt.stop_reason is not None:  # stopped before the first step
+            return HandedBack() if attempt.is_ours else None
         timeout = attempt.record.timeout_ms / 1000
         deadline = asyncio.timeout(timeout)
         try:
@@ -87,7 +93,9 @@ class AttemptRunner:
                 outcome = await self._perform(attempt)
         except asyncio.CancelledError:
             return _outcome_of_cancellation(attempt)
-        except (Exception, SystemExit, BaseExceptionGroup) as error:
+        except (GeneratorExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
             if not attempt.is_ours:
                 return None
             if attempt.stop_reason == "shutdown":
@@ -140,7 +148,7 @@ class AttemptRunner:
         """Call a plain function in a thread; however this is cancelled, wait until it returns."""
         loop = asyncio.get_running_loop()
         run = contextvars.copy_context().run
-        thread = loop.run_in_executor(self._running.threads, run, function, *arguments)
+        thread = loop.run_in_executor(self._running.threads, run, _called, function, arguments)
         try:
             return await asyncio.shield(thread)
         except asyncio.CancelledError:
@@ -156,6 +164,8 @@ class AttemptRunner:
         transition = decisions.conclude(record, outcome, now=self._clock.now())
         try:
             matched = await self._commits.apply(record, transition)
+        except ExecutorShutDownError:
+            raise
         except DuplicateSleepingIdError as error:
             matched = await self._write_error(record, to_stored_error(error))
         except Exception as error:
@@ -178,14 +188,19 @@ def _outcome_of_cancellation(attempt: Attempt) -> Outcome | None:
         return None
     if attempt.is_abandoned:
         raise asyncio.CancelledError
+    while job is not None and job.uncancel():
+        pass
     if attempt.stop_reason == "shutdown":
-        if job is not None:
-            job.uncancel()
         return HandedBack()
-    if job is not None and job.cancelling():
-        raise asyncio.CancelledError
-    # Nobody cancelled the attempt: the task's code let a cancellation of its own escape.
+    # Nobody here cancelled the attempt: the task's code did, or let a cancellation escape.
     return Raised(StoredError(message="CancelledError: raised by the task", is_retryable=True))
+
+
+def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    try:
+        return function(*arguments)
+    except StopIteration as error:  # which no future can carry to the event loop
+        raise RuntimeError("the task raised StopIteration") from error
 
 
 async def _ended(thread: asyncio.Future[Any], attempt: Attempt) -> None:

@@ -20,6 +20,7 @@ class Attempt:
 
     __slots__ = (
         "cancel_signal",
+        "has_begun",
         "has_ended",
         "is_abandoned",
         "is_threaded",
@@ -36,6 +37,9 @@ class Attempt:
         self.cancel_signal = OneShot()
         self.stop_reason: StopReason | None = None
         self.job: asyncio.Task[None] | None = None
+        self.has_begun = False
+        """Whether the job has taken its first step; one cancelled before that would run nothing at
+        all, not even what writes the outcome down."""
         self.has_ended = False
         """Whether the task's code has ended, so that only its outcome is left to be written."""
         self.is_abandoned = False
@@ -56,7 +60,8 @@ class Attempt:
             return
         self.stop_reason = reason
         self.cancel_signal.set()
-        if self.job is not None and not (self.has_ended and reason == "shutdown"):
+        is_only_writing = self.has_ended and reason == "shutdown"
+        if self.job is not None and self.has_begun and not is_only_writing:
             self.job.cancel()
 
     def abandon(self) -> None:

@@ -1,0 +1,25 @@
+"""Storages and executors that any test may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from durable_execution import DurableExecutor, ExecutorOptions, Storage, open_storage
+
+OPTIONS = ExecutorOptions(lease=1, poll_interval=60, shutdown_timeout=2)
+"""A short lease, and no polling: what nobody is told of is never found, and its test hangs."""
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    urls = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/t.db?synchronous=NORMAL"}
+    return open_storage(urls[request.param])
+
+
+@pytest.fixture
+async def executor(storage: Storage) -> AsyncIterator[DurableExecutor]:
+    async with DurableExecutor(storage, OPTIONS) as executor:
+        yield executor
