@@ -76,6 +76,28 @@ async def test_lifespan_starts_and_drains_the_executor() -> None:
     assert not executor.is_healthy
 
 
+async def test_resources_are_there_for_as_long_as_the_executor_runs() -> None:
+    executor = make_executor()
+    seen: list[tuple[str, bool]] = []
+
+    @asynccontextmanager
+    async def resource(name: str) -> AsyncIterator[None]:
+        seen.append((f"enter {name}", executor.is_healthy))
+        yield
+        seen.append((f"leave {name}", executor.is_healthy))
+
+    app = create_executor_app(executor, {}, resources=[resource("a"), resource("b")])
+    async with app.router.lifespan_context(app):
+        seen.append(("run", executor.is_healthy))
+    assert seen == [
+        ("enter a", False),
+        ("enter b", False),
+        ("run", True),
+        ("leave b", False),
+        ("leave a", False),
+    ]
+
+
 async def test_health_follows_the_life_of_the_executor() -> None:
     app = create_executor_app(make_executor(), {})
     assert (await health(app))[0] == 503

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from durable_execution.errors import InvalidOptionError
@@ -20,7 +20,12 @@ AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 HEALTH_PATH: Final = "/healthz"
 
 
-def create_executor_app(executor: DurableExecutor, mounts: Mapping[str, AsgiApp]) -> Starlette:
+def create_executor_app(
+    executor: DurableExecutor,
+    mounts: Mapping[str, AsgiApp],
+    *,
+    resources: Sequence[AbstractAsyncContextManager[object]] = (),
+) -> Starlette:
     """Make the application of an executor server.
 
         app = create_executor_app(executor, {"/rpc": RPCHandler(tasks_router)})
@@ -33,6 +38,8 @@ def create_executor_app(executor: DurableExecutor, mounts: Mapping[str, AsgiApp]
     Args:
         executor: Not started yet; also found as `app.state.executor`.
         mounts: ASGI applications by the path below which they answer, such as `/rpc`.
+        resources: What tasks need, such as an `RPCLink`: entered in this order before the executor
+            starts, left after it has drained.
 
     Raises:
         InvalidOptionError: A path does not begin with a slash, ends with one, or is taken.
@@ -51,7 +58,10 @@ def create_executor_app(executor: DurableExecutor, mounts: Mapping[str, AsgiApp]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with executor:
+        async with AsyncExitStack() as stack:
+            for resource in resources:
+                await stack.enter_async_context(resource)
+            await stack.enter_async_context(executor)
             yield
 
     async def health(_: Request) -> Response:
