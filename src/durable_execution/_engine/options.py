@@ -27,7 +27,8 @@ class ExecutorOptions:
             is failed, 0 to 1000.
         loop_stall_timeout: An executor whose event loop has not answered for so long stops
             extending its lease, at most a day; 60 by default.
-        poll_interval: Pause between looks for work that nobody announced, 0.05 to 60.
+        poll_interval: Pause between looks for work that nobody announced, 0.05 to 60. Work that
+            is enqueued anywhere is announced, also by other processes, so this is a safety net.
         shutdown_timeout: Time that running tasks get to end at shutdown before they are cancelled
             and handed back, at most an hour.
         max_children_per_task_execution: 1 to 1000.
@@ -43,7 +44,7 @@ class ExecutorOptions:
     lease: float | timedelta = 15
     max_crash_recoveries: int = DEFAULT_MAX_CRASH_RECOVERIES
     loop_stall_timeout: float | timedelta = 60
-    poll_interval: float | timedelta = 5
+    poll_interval: float | timedelta = 10
     shutdown_timeout: float | timedelta = 15
     max_children_per_task_execution: int = MAX_CHILDREN
     max_serialized_input_size: int = MIB

@@ -12,7 +12,7 @@ from durable_execution._engine.wakeups import Wakeup
 from durable_execution.storage.protocol import Storage
 
 EXPIRE_LIMIT: Final = 500
-LOOK_INTERVAL: Final = 10.0
+LOOK_INTERVAL: Final = 15.0
 """Seconds between looks for sleepers that other processes enqueued."""
 
 

@@ -106,7 +106,7 @@ class Heart:
     async def _keep_beating(self) -> None:
         storage = self._storage.sibling()
         interval = self._lease_ms / 1000 / BEATS_PER_LEASE
-        is_open = False
+        is_open = storage is self._storage
         try:
             while not await self._next_beat(interval):
                 if self._is_loop_stalled():

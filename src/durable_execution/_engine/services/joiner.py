@@ -20,7 +20,7 @@ from durable_execution.storage.protocol import Storage
 logger = logging.getLogger(__name__)
 
 JOIN_LIMIT: Final = 500
-SWEEP_INTERVAL: Final = 10.0
+SWEEP_INTERVAL: Final = 30.0
 """Seconds between looks for joinable parents that nobody announced."""
 
 

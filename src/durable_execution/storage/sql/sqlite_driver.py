@@ -77,15 +77,12 @@ class SqliteDriver:
                 await self._disconnect_both()
 
     def sibling(self) -> SqliteDriver:
-        """Return another driver for the file; a database in memory has but this one."""
-        if self._path is None:
-            return self
-        return SqliteDriver(
-            self._path,
-            clock=self.clock,
-            synchronous=self._synchronous,
-            on_statement=self._on_statement,
-        )
+        """Return the driver itself: its threads serve any event loop.
+
+        A second connection would wait for the same lock of the file, and its commits would look
+        like those of another process.
+        """
+        return self
 
     async def now(self) -> int:  # noqa: D102
         return self.clock()

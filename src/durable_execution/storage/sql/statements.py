@@ -70,7 +70,7 @@ class Statements:
     joinable: Statement
     expired_sleepers: Statement
     next_expires_at: Statement
-    lease_of: Statement
+    leases_seen: Statement
     register: Statement
     extend_lease: Statement
     still_held: Statement
@@ -256,7 +256,9 @@ def _leases(dialect: SqlDialect) -> dict[str, ClauseElement]:
     who = executors.c.executor_id == bindparam("who")
     lease_expires_at = dialect.now() + bindparam("lease_ms", type_=BigInteger)
     return {
-        "lease_of": select(executors.c.lease_expires_at).where(who),
+        "leases_seen": select(executors.c.executor_id, executors.c.lease_expires_at).where(
+            or_(who, executors.c.lease_expires_at <= dialect.now())
+        ),
         "register": insert(executors).values(
             executor_id=bindparam("who"), lease_expires_at=lease_expires_at
         ),

@@ -164,7 +164,7 @@ class SqlStorage:
         statements = self._statements
         held_ids = self._dialect.texts([execution_id for execution_id, _ in beat.held])
 
-        async def work(transaction: Transaction) -> tuple[list[Row], list[Row], list[Row]]:
+        async def work(transaction: Transaction) -> tuple[dict[Value, Value], list[Row]]:
             values: dict[str, Value] = {
                 "who": beat.executor_id,
                 "now": self._driver.clock(),
@@ -175,18 +175,20 @@ class SqlStorage:
             async def ask(statement: Statement) -> list[Row]:
                 return await transaction.fetch(statement, statement.bind(**values))
 
-            lease = await ask(statements.lease_of)
-            write = statements.extend_lease if lease else statements.register
+            # One look tells both what this executor's lease was, and whose are over.
+            leases = {row[0]: row[1] for row in await ask(statements.leases_seen)}
+            is_listed = beat.executor_id in leases
+            write = statements.extend_lease if is_listed else statements.register
             await transaction.execute(write, write.bind(**values))
-            held = await ask(statements.still_held) if beat.held else []
-            return lease, held, await ask(statements.dead_executors)
+            return leases, await ask(statements.still_held) if beat.held else []
 
-        lease, held, dead = await self._driver.write(work)
+        leases, held = await self._driver.write(work)
+        lease = leases.pop(beat.executor_id, _SIGNED_OFF)
         still_held = set(held)
         return Pulse(
             now=await self._driver.now(),
-            was_known=bool(lease) and lease[0][0] != _SIGNED_OFF,
-            found_dead=bool(dead),
+            was_known=lease != _SIGNED_OFF,
+            found_dead=bool(leases),
             lost=tuple(row[0] for row in beat.held if row not in still_held),
         )
 

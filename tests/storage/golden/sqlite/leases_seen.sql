@@ -1,0 +1,5 @@
+-- parameters:
+-- who, now
+SELECT durable_executors.executor_id, durable_executors.lease_expires_at
+FROM durable_executors
+WHERE durable_executors.executor_id = ? OR durable_executors.lease_expires_at <= ?;
