@@ -101,7 +101,11 @@ def _issues_in(data: object) -> Iterable[RemoteIssue]:
             continue
         path = issue.get("path")
         segments = path if isinstance(path, list) else []
-        yield RemoteIssue(
-            tuple(each if isinstance(each, int) else str(each) for each in segments),
-            issue["message"],
-        )
+        yield RemoteIssue(tuple(map(_segment, segments)), issue["message"])
+
+
+def _segment(segment: object) -> str | int:
+    """Read a step of a path: validators write a key, or an object around it."""
+    if isinstance(segment, Mapping):
+        segment = segment.get("key")
+    return segment if isinstance(segment, int) else str(segment)

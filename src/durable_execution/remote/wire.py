@@ -147,7 +147,7 @@ def view_from_wire(value: object, task: TaskDeclaration[Any, OutputT]) -> TaskEx
     """
     given = _object(value, "execution")
     status = given.get("status")
-    if status not in _CLASSES:
+    if not isinstance(status, str) or status not in _CLASSES:
         raise _failed("status", "expected the status of an execution")
     facts = _renamed(given) | {
         "retry": _retry(given.get("retryOptions")),
