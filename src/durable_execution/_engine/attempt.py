@@ -68,7 +68,10 @@ class AttemptRunner:
         """Run one attempt to its end. The caller has counted it as running; this uncounts it."""
         attempt.has_begun = True
         try:
-            outcome = await self._outcome_of(attempt)
+            if attempt.stop_reason is None:
+                outcome = await self._outcome_of(attempt)
+            else:
+                outcome = _outcome_of_stop(attempt)
             attempt.has_ended = True
             if outcome is not None:
                 await self._write(attempt, outcome)
@@ -84,8 +87,6 @@ class AttemptRunner:
 
     async def _outcome_of(self, attempt: Attempt) -> Outcome | None:
         """Run the task's code under its deadline; None means the outcome is not ours."""
-        if attempt.stop_reason is not None:  # stopped before the first step
-            return HandedBack() if attempt.is_ours else None
         timeout = attempt.record.timeout_ms / 1000
         deadline = asyncio.timeout(timeout)
         try:
@@ -96,10 +97,8 @@ class AttemptRunner:
         except (GeneratorExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            if not attempt.is_ours:
-                return None
-            if attempt.stop_reason == "shutdown":
-                return HandedBack()
+            if attempt.stop_reason is not None:
+                return _outcome_of_stop(attempt)
             if not deadline.expired():
                 logger.debug("attempt raised", exc_info=error, extra=_facts(attempt))
                 return Raised(to_stored_error(error))
@@ -182,6 +181,10 @@ class AttemptRunner:
         return await self._commits.apply(record, transition)
 
 
+def _outcome_of_stop(attempt: Attempt) -> Outcome | None:
+    return HandedBack() if attempt.is_ours else None
+
+
 def _outcome_of_cancellation(attempt: Attempt) -> Outcome | None:
     job = asyncio.current_task()
     if not attempt.is_ours:
@@ -190,8 +193,8 @@ def _outcome_of_cancellation(attempt: Attempt) -> Outcome | None:
         raise asyncio.CancelledError
     while job is not None and job.uncancel():
         pass
-    if attempt.stop_reason == "shutdown":
-        return HandedBack()
+    if attempt.stop_reason is not None:
+        return _outcome_of_stop(attempt)
     # Nobody here cancelled the attempt: the task's code did, or let a cancellation escape.
     return Raised(StoredError(message="CancelledError: raised by the task", is_retryable=True))
 

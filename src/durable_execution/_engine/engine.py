@@ -153,7 +153,7 @@ class Engine:
         """Apply a cancellation; what runs here stops at once, what runs elsewhere with its beat."""
         matched = await self.commits.apply(record, transition)
         if matched:
-            self.running.stop([record.execution_id], "cancelled")
+            self.running.stop(record.execution_id, "cancelled")
         return matched
 
     async def _live(self, is_started: asyncio.Event) -> None:
@@ -242,8 +242,8 @@ class Engine:
         self._claimer.wakeup.set()
         self.finishes.wakeup.set()
 
-    def _lost(self, execution_ids: Iterable[str]) -> None:
-        stopped = self.running.stop(execution_ids, "lost")
+    def _lost(self, held: Iterable[tuple[str, int]]) -> None:
+        stopped = self.running.stop_lost(held)
         if stopped:
             logger.info("stopped attempts that are no longer ours", extra={"count": stopped})
 

@@ -126,17 +126,25 @@ class Running:
         if not self._attempts:
             self._is_empty.set()
 
-    def stop(self, execution_ids: Iterable[str], reason: StopReason) -> int:
-        """Stop those of these executions that run here; return how many did."""
+    def stop(self, execution_id: str, reason: StopReason) -> None:
+        """Stop an execution if it runs here."""
+        attempt = self._by_id.get(execution_id)
+        if attempt is not None:
+            attempt.stop(reason)
+
+    def stop_lost(self, held: Iterable[tuple[str, int]]) -> int:
+        """Stop those of these (execution id, fence) that run here; return how many did."""
         found = [
             attempt
-            for each in execution_ids
-            if (attempt := self._by_id.get(each)) is not None
+            for execution_id, fence in held
+            if (attempt := self._by_id.get(execution_id)) is not None
+            # It may run here again by a later claim, which is not what was lost.
+            and attempt.record.fence == fence
             # An outcome that was just written looks lost to the beat that crossed it.
-            and not (attempt.has_ended and reason == "lost")
+            and not attempt.has_ended
         ]
         for attempt in found:
-            attempt.stop(reason)
+            attempt.stop("lost")
         return len(found)
 
     def stop_all(self, reason: StopReason) -> None:

@@ -34,7 +34,8 @@ BEATS_PER_LEASE: Final = 4
 class Told(NamedTuple):
     """Whom the heart tells what it learns; each is called on the executor's event loop."""
 
-    lost: Callable[[Iterable[str]], None]
+    lost: Callable[[Iterable[tuple[str, int]]], None]
+    """Given (execution id, fence): while a beat is under way, a row may be lost and taken anew."""
     lost_all: Callable[[], None]
     found_dead: Callable[[], None]
 
@@ -79,7 +80,8 @@ class Heart:
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._answered_at = time.monotonic()
-        self._take(await self._storage.heartbeat(self._beat()), is_first=True)
+        beat = self._beat()
+        self._take(await self._storage.heartbeat(beat), beat, is_first=True)
         self._thread = threading.Thread(
             target=self._run, name=f"durable-execution-heart-{self._executor_id}", daemon=True
         )
@@ -116,8 +118,9 @@ class Heart:
                         await storage.open()
                         is_open = True
                     async with asyncio.timeout(self._lease_ms / 1000):
-                        pulse = await storage.heartbeat(self._beat())
-                    self._take(pulse, is_first=False)
+                        beat = self._beat()
+                        pulse = await storage.heartbeat(beat)
+                    self._take(pulse, beat, is_first=False)
                 except (StorageError, TimeoutError) as error:
                     logger.warning("a beat failed", extra={"error": str(error)})
                     self._check_lease()
@@ -138,13 +141,14 @@ class Heart:
             held=self._running.held(),
         )
 
-    def _take(self, pulse: Pulse, *, is_first: bool) -> None:
+    def _take(self, pulse: Pulse, beat: Beat, *, is_first: bool) -> None:
         self._beaten_at = time.monotonic()
         self._clock.sync(pulse.now)
         if not pulse.was_known and not is_first:
             logger.warning("this executor was given up for dead and registers again")
         if pulse.lost:
-            self._tell(self._told.lost, pulse.lost)
+            lost = frozenset(pulse.lost)
+            self._tell(self._told.lost, [held for held in beat.held if held[0] in lost])
         if pulse.found_dead:
             self._tell(self._told.found_dead)
 
