@@ -64,9 +64,9 @@ class Story:
         await asyncio.sleep(1)  # For the eye: nothing moves while nobody is there.
         say("executor server", f"started again: {await server.start()}", "bold green")
 
+        say(WEBHOOK, "to be woken by its id, as a webhook would do", "cyan")
         payment = Payment(provider="bank", amount=129.5)
         await self._handles[contract.wait_for_webhook].wakeup("order-7", output=payment)
-        say(WEBHOOK, "woken by its id, as a webhook would do", "cyan")
 
     def flaws(self) -> list[str]:
         """Return what did not end as it should, once all has ended."""

@@ -33,7 +33,11 @@ def test_demo_ends_well_and_leaves_nothing(
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert demo.stderr == ""
     assert list((tmp_path / "tmp").iterdir()) == []
-    for line in ("killed with SIGKILL", "anvil                 recovered, runs on", "woken by"):
+    for line in (
+        "killed with SIGKILL",
+        "anvil                 recovered, runs on",
+        "to be woken by its id",
+    ):
         assert line in demo.stdout
 
 
