@@ -13,6 +13,7 @@ import msgspec
 from durable_execution import (
     Done,
     DurableExecutor,
+    ExecutorOptions,
     InMemoryStorage,
     NotDone,
     ParentTaskOutput,
@@ -43,9 +44,10 @@ class Sent:
 class Lab:
     """The tasks of the server, and what drives them from outside."""
 
-    def __init__(self) -> None:
+    def __init__(self, shutdown_timeout: float = 5) -> None:
         self.storage = InMemoryStorage()
-        self.executor = DurableExecutor(self.storage)
+        options = ExecutorOptions(shutdown_timeout=shutdown_timeout)
+        self.executor = DurableExecutor(self.storage, options)
         self.gate = asyncio.Event()
         self.tasks = self._define(self.executor)
 

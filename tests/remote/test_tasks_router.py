@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from durable_execution import DurableExecutor, InMemoryStorage, InvalidOptionError, Tasks
+from durable_execution import (
+    DurableExecutor,
+    InMemoryStorage,
+    InvalidOptionError,
+    StorageUnavailableError,
+    Tasks,
+)
+from durable_execution._core.record import ExecutionRecord
 from durable_execution.orpc import UNDEFINED, BigInt, JsMap, JsSet, ORPCClient, ORPCError, Url
 from durable_execution.server import CallContext, Next, RPCHandler, create_tasks_router, rpc
 from tests.remote.lab import Lab, client_of
@@ -439,6 +446,25 @@ async def test_executor_that_does_not_run_is_unavailable(procedure: str) -> None
 
     assert (error.code, error.status) == ("SERVICE_UNAVAILABLE", 503)
     assert error.message == "Executor is not started"
+
+
+async def test_storage_that_is_away_is_told_to_the_log_and_not_to_the_caller(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Away(InMemoryStorage):
+        async def get(self, execution_ids: Sequence[str]) -> list[ExecutionRecord | None]:
+            raise StorageUnavailableError("no route to db.internal")
+
+    executor = DurableExecutor(Away())
+    sleeper = executor.sleeping_task("approval")
+    async with executor:
+        router = create_tasks_router(rpc, executor, {"approval": sleeper})
+        client = client_of(RPCHandler(router, prefix="/rpc"))
+        call = client.getTaskExecution({"taskId": "approval", "executionId": "te_1"})
+        error = await refusal_of(call)
+
+    assert (error.status, error.message) == (503, "The storage is not available at the moment")
+    assert "no route to db.internal" in {getattr(each, "error", None) for each in caplog.records}
 
 
 def test_task_of_another_executor_is_refused_when_the_router_is_made(lab: Lab) -> None:

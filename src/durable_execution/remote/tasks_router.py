@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from durable_execution._codec import ValidationFailed
 from durable_execution._core.task import SleepingTask, Task
-from durable_execution.errors import DurableExecutionError, InvalidOptionError
+from durable_execution.errors import (
+    DurableExecutionError,
+    InvalidOptionError,
+    StorageUnavailableError,
+)
 from durable_execution.executor import DurableExecutor
 from durable_execution.orpc import Builder, CallContext, ORPCError, Router, rpc
 from durable_execution.remote.calls import (
@@ -22,6 +27,8 @@ from durable_execution.remote.calls import (
 )
 from durable_execution.remote.error_map import call_error_of, call_error_of_misfit
 from durable_execution.remote.wire import wire_view
+
+logger = logging.getLogger(__name__)
 
 
 def create_tasks_router(
@@ -118,6 +125,9 @@ def _told(at: tuple[str, ...] = ()) -> Iterator[None]:
     except ValidationFailed as failure:
         raise call_error_of_misfit(failure) from failure
     except DurableExecutionError as error:
+        if isinstance(error, StorageUnavailableError):
+            # Its caller is not told what cannot be reached, so this is the only place that says it.
+            logger.warning("a call was refused", extra={"error": error.message})
         raise call_error_of(error, at=at) from error
 
 
