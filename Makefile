@@ -49,9 +49,8 @@ golden: $(VENV)/.dev ## Write generated files again: the SQL of each dialect, th
 
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure
-	@for each in bench/[a-z]*.py; do \
-	  name=$$(basename "$$each" .py); echo "== $$name"; $(BIN)/python -m "bench.$$name" || exit 1; \
-	done
+	$(BIN)/python -m bench.storage
+	$(BIN)/python -m bench.tasks
 
 .PHONY: interop
 interop: $(INTEROP)/node_modules/.package-lock.json ## Install the npm packages that tests run
