@@ -24,7 +24,7 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import LoopPlan, ParentPlan, RunPlan, SequencePlan, SleepPlan
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.commits import Commits
-from durable_execution._engine.inputs import encode_output
+from durable_execution._engine.inputs import encode_output, validated
 from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.running import Attempt, Running
 from durable_execution._engine.signals import OneShot
@@ -115,6 +115,8 @@ class AttemptRunner:
         payload = record.input
         if record.is_finalize:
             payload = await self._finalize_input(record)
+            if task.validate_input is not None:
+                payload = validated(task, payload)
         plan = task.plan
         match plan:
             case RunPlan():

@@ -64,8 +64,12 @@ def new_step(
     *,
     max_size: int,
     now: int,
+    is_validated: bool = False,
 ) -> ExecutionRecord:
     """Build the record of a step, a turn or a finalize task, whose input is encoded already.
+
+    `is_validated` says that the task's own check has seen the input, which it may have changed;
+    it must not see it twice.
 
     Raises:
         InvalidInputError: The task checks its inputs itself, or sleeps, and this one does not fit.
@@ -73,7 +77,7 @@ def new_step(
     value: object = None
     if task.kind == "sleeping_task":
         value = loads(payload)
-    elif task.validate_input is not None and not place.is_finalize:
+    elif task.validate_input is not None and not is_validated:
         payload = encode_input(task, loads(payload), max_size=max_size)
     return child_record(seed_of(task, value, payload, options, now=now), parent, place, now=now)
 

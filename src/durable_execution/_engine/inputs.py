@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from durable_execution._codec import EncodeError, dumps, loads
+from durable_execution._codec import EncodeError, ValidationFailed, dumps, loads
 from durable_execution._core.limits import MAX_SLEEPING_ID_LENGTH
-from durable_execution._core.task import SleepingTask, Task, TaskDeclaration
+from durable_execution._core.task import ParentPlan, SleepingTask, Task, TaskDeclaration
 from durable_execution.errors import DurableExecutionError, InvalidInputError
 
 _UNSTORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")
@@ -23,7 +23,7 @@ def encode_input(task: Task[Any, Any], value: object, *, max_size: int) -> bytes
     """
     payload = _encode(value, f"Invalid input of task {task.id}")
     if task.validate_input is not None:
-        payload = _encode(_validated(task, loads(payload)), f"Invalid input of task {task.id}")
+        payload = validated(task, payload)
     _check_size(payload, max_size, f"Input of task {task.id}")
     task.load_input(payload)
     return payload
@@ -41,10 +41,20 @@ def encode_output(task: TaskDeclaration[Any, Any], value: object, *, max_size: i
     return payload
 
 
-def encode_run_output(task: TaskDeclaration[Any, Any], value: object, *, max_size: int) -> bytes:
-    """Encode what a parent's run returned; the task's own output comes later."""
+def encode_run_output(task: Task[Any, Any], value: object, *, max_size: int) -> bytes:
+    """Encode what a parent's run returned; the task's own output comes later.
+
+    Raises:
+        InvalidInputError: It cannot be encoded, is too large, or does not fit.
+    """
     payload = _encode(value, f"Invalid output of task {task.id}")
     check_output_size(task, payload, max_size=max_size)
+    if isinstance(task.plan, ParentPlan):
+        try:
+            task.plan.run_output.load(payload, root="output")
+        except ValidationFailed as error:
+            message = f"Invalid output of task {task.id}: {error}"
+            raise InvalidInputError(message, issues=error.issues) from error
     return payload
 
 
@@ -75,7 +85,16 @@ def sleeping_id_of(task: Task[Any, Any], value: object) -> str | None:
     return value
 
 
-def _validated(task: Task[Any, Any], value: object) -> object:
+def validated(task: Task[Any, Any], payload: bytes) -> bytes:
+    """Show an encoded input to the task's own check, and encode what that returns.
+
+    Raises:
+        InvalidInputError: The check raised.
+    """
+    return _encode(_checked(task, loads(payload)), f"Invalid input of task {task.id}")
+
+
+def _checked(task: Task[Any, Any], value: object) -> object:
     assert task.validate_input is not None  # noqa: S101 - the caller looked
     try:
         return task.validate_input(value)

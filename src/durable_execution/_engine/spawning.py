@@ -47,6 +47,9 @@ class Spawning:
             )
         for child in wanted:
             self._check_known(child.task)
+        output = encode_run_output(
+            task, returned.output, max_size=self._options.max_serialized_output_size
+        )
         now = self._clock.now()
         children = tuple(
             compose.new_child(
@@ -59,9 +62,6 @@ class Spawning:
                 now=now,
             )
             for index, child in enumerate(wanted)
-        )
-        output = encode_run_output(
-            task, returned.output, max_size=self._options.max_serialized_output_size
         )
         return Spawned(output, children)
 
@@ -98,6 +98,8 @@ class Spawning:
             Place(index=index),
             max_size=self._options.max_serialized_input_size,
             now=self._clock.now(),
+            # A sequence has its first step's check, a loop that of its turns.
+            is_validated=index == 0 or isinstance(plan, LoopPlan),
         )
 
     def finalize(self, parent: ExecutionRecord, task: Task[Any, Any]) -> ExecutionRecord:
@@ -115,6 +117,7 @@ class Spawning:
             Place(index=0, is_finalize=True),
             max_size=self._options.max_serialized_input_size,
             now=self._clock.now(),
+            is_validated=True,  # when it runs, and there is an input
         )
 
     def _check_known(self, task: Task[Any, Any]) -> None:
