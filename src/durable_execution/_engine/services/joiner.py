@@ -7,6 +7,8 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from durable_execution._core import transitions
+from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import ParentPlan, Task
 from durable_execution._engine.clock import Clock
@@ -15,6 +17,11 @@ from durable_execution._engine.joins import join, needs_all_children
 from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.spawning import Spawning
 from durable_execution._engine.wakeups import Wakeup
+from durable_execution.errors import (
+    DurableExecutionError,
+    ExecutorShutDownError,
+    to_stored_error,
+)
 from durable_execution.storage.protocol import Storage
 
 logger = logging.getLogger(__name__)
@@ -56,7 +63,7 @@ class Joiner:
             self.wakeup.set()
 
     def sweep_soon(self) -> None:
-        """Look for left over parents now, because an executor died: it may have left some."""
+        """Look for left over parents now: an executor that died, or an answer that was lost."""
         self._next_sweep = 0.0
         self.wakeup.set()
 
@@ -66,7 +73,11 @@ class Joiner:
             batch = dict(list(self._announced.items())[:JOIN_LIMIT])
             for execution_id in batch:
                 del self._announced[execution_id]
-            await self._join(list(batch.values()))
+            try:
+                await self._join(list(batch.values()))
+            except BaseException:
+                self._announced = batch | self._announced
+                raise
             return True
         now = asyncio.get_running_loop().time()
         if now < self._next_sweep:
@@ -100,8 +111,23 @@ class Joiner:
                 now=now,
             )
             if transition is not None:
-                applying.append(self._commits.apply(parent, transition))
+                applying.append(self._apply(parent, transition, now))
         await asyncio.gather(*applying)
+
+    async def _apply(self, parent: ExecutionRecord, transition: Transition, now: int) -> None:
+        """Apply a join; one that the storage refuses fails the parent, which would wait for ever.
+
+        The usual refusal is a step that is a sleeping task whose unique id is taken.
+        """
+        try:
+            await self._commits.apply(parent, transition)
+        except ExecutorShutDownError:
+            raise
+        except DurableExecutionError as error:
+            stored = to_stored_error(error)
+            await self._commits.apply(
+                parent, transitions.fail_to_join(parent, error=stored, now=now)
+            )
 
     async def _children_of(
         self, parents: Sequence[ExecutionRecord]
