@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, overload
 
 from durable_execution._codec import EncodeError
 from durable_execution._core.context import TaskContext
@@ -24,15 +24,51 @@ _OPTIONS: Final = DefinitionOptions.__optional_keys__
 _ANYTHING: Final[type[Any]] = Any
 
 
+@overload
 def convert_procedure_client_to_task(
     executor: Definitions,
     options: DefinitionOptions,
     procedure: ORPCClient,
     *,
-    input: type[InputT] = _ANYTHING,
-    output: type[OutputT] = _ANYTHING,
+    input: type[InputT],
+    output: type[OutputT],
     headers: HeaderMapping | None = None,
-) -> Task[InputT, OutputT]:
+) -> Task[InputT, OutputT]: ...
+@overload
+def convert_procedure_client_to_task(
+    executor: Definitions,
+    options: DefinitionOptions,
+    procedure: ORPCClient,
+    *,
+    input: type[InputT],
+    headers: HeaderMapping | None = None,
+) -> Task[InputT, Any]: ...
+@overload
+def convert_procedure_client_to_task(
+    executor: Definitions,
+    options: DefinitionOptions,
+    procedure: ORPCClient,
+    *,
+    output: type[OutputT],
+    headers: HeaderMapping | None = None,
+) -> Task[Any, OutputT]: ...
+@overload
+def convert_procedure_client_to_task(
+    executor: Definitions,
+    options: DefinitionOptions,
+    procedure: ORPCClient,
+    *,
+    headers: HeaderMapping | None = None,
+) -> Task[Any, Any]: ...
+def convert_procedure_client_to_task(
+    executor: Definitions,
+    options: DefinitionOptions,
+    procedure: ORPCClient,
+    *,
+    input: type[Any] = _ANYTHING,
+    output: type[Any] = _ANYTHING,
+    headers: HeaderMapping | None = None,
+) -> Task[Any, Any]:
     """Make a task that calls a procedure of an app, here or in TypeScript.
 
         app = create_orpc_client(RPCLink("https://your-app.com/api/rpc"))
@@ -74,7 +110,7 @@ def convert_procedure_client_to_task(
         )
     own_headers = dict(headers or {})
 
-    async def call_procedure(ctx: TaskContext, input: InputT) -> OutputT:
+    async def call_procedure(ctx: TaskContext, input: object) -> object:
         sent = {
             **own_headers,
             EXECUTION_ID_HEADER: ctx.execution_id,
@@ -82,7 +118,7 @@ def convert_procedure_client_to_task(
         }
         try:
             # No timeout here: the attempt's own deadline cancels the call.
-            answer: OutputT = await procedure(input, headers=sent, timeout=None)
+            answer: object = await procedure(input, headers=sent, timeout=None)
         except (ORPCError, RPCClientError) as error:
             raise task_error_of(error) from error
         except EncodeError as error:
@@ -90,8 +126,7 @@ def convert_procedure_client_to_task(
         return answer
 
     declaration = declare_task(task_id, input=input, output=output)
-    task: Task[InputT, OutputT] = executor.implement(declaration, **options)(call_procedure)
-    return task
+    return executor.implement(declaration, **options)(call_procedure)
 
 
 def _task_id(options: DefinitionOptions) -> str:
