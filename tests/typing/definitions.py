@@ -1,0 +1,111 @@
+"""What type checkers must make of tasks and executions. Checked by mypy and pyright, never run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, assert_type
+
+from durable_execution import (
+    DurableExecutor,
+    InMemoryStorage,
+    ParentTaskOutput,
+    ParentTaskResult,
+    SleepingTask,
+    StoredError,
+    Task,
+    TaskContext,
+    TaskExecutionHandle,
+    child_task,
+)
+from durable_execution.client import (
+    TaskClientHandle,
+    TaskClientHandles,
+    create_task_client_handles,
+    declare_task,
+)
+from durable_execution.orpc import ORPCClient
+
+
+@dataclass
+class Email:
+    to: str
+
+
+executor = DurableExecutor(InMemoryStorage())
+
+
+@executor.task
+async def send(ctx: TaskContext, email: Email) -> int:
+    return len(email.to)
+
+
+@executor.task(id="sendInThread", timeout=30)
+def send_in_thread(ctx: TaskContext, email: Email) -> int:
+    return len(email.to)
+
+
+@executor.task
+async def tick(ctx: TaskContext) -> str:
+    return "tick"
+
+
+@executor.task
+async def describe(ctx: TaskContext, size: int) -> str:
+    return str(size)
+
+
+@executor.parent_task(id="sendAll")
+async def send_all(ctx: TaskContext, emails: list[Email]) -> ParentTaskOutput[int]:
+    return ParentTaskOutput(len(emails), [child_task(send, email) for email in emails])
+
+
+async def count(ctx: TaskContext, result: ParentTaskResult[int]) -> str:
+    assert_type(result.outputs_of(send), list[int])
+    return str(len(result.children))
+
+
+@executor.parent_task(id="countAll", finalize=count)
+async def count_all(ctx: TaskContext, emails: list[Email]) -> ParentTaskOutput[int]:
+    return ParentTaskOutput(len(emails), [])
+
+
+wait_for_size = executor.sleeping_task("waitForSize", output=int)
+declared = declare_task("declared", input=Email, output=int)
+
+assert_type(send, Task[Email, int])
+assert_type(send_in_thread, Task[Email, int])
+assert_type(tick, Task[None, str])
+assert_type(send_all, Task[list[Email], ParentTaskResult[int]])
+assert_type(count_all, Task[list[Email], str])
+assert_type(executor.sequential_tasks("both", (send, describe)), Task[Email, str])
+assert_type(wait_for_size, SleepingTask[int])
+
+
+async def enqueuing_keeps_the_types() -> None:
+    handle = await executor.enqueue_task(send, Email("ada"))
+    assert_type(handle, TaskExecutionHandle[int])
+    assert_type(await handle.result(), int)
+    assert_type(await (await executor.enqueue_task(tick)).result(), str)
+    await executor.enqueue_task(send, "ada")  # type: ignore[misc]  # pyright: ignore
+    await executor.enqueue_task(send)  # type: ignore[arg-type]  # pyright: ignore
+    await executor.wakeup_sleeping_task_execution(wait_for_size, "id", output=1)
+
+
+async def status_narrows(handle: TaskExecutionHandle[int]) -> None:
+    execution = await handle.get_execution()
+    if execution.status == "completed":
+        assert_type(execution.output, int)
+    elif execution.status == "failed":
+        assert_type(execution.error, StoredError)
+    else:
+        _ = execution.output  # type: ignore[union-attr]  # pyright: ignore
+
+
+async def handles_of_a_client_keep_the_types(client: ORPCClient) -> None:
+    handles = create_task_client_handles(client, {"send": declared})
+    assert_type(handles, TaskClientHandles)
+    assert_type(handles[declared], TaskClientHandle[Email, int])
+    assert_type(handles.send, TaskClientHandle[Any, Any])
+    assert_type(await handles[declared].enqueue(Email("ada")), str)
+    assert_type(await handles[declared].result("te_1"), int)
+    await handles[declared].enqueue("ada")  # type: ignore[arg-type]  # pyright: ignore
