@@ -64,7 +64,7 @@ class Timeline:
                 return f"{execution.status}: {execution.error.message}", "red"
             case "ready" if execution.error is not None:
                 return f"will be tried again: {execution.error.message}", "yellow"
-            case "ready" if self.executors[label]:
+            case "ready" if label in self.executors:
                 return "is ready again: the executor that ran it is dead", "yellow"
             case "running" if execution.sleeping_task_unique_id is not None:
                 return "sleeps until somebody wakes it, in no process", "cyan"
