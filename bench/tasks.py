@@ -54,7 +54,7 @@ def main() -> None:
         return
     subjects = [name for each in arguments.storage for name in (each, FLOORS.get(each)) if name]
     results: dict[str, list[Measures]] = {subject: [] for subject in subjects}
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 130)
     console.print(surroundings())
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.unlink(missing_ok=True)
