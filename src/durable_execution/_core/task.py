@@ -99,6 +99,12 @@ class TaskDeclaration(Generic[InputT, OutputT]):
         self.input_schema = input
         self.output_schema = output
 
+    @property
+    def takes_anything(self) -> bool:
+        """Whether no type was given for the input."""
+        schema = self.input_schema
+        return isinstance(schema, Schema) and schema.hint in (Any, object)
+
     def load_input(self, payload: bytes) -> InputT:
         """Decode an encoded input.
 

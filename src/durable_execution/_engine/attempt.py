@@ -11,7 +11,7 @@ import contextvars
 import inspect
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from durable_execution._core import decisions
 from durable_execution._core.context import (
@@ -21,7 +21,15 @@ from durable_execution._core.context import (
 )
 from durable_execution._core.decisions import HandedBack, Outcome, Raised, Returned
 from durable_execution._core.record import ExecutionRecord
-from durable_execution._core.task import LoopPlan, ParentPlan, RunPlan, SequencePlan, SleepPlan
+from durable_execution._core.results import ParentResultReader
+from durable_execution._core.task import (
+    ANYTHING,
+    LoopPlan,
+    ParentPlan,
+    RunPlan,
+    SequencePlan,
+    SleepPlan,
+)
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.commits import Commits
 from durable_execution._engine.inputs import encode_output, validated
@@ -38,6 +46,8 @@ from durable_execution.errors import (
 )
 
 logger = logging.getLogger(__name__)
+
+_PARENT_RESULT: Final[ParentResultReader[Any]] = ParentResultReader(ANYTHING)
 
 ComposeInput = Callable[[ExecutionRecord], "asyncio.Future[bytes]"]
 
@@ -137,7 +147,7 @@ class AttemptRunner:
         context = _context_of(attempt, self._shutdown_signal)
         arguments: tuple[Any, ...] = (context,)
         if plan.takes_input:
-            arguments = (context, attempt.task.load_input(payload))
+            arguments = (context, _load_input(attempt, payload))
         if plan.is_async:
             return await plan.function(*arguments)
         result = await self._call_in_thread(attempt, plan.function, arguments)
@@ -215,6 +225,13 @@ async def _ended(thread: asyncio.Future[Any], attempt: Attempt) -> None:
         except asyncio.CancelledError:
             if attempt.is_abandoned:
                 raise
+
+
+def _load_input(attempt: Attempt, payload: bytes) -> Any:
+    if attempt.record.is_finalize and attempt.task.takes_anything:
+        # A finalize function without hints still gets what the docs say that it gets.
+        return _PARENT_RESULT.load(payload, root="input")
+    return attempt.task.load_input(payload)
 
 
 def _context_of(attempt: Attempt, shutdown_signal: OneShot) -> TaskContext:
