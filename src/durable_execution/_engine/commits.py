@@ -12,15 +12,15 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.batcher import Batcher
 from durable_execution._engine.patience import Patience
 from durable_execution.errors import StorageUnavailableError
-from durable_execution.storage.protocol import Storage
+from durable_execution.storage.protocol import Applied, Storage
 
 logger = logging.getLogger(__name__)
 
 BATCH_LIMIT: Final = 1000
 FAMILY_LIMIT: Final = 50
 """Parents whose children are read together; each may have a thousand."""
-INSERT_TRIES: Final = 6
-"""Tries of an enqueue while the storage cannot be reached: about two seconds."""
+PATIENT_TRIES: Final = 8
+"""Tries for a caller who waits, while the storage cannot be reached: about two seconds."""
 
 ResultT = TypeVar("ResultT")
 
@@ -40,6 +40,8 @@ class Listeners(NamedTuple):
     finished: Callable[[ExecutionRecord], None]
     cascaded: Callable[[], None]
     joinable: Callable[[Sequence[ExecutionRecord]], None]
+    doubted: Callable[[], None]
+    """Changes may have been written of which nobody was told, because their answer was lost."""
 
 
 class Commits:
@@ -52,6 +54,7 @@ class Commits:
         self._reads = Batcher(storage.get, limit=BATCH_LIMIT)
         self._families = Batcher(self._children_of, limit=FAMILY_LIMIT)
         self._listeners: Listeners | None = None
+        self._is_in_doubt = False
 
     def tell(self, listeners: Listeners) -> None:
         """Name those who hear of writes."""
@@ -65,17 +68,20 @@ class Commits:
             StorageUnavailableError: The storage could not be reached for about two seconds. The
                 record may have been written if only the answer was lost.
         """
-        await _persist(lambda: self._inserts.submit(record), tries=INSERT_TRIES)
+        await _persist(lambda: self._inserts.submit(record), tries=PATIENT_TRIES)
 
-    async def get(self, execution_id: str) -> ExecutionRecord | None:
-        """Return a record, or None if there is none."""
-        return await _persist(lambda: self._reads.submit(execution_id), tries=INSERT_TRIES)
+    async def get(
+        self, execution_id: str, *, tries: int | None = PATIENT_TRIES
+    ) -> ExecutionRecord | None:
+        """Return a record, or None if there is none. `tries=None` waits for the storage."""
+        return await _persist(lambda: self._reads.submit(execution_id), tries=tries)
 
     async def children_of(self, parent_execution_id: str) -> list[ExecutionRecord]:
-        """Return all children of a parent, by index, its finalize child last."""
-        return await _persist(
-            lambda: self._families.submit(parent_execution_id), tries=INSERT_TRIES
-        )
+        """Return all children of a parent, by index, its finalize child last.
+
+        Goes on trying for as long as the storage cannot be reached.
+        """
+        return await _persist(lambda: self._families.submit(parent_execution_id), tries=None)
 
     async def apply(self, record: ExecutionRecord, transition: Transition) -> bool:
         """Apply a transition; return whether its guard held.
@@ -123,12 +129,24 @@ class Commits:
                 (later if row in seen else now).append(place)
                 seen.add(row)
             batch = [changes[place] for place in now]
-            applied = await self._storage.apply([change.transition for change in batch])
+            applied = await self._apply_once([change.transition for change in batch])
             for place, matched in zip(now, applied.matched, strict=True):
                 results[place] = matched
             self._announce(batch, applied.matched, applied.joinable)
             places = later
         return results
+
+    async def _apply_once(self, transitions: Sequence[Transition]) -> Applied:
+        try:
+            applied = await self._storage.apply(transitions)
+        except StorageUnavailableError:
+            self._is_in_doubt = True
+            raise
+        if self._is_in_doubt:
+            self._is_in_doubt = False
+            if self._listeners is not None:
+                self._listeners.doubted()
+        return applied
 
     def _announce(
         self,

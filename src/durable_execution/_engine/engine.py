@@ -90,7 +90,7 @@ class Engine:
             storage,
             self.running,
             self.clock,
-            Told(self._lost, self._lost_all, self._found_dead),
+            Told(self._lost, self._lost_all, self._found_dead, self._claimer.doubt),
             executor_id=self.executor_id,
             lease_ms=options.lease_ms,
             loop_stall_timeout=seconds(options.loop_stall_timeout),
@@ -115,8 +115,9 @@ class Engine:
                 inserted=self._inserted,
                 requeued=self._claimer.announce,
                 finished=self.finishes.tell,
-                cascaded=self.heart.beat_now,
+                cascaded=self._cascaded,
                 joinable=self._joiner.announce,
+                doubted=self._doubted,
             )
         )
         await self.heart.start()
@@ -238,6 +239,16 @@ class Engine:
             elif record.expires_at is not None:
                 self._expirer.announce(record.expires_at)
 
+    def _cascaded(self) -> None:
+        self.heart.beat_now()
+        self.finishes.wakeup.set()
+
+    def _doubted(self) -> None:
+        self._joiner.sweep_soon()
+        self._claimer.wakeup.set()
+        self.finishes.wakeup.set()
+        self.heart.beat_now()
+
     def _changed(self) -> None:
         self._claimer.wakeup.set()
         self.finishes.wakeup.set()
@@ -256,7 +267,7 @@ class Engine:
 
     async def _finalize_input(self, record: ExecutionRecord) -> bytes:
         parent_id = record.parent_execution_id
-        parent = None if parent_id is None else await self.commits.get(parent_id)
+        parent = None if parent_id is None else await self.commits.get(parent_id, tries=None)
         if parent is None:
             raise DurableExecutionNotFoundError(
                 f"Task execution not found [executionId={parent_id}]"

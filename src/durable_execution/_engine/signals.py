@@ -41,7 +41,13 @@ class OneShot:
             if self._is_set:
                 return
             self._futures.append(future)
-        await future
+        try:
+            await future
+        finally:
+            # A signal may outlive many who waited for it in vain.
+            with _LOCK:
+                if future in self._futures:
+                    self._futures.remove(future)
 
     def wait_in_thread(self, timeout: float | None = None) -> bool:
         """Block this thread until it happens or `timeout` seconds passed."""

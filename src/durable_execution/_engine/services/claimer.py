@@ -63,6 +63,11 @@ class Claimer:
         if self._is_short_of_room:
             self.wakeup.set()
 
+    def doubt(self) -> None:
+        """Look, before the next claim, for rows that are held here and that no attempt runs."""
+        self._is_unsure = True
+        self.wakeup.set()
+
     async def run_once(self) -> bool:
         """Claim once for all tasks, or once for each kind if there is much to do."""
         self._next_start_at = None
@@ -99,11 +104,12 @@ class Claimer:
             self._is_short_of_room = True
             return False
         limit = min(limit, CLAIM_LIMIT)
-        self._is_unsure = True
-        claimed = await self._storage.claim(
-            Claim(executor_id=self._executor_id, task_ids=task_ids, limit=limit)
-        )
-        self._is_unsure = False
+        claim = Claim(executor_id=self._executor_id, task_ids=task_ids, limit=limit)
+        try:
+            claimed = await self._storage.claim(claim)
+        except BaseException:
+            self._is_unsure = True
+            raise
         for record in claimed.records:
             self._start(self._attempt(record))
         due = claimed.next_start_at
@@ -112,13 +118,21 @@ class Claimer:
         return len(claimed.records) == limit
 
     async def _find_lost_claims(self) -> None:
-        """Start what a claim took whose answer was lost: nobody else would, while this lives."""
+        """Start what is held here and does not run: nobody else would, while this lives.
+
+        A claim took it whose answer was lost, or its attempt was stopped when no beat came through.
+        """
         known = set(self._running.held())
-        for record in await self._storage.held_by(self._executor_id, MAX_HELD):
+        self._is_unsure = False
+        try:
+            held = await self._storage.held_by(self._executor_id, MAX_HELD)
+        except BaseException:
+            self._is_unsure = True
+            raise
+        for record in held:
             is_known = (record.execution_id, record.fence) in known
             if not is_known and record.task_id in self._tasks:
                 self._start(self._attempt(record))
-        self._is_unsure = False
 
     def _attempt(self, record: ExecutionRecord) -> Attempt:
         return Attempt(record, self._tasks[record.task_id])

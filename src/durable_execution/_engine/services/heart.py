@@ -38,6 +38,8 @@ class Told(NamedTuple):
     """Given (execution id, fence): while a beat is under way, a row may be lost and taken anew."""
     lost_all: Callable[[], None]
     found_dead: Callable[[], None]
+    revived: Callable[[], None]
+    """After `lost_all`: it beats again, and may still hold rows whose attempts were stopped."""
 
 
 class Heart:
@@ -68,6 +70,7 @@ class Heart:
         self._thread: threading.Thread | None = None
         self._answered_at = 0.0
         self._has_stalled = False
+        self._has_lost_all = False
         self._beaten_at = 0.0
 
     @property
@@ -121,8 +124,13 @@ class Heart:
                         beat = self._beat()
                         pulse = await storage.heartbeat(beat)
                     self._take(pulse, beat, is_first=False)
-                except (StorageError, TimeoutError) as error:
-                    logger.warning("a beat failed", extra={"error": str(error)})
+                except Exception as error:
+                    is_expected = isinstance(error, StorageError | TimeoutError)
+                    logger.warning(
+                        "a beat failed",
+                        exc_info=None if is_expected else error,
+                        extra={"error": str(error)},
+                    )
                     self._check_lease()
         finally:
             if storage is not self._storage:
@@ -146,6 +154,9 @@ class Heart:
         self._clock.sync(pulse.now)
         if not pulse.was_known and not is_first:
             logger.warning("this executor was given up for dead and registers again")
+        if self._has_lost_all:
+            self._has_lost_all = False
+            self._tell(self._told.revived)
         if pulse.lost:
             lost = frozenset(pulse.lost)
             self._tell(self._told.lost, [held for held in beat.held if held[0] in lost])
@@ -153,9 +164,12 @@ class Heart:
             self._tell(self._told.found_dead)
 
     def _check_lease(self) -> None:
-        if not self.is_beating:
+        if self.is_beating:
+            return
+        if not self._has_lost_all:
+            self._has_lost_all = True
             logger.error("no beat for a whole lease: stopping all attempts")
-            self._tell(self._told.lost_all)
+        self._tell(self._told.lost_all)
 
     def _is_loop_stalled(self) -> bool:
         """Ask the loop for an answer; whether the last one is too long ago."""
