@@ -21,6 +21,7 @@ from durable_execution._engine.engine import Engine
 from durable_execution._engine.handle import TaskExecutionHandle, children_shown
 from durable_execution._engine.inputs import encode_output
 from durable_execution._engine.options import ExecutorOptions
+from durable_execution._engine.surroundings import MACHINE
 from durable_execution._engine.viewing import finished_view_of
 from durable_execution.errors import (
     DurableExecutionError,
@@ -56,6 +57,8 @@ class DurableExecutor(Definitions):
             executor opens and closes it.
         options: How it works; see `ExecutorOptions`.
     """
+
+    _surroundings = MACHINE
 
     def __init__(self, storage: Storage, options: ExecutorOptions = DEFAULT_OPTIONS) -> None:
         super().__init__()
@@ -99,7 +102,7 @@ class DurableExecutor(Definitions):
         if self._engine is not None:
             return
         check_complete(self._tasks)
-        engine = Engine(self._storage, self._tasks, self._options)
+        engine = Engine(self._storage, self._tasks, self._options, self._surroundings)
         self._engine = engine
         try:
             await engine.start()
@@ -188,6 +191,7 @@ class DurableExecutor(Definitions):
             task,
             input,
             options,
+            execution_id=engine.new_id(),
             max_size=self._options.max_serialized_input_size,
             now=engine.clock.now(),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final, NamedTuple, TypeVar
 
@@ -47,8 +48,9 @@ class Listeners(NamedTuple):
 class Commits:
     """The engine's side of the storage: group commit for every verb that single tasks use."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, *, jitter: Callable[[], float] = random.random) -> None:
         self._storage = storage
+        self._jitter = jitter
         self._inserts = Batcher(self._insert, limit=BATCH_LIMIT)
         self._changes = Batcher(self._apply, limit=BATCH_LIMIT)
         self._reads = Batcher(storage.get, limit=BATCH_LIMIT)
@@ -68,20 +70,20 @@ class Commits:
             StorageUnavailableError: The storage could not be reached for about two seconds. The
                 record may have been written if only the answer was lost.
         """
-        await _persist(lambda: self._inserts.submit(record), tries=PATIENT_TRIES)
+        await self._persist(lambda: self._inserts.submit(record), tries=PATIENT_TRIES)
 
     async def get(
         self, execution_id: str, *, tries: int | None = PATIENT_TRIES
     ) -> ExecutionRecord | None:
         """Return a record, or None if there is none. `tries=None` waits for the storage."""
-        return await _persist(lambda: self._reads.submit(execution_id), tries=tries)
+        return await self._persist(lambda: self._reads.submit(execution_id), tries=tries)
 
     async def children_of(self, parent_execution_id: str) -> list[ExecutionRecord]:
         """Return all children of a parent, by index, its finalize child last.
 
         Goes on trying for as long as the storage cannot be reached.
         """
-        return await _persist(lambda: self._families.submit(parent_execution_id), tries=None)
+        return await self._persist(lambda: self._families.submit(parent_execution_id), tries=None)
 
     async def apply(self, record: ExecutionRecord, transition: Transition) -> bool:
         """Apply a transition; return whether its guard held.
@@ -93,7 +95,7 @@ class Commits:
             DuplicateSleepingIdError: A child's sleeping id is taken; nothing was written.
         """
         change = Change(record, transition)
-        return await _persist(lambda: self._changes.submit(change), tries=None)
+        return await self._persist(lambda: self._changes.submit(change), tries=None)
 
     async def drained(self) -> None:
         """Wait until everything submitted so far is written."""
@@ -171,18 +173,19 @@ class Commits:
         if joinable:
             listeners.joinable(joinable)
 
-
-async def _persist(submit: Callable[[], asyncio.Future[ResultT]], *, tries: int | None) -> ResultT:
-    """Submit until the storage answers, or `tries` times."""
-    patience = Patience()
-    tried = 0
-    while True:
-        tried += 1
-        try:
-            return await submit()
-        except StorageUnavailableError as error:
-            if tries is not None and tried >= tries:
-                raise
-            if tried == 1:
-                logger.warning("storage unavailable, trying again", extra={"error": str(error)})
-        await asyncio.sleep(patience.next_pause())
+    async def _persist(
+        self, submit: Callable[[], asyncio.Future[ResultT]], *, tries: int | None
+    ) -> ResultT:
+        """Submit until the storage answers, or `tries` times."""
+        patience = Patience(self._jitter)
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                return await submit()
+            except StorageUnavailableError as error:
+                if tries is not None and tried >= tries:
+                    raise
+                if tried == 1:
+                    logger.warning("storage unavailable, trying again", extra={"error": str(error)})
+            await asyncio.sleep(patience.next_pause())

@@ -16,7 +16,6 @@ from durable_execution._core.results import (
 )
 from durable_execution._core.status import ERRORED
 from durable_execution._core.task import LoopPlan, SequencePlan, Task, TaskOptions
-from durable_execution._engine.ids import new_execution_id
 from durable_execution._engine.inputs import encode_input, sleeping_id_of
 from durable_execution.errors import StoredError
 
@@ -25,7 +24,13 @@ NOTHING = dumps(UNDEFINED)
 
 
 def new_root(
-    task: Task[Any, Any], value: object, options: TaskOptions, *, max_size: int, now: int
+    task: Task[Any, Any],
+    value: object,
+    options: TaskOptions,
+    *,
+    execution_id: str,
+    max_size: int,
+    now: int,
 ) -> ExecutionRecord:
     """Build the record of an enqueued task.
 
@@ -33,7 +38,7 @@ def new_root(
         InvalidInputError: The input does not fit.
     """
     payload = encode_input(task, value, max_size=max_size)
-    return root_record(seed_of(task, value, payload, options, now=now), now=now)
+    return root_record(seed_of(task, value, payload, options, execution_id), now=now)
 
 
 def new_child(
@@ -43,6 +48,7 @@ def new_child(
     parent: ExecutionRecord,
     place: Place,
     *,
+    execution_id: str,
     max_size: int,
     now: int,
 ) -> ExecutionRecord:
@@ -52,7 +58,8 @@ def new_child(
         InvalidInputError: The input does not fit.
     """
     payload = encode_input(task, value, max_size=max_size)
-    return child_record(seed_of(task, value, payload, options, now=now), parent, place, now=now)
+    seed = seed_of(task, value, payload, options, execution_id)
+    return child_record(seed, parent, place, now=now)
 
 
 def new_step(
@@ -62,6 +69,7 @@ def new_step(
     parent: ExecutionRecord,
     place: Place,
     *,
+    execution_id: str,
     max_size: int,
     now: int,
     is_validated: bool = False,
@@ -79,15 +87,16 @@ def new_step(
         value = loads(payload)
     elif task.validate_input is not None and not is_validated:
         payload = encode_input(task, loads(payload), max_size=max_size)
-    return child_record(seed_of(task, value, payload, options, now=now), parent, place, now=now)
+    seed = seed_of(task, value, payload, options, execution_id)
+    return child_record(seed, parent, place, now=now)
 
 
 def seed_of(
-    task: Task[Any, Any], value: object, payload: bytes, options: TaskOptions, *, now: int
+    task: Task[Any, Any], value: object, payload: bytes, options: TaskOptions, execution_id: str
 ) -> Seed:
     """Name what is known of an execution before it has a place in a tree."""
     return Seed(
-        execution_id=new_execution_id(now),
+        execution_id=execution_id,
         task_id=task.id,
         input=payload,
         timeout_ms=options.timeout_ms,

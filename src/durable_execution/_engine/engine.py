@@ -15,7 +15,7 @@ from durable_execution._engine.attempt import AttemptRunner
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.commits import Commits, Listeners
 from durable_execution._engine.compose import parent_result
-from durable_execution._engine.ids import new_executor_id
+from durable_execution._engine.ids import new_execution_id, new_executor_id
 from durable_execution._engine.options import ExecutorOptions, seconds
 from durable_execution._engine.running import Attempt, Running
 from durable_execution._engine.services.chore import Chore, keep_doing
@@ -27,6 +27,7 @@ from durable_execution._engine.services.joiner import Joiner
 from durable_execution._engine.services.rescuer import Rescuer
 from durable_execution._engine.signals import OneShot
 from durable_execution._engine.spawning import Spawning
+from durable_execution._engine.surroundings import MACHINE, Surroundings
 from durable_execution._engine.wakeups import Wakeup
 from durable_execution.errors import (
     DurableExecutionNotFoundError,
@@ -47,19 +48,24 @@ class Engine:
     """One life of an executor, from `start` to `stop`."""
 
     def __init__(
-        self, storage: Storage, tasks: Mapping[str, Task[Any, Any]], options: ExecutorOptions
+        self,
+        storage: Storage,
+        tasks: Mapping[str, Task[Any, Any]],
+        options: ExecutorOptions,
+        surroundings: Surroundings = MACHINE,
     ) -> None:
-        self.executor_id = new_executor_id()
-        self.clock = Clock()
+        self.executor_id = new_executor_id(surroundings.random_bytes)
+        self.clock = Clock(surroundings.wall_clock)
         self.options = options
         self.storage = storage
-        self.commits = Commits(storage)
+        self.commits = Commits(storage, jitter=surroundings.jitter)
         self.running = Running(
             capacity=options.max_concurrent_task_executions, threads=options.max_threads
         )
         self.finishes = Finishes(storage, poll_interval=seconds(options.poll_interval))
         self._shutdown_signal = OneShot()
-        spawning = Spawning(tasks, options, self.clock)
+        self._surroundings = surroundings
+        spawning = Spawning(tasks, options, self.clock, self.new_id)
         self._runner = AttemptRunner(
             running=self.running,
             commits=self.commits,
@@ -94,6 +100,8 @@ class Engine:
             executor_id=self.executor_id,
             lease_ms=options.lease_ms,
             loop_stall_timeout=seconds(options.loop_stall_timeout),
+            rhythm=surroundings.new_rhythm(),
+            monotonic=surroundings.monotonic,
         )
         self._stops: dict[str, asyncio.Event] = {}
         self._wakeups: dict[str, Wakeup] = {}
@@ -106,6 +114,10 @@ class Engine:
     def is_alive(self) -> bool:
         """Whether all services run and the lease is held."""
         return self._life is not None and not self._life.done() and self.heart.is_beating
+
+    def new_id(self) -> str:
+        """Return the id of a new execution."""
+        return new_execution_id(self.clock.now(), self._surroundings.random_bytes)
 
     async def start(self) -> None:
         """Open the storage, take the lease and start every service."""
@@ -172,7 +184,8 @@ class Engine:
                 stop = self._stops[chore.name] = asyncio.Event()
                 self._wakeups[chore.name] = chore.wakeup
                 self._jobs[chore.name] = services.create_task(
-                    keep_doing(chore, stop), name=f"durable-execution-{chore.name}"
+                    keep_doing(chore, stop, jitter=self._surroundings.jitter),
+                    name=f"durable-execution-{chore.name}",
                 )
             is_started.set()
             await self._stop_pumps.wait()

@@ -78,7 +78,8 @@ class Running:
         self._capacity = capacity
         self._thread_capacity = threads
         self._threaded = 0
-        self._attempts: set[Attempt] = set()
+        self._attempts: dict[Attempt, None] = {}
+        """In the order of their start, so that what is done to all is done in the same order."""
         self._by_id: dict[str, Attempt] = {}
         self._is_empty = asyncio.Event()
         self._is_empty.set()
@@ -111,14 +112,14 @@ class Running:
 
     def add(self, attempt: Attempt) -> None:
         """Count an attempt that starts."""
-        self._attempts.add(attempt)
+        self._attempts[attempt] = None
         self._by_id[attempt.record.execution_id] = attempt
         self._threaded += attempt.is_threaded
         self._is_empty.clear()
 
     def remove(self, attempt: Attempt) -> None:
         """Give free the place of an attempt that has ended."""
-        self._attempts.discard(attempt)
+        self._attempts.pop(attempt, None)
         # A lost execution may have come back while its old thread was still running.
         if self._by_id.get(attempt.record.execution_id) is attempt:
             del self._by_id[attempt.record.execution_id]

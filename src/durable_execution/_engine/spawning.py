@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from durable_execution._core.decisions import Spawned
@@ -20,11 +20,16 @@ class Spawning:
     """Builds children's records."""
 
     def __init__(
-        self, tasks: Mapping[str, Task[Any, Any]], options: ExecutorOptions, clock: Clock
+        self,
+        tasks: Mapping[str, Task[Any, Any]],
+        options: ExecutorOptions,
+        clock: Clock,
+        new_id: Callable[[], str],
     ) -> None:
         self._tasks = tasks
         self._options = options
         self._clock = clock
+        self._new_id = new_id
 
     def children(self, parent: ExecutionRecord, task: Task[Any, Any], returned: object) -> Spawned:
         """Turn what a parent's run returned into its children.
@@ -58,6 +63,7 @@ class Spawning:
                 child.options,
                 parent,
                 Place(index=index, is_only_child=len(wanted) == 1),
+                execution_id=self._new_id(),
                 max_size=self._options.max_serialized_input_size,
                 now=now,
             )
@@ -96,6 +102,7 @@ class Spawning:
             options,
             parent,
             Place(index=index),
+            execution_id=self._new_id(),
             max_size=self._options.max_serialized_input_size,
             now=self._clock.now(),
             # A sequence has its first step's check, a loop that of its turns.
@@ -115,6 +122,7 @@ class Spawning:
             task.options,
             parent,
             Place(index=0, is_finalize=True),
+            execution_id=self._new_id(),
             max_size=self._options.max_serialized_input_size,
             now=self._clock.now(),
             is_validated=True,  # when it runs, and there is an input

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
+from collections.abc import Callable
 from typing import Protocol
 
 from durable_execution._engine.patience import Patience
@@ -28,12 +30,14 @@ class Chore(Protocol):
         ...
 
 
-async def keep_doing(chore: Chore, stop: asyncio.Event) -> None:
+async def keep_doing(
+    chore: Chore, stop: asyncio.Event, *, jitter: Callable[[], float] = random.random
+) -> None:
     """Run a chore until `stop` is set (then wake it), never ending in the middle of a turn.
 
     A failing turn is logged once and tried again, ever slower.
     """
-    patience = Patience()
+    patience = Patience(jitter)
     is_failing = False
     while not stop.is_set():
         try:

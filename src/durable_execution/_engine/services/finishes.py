@@ -38,7 +38,8 @@ class Finishes:
         self._storage = storage
         self._poll_interval = poll_interval
         self._watches: WeakValueDictionary[str, Watch] = WeakValueDictionary()
-        self._waiters: dict[str, set[asyncio.Future[ExecutionRecord]]] = {}
+        self._waiters: dict[str, dict[asyncio.Future[ExecutionRecord], None]] = {}
+        """By execution, in the order in which they came."""
         self._not_before = 0.0
         self._cursor = 0
 
@@ -61,14 +62,14 @@ class Finishes:
     async def wait_for(self, execution_id: str) -> ExecutionRecord:
         """Wait until an execution has finished and return its row."""
         waiter: asyncio.Future[ExecutionRecord] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(execution_id, set()).add(waiter)
+        self._waiters.setdefault(execution_id, {})[waiter] = None
         self.wakeup.set()
         try:
             return await waiter
         finally:
             waiters = self._waiters.get(execution_id)
             if waiters is not None:
-                waiters.discard(waiter)
+                waiters.pop(waiter, None)
                 if not waiters:
                     del self._waiters[execution_id]
 

@@ -13,12 +13,12 @@ import asyncio
 import logging
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from durable_execution._engine.clock import Clock
+from durable_execution._engine.rhythm import Rhythm
 from durable_execution._engine.running import Running
 from durable_execution.errors import StorageError
 from durable_execution.storage.protocol import Beat, Pulse, Storage
@@ -55,6 +55,8 @@ class Heart:
         executor_id: str,
         lease_ms: int,
         loop_stall_timeout: float,
+        rhythm: Rhythm,
+        monotonic: Callable[[], float],
     ) -> None:
         self._storage = storage
         self._running = running
@@ -65,9 +67,9 @@ class Heart:
         self._loop_stall_timeout = loop_stall_timeout
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread = 0
-        self._stop = threading.Event()
-        self._beat_now = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._rhythm = rhythm
+        self._monotonic = monotonic
+        self._is_stopped = False
         self._answered_at = 0.0
         self._has_stalled = False
         self._has_lost_all = False
@@ -76,37 +78,30 @@ class Heart:
     @property
     def is_beating(self) -> bool:
         """Whether the last beat is younger than the lease."""
-        return time.monotonic() - self._beaten_at < self._lease_ms / 1000
+        return self._monotonic() - self._beaten_at < self._lease_ms / 1000
 
     async def start(self) -> None:
         """Beat once, which registers the executor, and go on beating in a thread."""
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
-        self._answered_at = time.monotonic()
+        self._answered_at = self._monotonic()
         beat = self._beat()
         self._take(await self._storage.heartbeat(beat), beat, is_first=True)
-        self._thread = threading.Thread(
-            target=self._run, name=f"durable-execution-heart-{self._executor_id}", daemon=True
-        )
-        self._thread.start()
+        self._rhythm.start(self._keep_beating, name=f"durable-execution-heart-{self._executor_id}")
 
     def give_up(self) -> None:
         """Stop beating without waiting for the thread."""
-        self._stop.set()
-        self._beat_now.set()
+        self._is_stopped = True
+        self._rhythm.hasten()
 
     async def stop(self) -> None:
         """Stop beating; the lease runs out unless the executor signs off."""
         self.give_up()
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join)
+        await self._rhythm.ended()
 
     def beat_now(self) -> None:
         """Beat at once, to learn what was lost."""
-        self._beat_now.set()
-
-    def _run(self) -> None:
-        asyncio.run(self._keep_beating())
+        self._rhythm.hasten()
 
     async def _keep_beating(self) -> None:
         storage = self._storage.sibling()
@@ -137,10 +132,9 @@ class Heart:
                 await storage.close()
 
     async def _next_beat(self, interval: float) -> bool:
-        """Wait for the next beat; return whether to stop instead. Nothing else is on this loop."""
-        self._beat_now.wait(interval)
-        self._beat_now.clear()
-        return self._stop.is_set()
+        """Wait for the next beat; return whether to stop instead."""
+        await self._rhythm.pause(interval)
+        return self._is_stopped
 
     def _beat(self) -> Beat:
         return Beat(
@@ -150,7 +144,7 @@ class Heart:
         )
 
     def _take(self, pulse: Pulse, beat: Beat, *, is_first: bool) -> None:
-        self._beaten_at = time.monotonic()
+        self._beaten_at = self._monotonic()
         self._clock.sync(pulse.now)
         if not pulse.was_known and not is_first:
             logger.warning("this executor was given up for dead and registers again")
@@ -173,7 +167,7 @@ class Heart:
 
     def _is_loop_stalled(self) -> bool:
         """Ask the loop for an answer; whether the last one is too long ago."""
-        silence = time.monotonic() - self._answered_at
+        silence = self._monotonic() - self._answered_at
         self._tell(self._answer)
         if silence <= self._loop_stall_timeout:
             self._has_stalled = False
@@ -188,7 +182,7 @@ class Heart:
         return True
 
     def _answer(self) -> None:
-        self._answered_at = time.monotonic()
+        self._answered_at = self._monotonic()
 
     def _culprit(self) -> str:
         """Name what the executor's event loop is doing right now."""
