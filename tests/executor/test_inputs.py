@@ -106,7 +106,7 @@ async def test_an_input_that_cannot_be_encoded_says_so(executor: DurableExecutor
     @executor.task
     async def take(ctx: TaskContext, input: object) -> None: ...
 
-    with pytest.raises(InvalidInputError, match="Invalid input of task take: .*lock"):
+    with pytest.raises(InvalidInputError, match=r"Invalid input of task take: .*lock"):
         await executor.enqueue_task(take, {"lock": object()})
 
 

@@ -70,7 +70,7 @@ async def test_a_turn_that_returns_something_else_ends_the_loop(executor: Durabl
 
 async def test_turns_may_return_dicts(executor: DurableExecutor) -> None:
     @executor.task
-    async def turn(ctx: TaskContext):  # noqa: ANN202
+    async def turn(ctx: TaskContext):
         assert ctx.parent is not None
         is_done = ctx.parent.index_in_parent_children == 1
         return {"isDone": True, "output": [1, 2]} if is_done else {"isDone": False}

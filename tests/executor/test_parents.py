@@ -285,7 +285,7 @@ async def test_too_many_children_fail_the_parent() -> None:
 
 async def test_a_parent_must_return_parent_task_output(executor: DurableExecutor) -> None:
     @executor.parent_task()
-    async def forgetful(ctx: TaskContext):  # noqa: ANN202
+    async def forgetful(ctx: TaskContext):
         return 5
 
     with pytest.raises(DurableExecutionError, match="must return ParentTaskOutput, got int"):
@@ -350,3 +350,16 @@ async def test_a_waiting_parent_shows_what_it_waits_for(executor: DurableExecuto
     assert execution.finalize.task_id == "parent_finalize"
     close_gate.set()
     assert await handle.result() == "closed"
+
+
+async def test_a_finalize_function_without_hints_gets_the_result_of_its_parent(
+    executor: DurableExecutor,
+) -> None:
+    def finish(ctx, input):  # type: ignore[no-untyped-def] # the point: no hints
+        return [input.output, [child.status for child in input.children]]
+
+    @executor.parent_task(finalize=finish)
+    async def parent(ctx: TaskContext) -> ParentTaskOutput[int]:
+        return ParentTaskOutput(7)
+
+    assert await (await executor.enqueue_task(parent)).result() == [7, []]

@@ -129,7 +129,7 @@ async def test_a_step_may_sleep(executor: DurableExecutor) -> None:
     steps = executor.sequential_tasks("steps", (name, approve, use))
     handle = await executor.enqueue_task(steps, "me")
     await named.wait()
-    while (await handle.get_execution()).children[-1].task_id != "approve":  # noqa: ASYNC110
+    while (await handle.get_execution()).children[-1].task_id != "approve":
         await asyncio.sleep(0.001)  # nothing tells when a sleeper lies down
     await executor.wakeup_sleeping_task_execution(approve, "sleeper of me", output=6)
     assert await handle.result() == 7

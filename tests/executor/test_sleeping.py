@@ -155,7 +155,7 @@ async def test_a_parent_may_wait_for_a_webhook(
         return ParentTaskOutput(None, [child_task(approve, each) for each in ("a", "b")])
 
     handle = await executor.enqueue_task(parent)
-    while (await handle.get_execution()).status != "waiting_for_children":  # noqa: ASYNC110
+    while (await handle.get_execution()).status != "waiting_for_children":
         await asyncio.sleep(0.001)  # nothing tells when sleepers lie down
     await executor.wakeup_sleeping_task_execution(approve, "a", output=1)
     await executor.wakeup_sleeping_task_execution(approve, "b", status="failed", error="no")
