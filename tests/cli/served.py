@@ -38,7 +38,12 @@ async def work(ctx: TaskContext, seconds: float) -> str:
 async def enqueue(ctx: object, seconds: float) -> str:
     return (await executor.enqueue_task(work, seconds)).execution_id
 
-app = create_executor_app(executor, {"/rpc": RPCHandler({"enqueue": enqueue})})
+@rpc.handler
+async def hang(ctx: object) -> None:
+    Path("hangs").touch()
+    await asyncio.Event().wait()
+
+app = create_executor_app(executor, {"/rpc": RPCHandler({"enqueue": enqueue, "hang": hang})})
 """
 
 

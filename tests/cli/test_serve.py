@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -40,15 +41,19 @@ def server(folder: Path) -> Iterator[Served]:
         yield running
 
 
-def enqueue(server: Served, seconds: float) -> str:
+def call(server: Served, procedure: str, value: object) -> object:
     request = Request(
-        f"{server.url}/rpc/enqueue",
-        data=json.dumps({"json": seconds}).encode(),
+        f"{server.url}/rpc/{procedure}",
+        data=json.dumps({"json": value}).encode(),
         headers={"content-type": "application/json"},
     )
     with urlopen(request) as response:
-        answer: str = json.load(response)["json"]
+        answer: object = json.load(response)["json"]
     return answer
+
+
+def enqueue(server: Served, seconds: float) -> None:
+    call(server, "enqueue", seconds)
 
 
 def test_banner_names_the_target_and_counts_the_tasks(server: Served) -> None:
@@ -74,6 +79,14 @@ def test_second_signal_ends_the_process_while_tasks_run(server: Served) -> None:
     server.wait_for_file("began")
     assert server.end(signal.SIGTERM, signal.SIGTERM) == -signal.SIGTERM
     assert not (server.folder / "ended").exists()
+
+
+def test_call_that_hangs_does_not_hold_up_the_end(server: Served) -> None:
+    with ThreadPoolExecutor(1) as caller:
+        answer = caller.submit(call, server, "hang", None)
+        server.wait_for_file("hangs")
+        assert server.end(signal.SIGTERM) == 0
+        assert isinstance(answer.exception(timeout=10), OSError)
 
 
 def test_work_of_a_server_that_was_cut_off_is_done_by_the_next(folder: Path) -> None:
