@@ -8,10 +8,10 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests._codec.strategies import json_values, values
-from tests.vectors.notation import load_vectors, same
 
 from durable_execution._codec import DecodeError, Encoded, dumps, loads
+from tests._codec.strategies import json_values, values
+from tests.vectors.notation import load_vectors, same
 
 TEXTS = [
     vector["wire_text"].encode()

@@ -19,7 +19,6 @@ import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests._codec.strategies import json_values
 
 from durable_execution._codec import (
     UNDEFINED,
@@ -35,6 +34,7 @@ from durable_execution._codec import (
     dumps,
     loads,
 )
+from tests._codec.strategies import json_values
 
 
 class Colour(Enum):

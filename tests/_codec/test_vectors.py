@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.vectors.notation import OnlyJavaScript, from_notation, load_vectors, same
 
 from durable_execution._codec import (
     UNDEFINED,
@@ -20,6 +19,7 @@ from durable_execution._codec import (
     dumps,
     loads,
 )
+from tests.vectors.notation import OnlyJavaScript, from_notation, load_vectors, same
 
 VALUES = {vector["name"]: vector for vector in load_vectors("values.json")}
 DECODE = {vector["name"]: vector for vector in load_vectors("decode.json")}

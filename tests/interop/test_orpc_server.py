@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.vectors.notation import from_notation, load_vectors, same
 
 from durable_execution._codec import (
     UNDEFINED,
@@ -32,6 +31,7 @@ from durable_execution.orpc._client import (
     safe,
 )
 from durable_execution.orpc._protocol import ORPCError, is_defined_error
+from tests.vectors.notation import from_notation, load_vectors, same
 
 if TYPE_CHECKING:
     from tests.interop.conftest import NodeServer, StartServer

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.vectors.notation import OnlyJavaScript, from_notation, load_vectors, same
 
 from durable_execution.orpc import (
     UNDEFINED,
@@ -21,6 +20,7 @@ from durable_execution.orpc import (
     rpc,
     safe,
 )
+from tests.vectors.notation import OnlyJavaScript, from_notation, load_vectors, same
 
 
 @dataclass

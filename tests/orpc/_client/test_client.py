@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.orpc._client.fake_sender import FakeSender, json_response
 
 from durable_execution._codec import UNDEFINED
 from durable_execution.orpc._client import (
@@ -16,6 +15,7 @@ from durable_execution.orpc._client import (
     RPCResponseError,
     create_orpc_client,
 )
+from tests.orpc._client.fake_sender import FakeSender, json_response
 
 
 @dataclass

@@ -3,13 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.orpc._client.fake_sender import json_response
 
 from durable_execution._codec import UNDEFINED, DecodeError, EncodeError, TypedJson
 from durable_execution.orpc._client.base_url import base_url
 from durable_execution.orpc._client.codec import MAX_URL_LENGTH, LinkCodec
 from durable_execution.orpc._client.error import RPCResponseError
 from durable_execution.orpc._protocol import ORPCError, Request, Response
+from tests.orpc._client.fake_sender import json_response
 
 URL = "http://localhost/rpc"
 

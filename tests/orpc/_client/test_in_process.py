@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
-from tests.vectors.notation import same
 
 from durable_execution._codec import UNDEFINED, BigInt, JsSet
 from durable_execution.orpc import (
@@ -18,6 +17,7 @@ from durable_execution.orpc import (
     rpc,
 )
 from durable_execution.orpc._client import AsgiSender, ORPCClient
+from tests.vectors.notation import same
 
 
 @dataclass

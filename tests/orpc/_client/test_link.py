@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
-from tests.orpc._client.fake_sender import FakeSender, json_response
 
 from durable_execution._codec import EncodeError
 from durable_execution.orpc._client import (
@@ -16,6 +15,7 @@ from durable_execution.orpc._client import (
     RPCTimeoutError,
 )
 from durable_execution.orpc._protocol import Request, Response
+from tests.orpc._client.fake_sender import FakeSender, json_response
 
 URL = "http://localhost/rpc"
 PONG = json_response(b'{"json":"pong"}')

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from tests.orpc._client.fake_sender import FakeSender, json_response
-from tests.vectors.notation import from_notation, load_vectors, same
 
 from durable_execution._codec import loads
 from durable_execution.orpc._client import RPCLink, RPCResponseError, safe
 from durable_execution.orpc._protocol import ORPCError, Response
+from tests.orpc._client.fake_sender import FakeSender, json_response
+from tests.vectors.notation import from_notation, load_vectors, same
 
 STREAMS = "event streams are not read yet"
 FILES = "multipart bodies are neither written nor read yet"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.vectors.notation import load_vectors
 
 from durable_execution.orpc._protocol import (
     check_prefix,
@@ -14,6 +13,7 @@ from durable_execution.orpc._protocol import (
     resolve_dot_segments,
     strip_prefix,
 )
+from tests.vectors.notation import load_vectors
 
 PATHS = load_vectors("paths.json")
 

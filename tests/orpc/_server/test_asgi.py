@@ -9,9 +9,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from tests.orpc._server.driver import App, Connection, ask, scope_of
 
 from durable_execution.orpc import Limits, Procedure, Request, RPCHandler, rpc
+from tests.orpc._server.driver import App, Connection, ask, scope_of
 
 ECHO = rpc.handler(lambda ctx, value: value)
 WHERE = rpc.handler(lambda ctx: list(ctx.path))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.orpc._server.driver import ask
 
 from durable_execution.orpc import RPCHandler, rpc
+from tests.orpc._server.driver import ask
 
 MALFORMED = (
     "Malformed request. Ensure the request body is properly formatted and the 'Content-Type' "

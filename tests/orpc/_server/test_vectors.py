@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
+from durable_execution.orpc import RPCHandler
 from tests.orpc._server import deferred
 from tests.orpc._server.driver import Answer, ask
 from tests.orpc._server.lab import Recorder, lab_router
 from tests.vectors.notation import from_notation, load_vectors, same
-
-from durable_execution.orpc import RPCHandler
 
 CRAFTED_REQUESTS = load_vectors("crafted_requests.json")
 EXCHANGES = load_vectors("exchanges.json")
