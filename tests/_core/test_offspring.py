@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from durable_execution._core.offspring import Place, Seed, child_record, root_record
+from durable_execution._core.offspring import Label, Place, Seed, child_record, root_record
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import NO_RETRIES, RetryPolicy
 from tests._core.records import changed_fields
@@ -33,6 +33,21 @@ def test_a_root_is_ready_after_its_sleep_and_has_no_family() -> None:
         updated_at=100,
         input=b"input",
     )
+
+
+def test_a_root_has_its_label_and_tags_by_name() -> None:
+    label = Label(idempotency_key="order", tags=(("b", "1"), ("a", "2")))
+    assert changed_fields(root_record(SEED, now=100), root_record(SEED, now=100, label=label)) == {
+        "idempotency_key": "order",
+        "tags": (("a", "2"), ("b", "1")),
+    }
+
+
+def test_a_child_has_nothing_of_the_label_of_its_parent() -> None:
+    label = Label(idempotency_key="order", tags=(("a", "2"),))
+    parent = root_record(SEED, now=100, label=label)
+    child = child_record(SEED, parent, Place(index=0), now=100)
+    assert (child.idempotency_key, child.tags) == (None, ())
 
 
 def test_a_sleeper_is_born_running_without_owner_retries_or_delay() -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from durable_execution._core import transitions as law
+from durable_execution._core.offspring import Label
 from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.errors import DuplicateSleepingIdError
@@ -57,6 +58,7 @@ class Life:
                 now,
                 task_id=self.random.choice(sorted(TASKS)),
                 sleep_before_run_ms=self.random.choice([0, 0, 900]),
+                label=self._label(),
             )
             for _ in range(self.random.randint(1, 5))
         ]
@@ -123,6 +125,13 @@ class Life:
             return law.rescue(row, now=now)
         children = self.records.children(row, now, self.random.randint(0, 3))
         return law.spawn(row, run_output=b"spawned", children=children, now=now)
+
+    def _label(self) -> Label:
+        key = f"k{self.random.randint(0, 60)}" if self.random.random() < 0.3 else None
+        tags = {
+            name: f"v{self.random.randint(0, 3)}" for name in "ab" if self.random.random() < 0.3
+        }
+        return Label(idempotency_key=key, tags=tuple(tags.items()))
 
     def _coin(self) -> bool:
         return self.random.random() < 0.5

@@ -4,6 +4,7 @@ import sqlite3
 
 import pytest
 
+from durable_execution._core.offspring import Label
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.storage.sql import rows
 from durable_execution.storage.sql.driver import SqlDialect
@@ -32,6 +33,8 @@ def test_columns_are_the_fields_of_the_record() -> None:
     ("name", "order"),
     [
         ("insert", rows.FIELDS),
+        ("insert_keyed", rows.FIELDS),
+        ("insert_tag", rows.TAG),
         ("finish", rows.FINISH),
         ("requeue", rows.REQUEUE),
         ("wait", rows.WAIT),
@@ -43,7 +46,13 @@ def test_rows_have_the_order_of_the_parameters(name: str, order: tuple[str, ...]
 
 def test_a_row_is_the_record() -> None:
     builder = RecordBuilder()
-    for record in (builder.root(1), builder.sleeper(1, "bell"), builder.child(builder.root(1), 2)):
+    label = Label(idempotency_key="key", tags=(("a", "1"), ("b", "")))
+    for record in (
+        builder.root(1),
+        builder.root(1, label=label),
+        builder.sleeper(1, "bell"),
+        builder.child(builder.root(1), 2),
+    ):
         assert rows.to_record(rows.to_row(record)) == record
 
 
@@ -63,6 +72,9 @@ def _plan(name: str) -> str:
     [
         ("insert", ""),
         ("get", "sqlite_autoindex_durable_task_executions_1"),
+        ("insert_keyed", ""),
+        ("present", "COVERING INDEX sqlite_autoindex_durable_task_executions_1"),
+        ("key_holders", "durable_idempotency_key (task_id=? AND idempotency_key=?)"),
         ("get_by_sleeping_unique_id", "durable_sleeping_unique_id"),
         ("taken_sleeping_ids", "durable_sleeping_unique_id"),
         ("children_of", "durable_children"),

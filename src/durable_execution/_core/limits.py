@@ -12,6 +12,10 @@ from durable_execution.errors import InvalidOptionError
 MAX_TASK_ID_LENGTH: Final = 255
 MAX_SLEEPING_ID_LENGTH: Final = 255
 MAX_EXECUTION_ID_LENGTH: Final = 64
+MAX_IDEMPOTENCY_KEY_LENGTH: Final = 255
+MAX_TAGS: Final = 16
+MAX_TAG_NAME_LENGTH: Final = 64
+MAX_TAG_VALUE_LENGTH: Final = 255
 MAX_SHOWN_LENGTH: Final = 300
 """Characters of a bad value that an error message repeats."""
 MAX_RETRIES: Final = 1000

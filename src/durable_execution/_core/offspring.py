@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
-from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.record import ExecutionRecord, Tags
 from durable_execution._core.retry import NO_RETRIES, RetryPolicy
 
 
@@ -21,6 +23,16 @@ class Seed(msgspec.Struct, frozen=True, kw_only=True):
     are_children_sequential: bool = False
 
 
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """What the one who enqueued a root wants it to be known by; children have none of it."""
+
+    idempotency_key: str | None = None
+    tags: Tags = ()
+
+
+NO_LABEL: Final = Label()
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a child stands below its parent."""
 
@@ -29,9 +41,14 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     is_finalize: bool = False
 
 
-def root_record(seed: Seed, *, now: int) -> ExecutionRecord:
+def root_record(seed: Seed, *, now: int, label: Label = NO_LABEL) -> ExecutionRecord:
     """Build the record of an execution that was enqueued from outside."""
-    return _record(seed, None, None, now)
+    record = _record(seed, None, None, now)
+    if label is NO_LABEL:
+        return record
+    return msgspec.structs.replace(
+        record, idempotency_key=label.idempotency_key, tags=tuple(sorted(label.tags))
+    )
 
 
 def child_record(seed: Seed, parent: ExecutionRecord, place: Place, *, now: int) -> ExecutionRecord:

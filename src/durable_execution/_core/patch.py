@@ -3,8 +3,8 @@
 Three patch shapes cover every transition, so that a storage needs three fixed statements. The
 function `patched` is their meaning; storages without set-based updates use it as it stands.
 
-Records and patches hold no containers, so they can be in no cycle: the collector is told to leave
-them alone, of which a busy executor has a great many.
+Records and patches hold no containers but tuples of texts, so they can be in no cycle: the
+collector is told to leave them alone, of which a busy executor has a great many.
 """
 
 from __future__ import annotations

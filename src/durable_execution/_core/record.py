@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import msgspec
 
 from durable_execution._core.retry import NO_RETRIES, RetryPolicy
 from durable_execution._core.status import FINISHED, WAITING, Status
 from durable_execution.errors import StoredError
+
+Tags: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and values, by name; no name twice."""
 
 
 class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -20,7 +25,8 @@ class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     - `active_children_count` is the number of unfinished children (the finalize child included)
       while the row waits, and 0 in every other status;
     - a waiting row whose count is 0 is joinable;
-    - a finished row has no unfinished descendant.
+    - a finished row has no unfinished descendant;
+    - only a root has an idempotency key or tags, and no two rows of a task have the same key.
     """
 
     execution_id: str
@@ -33,6 +39,8 @@ class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_only_child: bool = False
     is_finalize: bool = False
     sleeping_unique_id: str | None = None
+    idempotency_key: str | None = None
+    """Whoever enqueues the task with this key again gets this row."""
 
     retry: RetryPolicy = NO_RETRIES
     sleep_before_run_ms: int = 0
@@ -62,6 +70,7 @@ class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Children inserted so far, the finalize child left out."""
     active_children_count: int = 0
 
+    tags: Tags = ()
     input: bytes
     run_output: bytes | None = None
     output: bytes | None = None

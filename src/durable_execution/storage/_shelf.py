@@ -22,13 +22,14 @@ _MIN_STALE: Final = 64
 
 
 class Shelf:
-    """Records by id, by task and start, by parent, by sleeping id, by owner, and the joinable."""
+    """Records by id, task and start, parent, sleeping id, key and owner, and the joinable."""
 
     def __init__(self) -> None:
         self._rows: dict[str, ExecutionRecord] = {}
         self._children: dict[str, list[str]] = {}
         self._last_child: dict[str, str] = {}
         self._sleeping: dict[str, str] = {}
+        self._keys: dict[tuple[str, str], str] = {}
         self._joinable: dict[str, None] = {}
         self._held: dict[str, dict[str, None]] = {}
         self._ready: dict[str, _Heap] = {}
@@ -46,6 +47,13 @@ class Shelf:
         """Return the row with that sleeping id."""
         execution_id = self._sleeping.get(unique_id)
         return None if execution_id is None else self._rows[execution_id]
+
+    def key_holder(self, record: ExecutionRecord) -> ExecutionRecord | None:
+        """Return the other row that has the record's task and idempotency key."""
+        key = record.idempotency_key
+        execution_id = None if key is None else self._keys.get((record.task_id, key))
+        is_other = execution_id is not None and execution_id != record.execution_id
+        return self._rows[execution_id] if execution_id is not None and is_other else None
 
     def children(self, parent_id: str) -> list[ExecutionRecord]:
         """Return the children in the order of insertion."""
@@ -120,6 +128,8 @@ class Shelf:
                 self._last_child[parent_id] = record.execution_id
         if record.sleeping_unique_id is not None:
             self._sleeping[record.sleeping_unique_id] = record.execution_id
+        if record.idempotency_key is not None:
+            self._keys[record.task_id, record.idempotency_key] = record.execution_id
 
     def _leave(self, record: ExecutionRecord) -> None:
         if record.status == "ready":

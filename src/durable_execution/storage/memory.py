@@ -102,9 +102,12 @@ class InMemoryStorage:
             self._shelf = shelf
             self._leases = leases
 
-    async def insert(self, records: Sequence[ExecutionRecord]) -> None:  # noqa: D102
+    async def insert(  # noqa: D102
+        self, records: Sequence[ExecutionRecord]
+    ) -> list[ExecutionRecord | None]:
         with self._lock:
             self._insert(records)
+            return [self._shelf.key_holder(record) for record in records]
 
     async def get(  # noqa: D102
         self, execution_ids: Sequence[str]
@@ -211,9 +214,15 @@ class InMemoryStorage:
     def _insert(self, records: Sequence[ExecutionRecord]) -> None:
         new: dict[str, ExecutionRecord] = {}
         taken: set[str] = set()
+        keys: set[tuple[str, str]] = set()
         for record in records:
             if record.execution_id in new or self._shelf.get(record.execution_id) is not None:
                 continue
+            if record.idempotency_key is not None:
+                key = (record.task_id, record.idempotency_key)
+                if key in keys or self._shelf.key_holder(record) is not None:
+                    continue
+                keys.add(key)
             new[record.execution_id] = record
             unique_id = record.sleeping_unique_id
             if unique_id is None:

@@ -123,11 +123,15 @@ class Storage(Protocol):
         """
         ...
 
-    async def insert(self, records: Sequence[ExecutionRecord]) -> None:
-        """Insert new rows.
+    async def insert(self, records: Sequence[ExecutionRecord]) -> list[ExecutionRecord | None]:
+        """Insert new rows; return for each, in order, the row that holds its key instead.
 
         A row whose `execution_id` exists already is left as it is, so that an insert can be
         repeated when its answer was lost.
+
+        A row whose `idempotency_key` another row of its task has is not inserted, and the answer
+        is that other row as it is now, whether it was there before, is inserted by another process
+        at the same moment, or comes earlier in `records`. For all others the answer is None.
 
         Raises:
             DuplicateSleepingIdError: Another row has the `sleeping_unique_id` of one of these.

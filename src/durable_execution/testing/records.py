@@ -6,7 +6,14 @@ from itertools import count
 
 import msgspec
 
-from durable_execution._core.offspring import Place, Seed, child_record, root_record
+from durable_execution._core.offspring import (
+    NO_LABEL,
+    Label,
+    Place,
+    Seed,
+    child_record,
+    root_record,
+)
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import NO_RETRIES, RetryPolicy
 
@@ -61,10 +68,11 @@ class RecordBuilder:
         input: bytes = b'{"json":null}',
         sleep_before_run_ms: int = 0,
         start_at: int | None = None,
+        label: Label = NO_LABEL,
     ) -> ExecutionRecord:
         """Return an enqueued execution; `start_at` may lie before `now`, as after a backlog."""
         seed = self.seed(task_id=task_id, input=input, sleep_before_run_ms=sleep_before_run_ms)
-        record = root_record(seed, now=now)
+        record = root_record(seed, now=now, label=label)
         return record if start_at is None else msgspec.structs.replace(record, start_at=start_at)
 
     def roots(self, now: int, number: int, *, task_id: str = "task") -> list[ExecutionRecord]:
@@ -72,11 +80,17 @@ class RecordBuilder:
         return [self.root(now, task_id=task_id) for _ in range(number)]
 
     def sleeper(
-        self, now: int, unique_id: str, *, timeout_ms: int = TIMEOUT_MS, task_id: str = "sleeper"
+        self,
+        now: int,
+        unique_id: str,
+        *,
+        timeout_ms: int = TIMEOUT_MS,
+        task_id: str = "sleeper",
+        label: Label = NO_LABEL,
     ) -> ExecutionRecord:
         """Return a sleeping execution."""
         seed = self.seed(task_id=task_id, sleeping_unique_id=unique_id, timeout_ms=timeout_ms)
-        return root_record(seed, now=now)
+        return root_record(seed, now=now, label=label)
 
     def child(
         self,

@@ -13,18 +13,17 @@ from durable_execution._core.patch import Finish, Requeue, Transition, Wait
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.storage.protocol import Applied
 from durable_execution.storage.sql.driver import (
-    SleepingIdConflictError,
     SqlDialect,
     Statement,
     Transaction,
 )
+from durable_execution.storage.sql.insertion import insert_rows
 from durable_execution.storage.sql.rows import (
     Row,
     error_text,
     finish_row,
     requeue_row,
     to_record,
-    to_row,
     wait_row,
 )
 from durable_execution.storage.sql.statements import Statements
@@ -50,23 +49,6 @@ async def apply_batch(
         values = among.bind(execution_ids=dialect.texts(candidates))
         joinable = [to_record(row) for row in await transaction.fetch(among, values)]
     return Applied(matched=tuple(matched), joinable=tuple(joinable))
-
-
-async def insert_rows(
-    transaction: Transaction, statements: Statements, records: Sequence[ExecutionRecord]
-) -> None:
-    """Insert new rows, as `Storage.insert` says.
-
-    Raises:
-        SleepingIdConflictError: With the records.
-    """
-    if not records:
-        return
-    try:
-        await transaction.execute_many(statements.insert, [to_row(record) for record in records])
-    except SleepingIdConflictError as conflict:
-        conflict.records = records
-        raise
 
 
 async def _patch(

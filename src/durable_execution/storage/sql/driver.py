@@ -105,6 +105,17 @@ class SqlDialect(Protocol):
         """Return the insert of a row of `FIELDS` that leaves a row alone whose id exists."""
         ...
 
+    def insert_keyed(self) -> ClauseElement:
+        """Return the same for rows with a key: leaves alone whose id or task and key exist.
+
+        A key that exists is noticed before a sleeping id that exists.
+        """
+        ...
+
+    def insert_tag(self) -> ClauseElement:
+        """Return the insert of a row of `TAG` that leaves a row alone that exists."""
+        ...
+
     def claim(self) -> ClauseElement:
         """Return the statement that claims rows and returns them, in any order.
 

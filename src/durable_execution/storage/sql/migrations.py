@@ -14,7 +14,13 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from durable_execution.errors import StorageError
 from durable_execution.storage.sql.driver import SqlDialect, Statement, Transaction
-from durable_execution.storage.sql.schema import INDEXES, executions, executors, schema_version
+from durable_execution.storage.sql.schema import (
+    INDEXES,
+    executions,
+    executors,
+    schema_version,
+    tags,
+)
 from durable_execution.storage.sql.statements import Statements
 
 STEPS: Final[tuple[Mapping[str, Sequence[str]], ...]] = ()
@@ -62,8 +68,9 @@ async def migrate(
 
 def schema_ddl(dialect: SqlDialect) -> list[str]:
     """Return the statements that create the newest schema, the version's table left out."""
-    tables: list[CreateTable | CreateIndex] = [CreateTable(executions), CreateTable(executors)]
-    return [_text(ddl, dialect) for ddl in (*tables, *map(CreateIndex, INDEXES))]
+    tables = [CreateTable(table) for table in (executions, tags, executors)]
+    indexes = [CreateIndex(index) for index in INDEXES]
+    return [_text(each, dialect) for each in tables] + [_text(each, dialect) for each in indexes]
 
 
 def _text(element: CreateTable | CreateIndex, dialect: SqlDialect) -> str:

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from durable_execution._core.patch import Finish, Guard, Requeue, Wait
-from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.record import ExecutionRecord, Tags
 from durable_execution._core.retry import RetryPolicy
 from durable_execution.errors import StoredError
 
@@ -24,6 +24,7 @@ FIELDS: Final = FIELDS_BUT_PAYLOADS + PAYLOADS
 GUARD: Final = ("guard_id", "guard_status", "guard_fence", "must_be_joinable")
 FINISH: Final = ("status", "output", "error", "finished_at", "finished_at", *GUARD)
 REQUEUE: Final = ("start_at", "updated_at", "attempt", "crash_count", "error", *GUARD)
+TAG: Final = ("name", "value", "execution_id")
 WAIT: Final = (
     "status",
     "run_output",
@@ -38,6 +39,7 @@ WAIT: Final = (
 _encode = msgspec.json.Encoder().encode
 _RETRY: Final = msgspec.json.Decoder(RetryPolicy)
 _ERROR: Final = msgspec.json.Decoder(StoredError)
+_TAGS: Final = msgspec.json.Decoder(dict[str, str])
 
 
 def to_row(record: ExecutionRecord) -> Row:
@@ -53,6 +55,7 @@ def to_row(record: ExecutionRecord) -> Row:
         record.is_only_child,
         record.is_finalize,
         record.sleeping_unique_id,
+        record.idempotency_key,
         _retry_text(record.retry),
         record.sleep_before_run_ms,
         record.timeout_ms,
@@ -72,6 +75,7 @@ def to_row(record: ExecutionRecord) -> Row:
         record.finished_at,
         record.children_count,
         record.active_children_count,
+        tags_text(record.tags),
         error_text(record.error),
         record.input,
         record.run_output,
@@ -92,6 +96,7 @@ def to_record(row: Row) -> ExecutionRecord:
     for name in ("is_only_child", "is_finalize", "are_children_sequential"):
         fields[name] = bool(fields[name])
     fields["retry"] = _to_retry(fields["retry"])
+    fields["tags"] = to_tags(fields["tags"])
     if fields["error"] is not None:
         fields["error"] = _ERROR.decode(fields["error"])  # type: ignore[arg-type]  # a text column
     return ExecutionRecord(**fields)  # type: ignore[arg-type]  # as `to_row` wrote it
@@ -146,6 +151,16 @@ def wait_row(guard: Guard, patch: Wait) -> Row:
 def error_text(error: StoredError | None) -> str | None:
     """Return an error as it is stored."""
     return None if error is None else _encode(error).decode()
+
+
+def tags_text(tags: Tags) -> str | None:
+    """Return tags as they are stored: an object, or nothing."""
+    return _encode(dict(tags)).decode() if tags else None
+
+
+def to_tags(text: object) -> Tags:
+    """Return tags as the record has them."""
+    return () if text is None else tuple(_TAGS.decode(text).items())  # type: ignore[arg-type]  # a text column
 
 
 @lru_cache(maxsize=1024)

@@ -34,7 +34,10 @@ from sqlalchemy import (
 
 from durable_execution._core.limits import (
     MAX_EXECUTION_ID_LENGTH,
+    MAX_IDEMPOTENCY_KEY_LENGTH,
     MAX_SLEEPING_ID_LENGTH,
+    MAX_TAG_NAME_LENGTH,
+    MAX_TAG_VALUE_LENGTH,
     MAX_TASK_ID_LENGTH,
 )
 from durable_execution._core.status import WAITING, Status
@@ -57,6 +60,7 @@ def status_in(statuses: frozenset[Status]) -> TextClause:
 IS_READY: Final = text("status = 'ready'")
 IS_UNFINISHED: Final = text("finished_at IS NULL")
 IS_JOINABLE: Final = text(f"{status_in(WAITING)} AND active_children_count = 0")
+HAS_KEY: Final = text("idempotency_key IS NOT NULL")
 IS_SLEEPING: Final = text("status = 'running' AND sleeping_unique_id IS NOT NULL")
 IS_HELD: Final = text("status = 'running' AND sleeping_unique_id IS NULL")
 
@@ -98,6 +102,7 @@ executions: Final = Table(
     Column("is_only_child", Boolean, nullable=False),
     Column("is_finalize", Boolean, nullable=False),
     Column("sleeping_unique_id", String(MAX_SLEEPING_ID_LENGTH)),
+    Column("idempotency_key", String(MAX_IDEMPOTENCY_KEY_LENGTH)),
     Column("retry", Text, nullable=False),
     Column("sleep_before_run_ms", BigInteger, nullable=False),
     Column("timeout_ms", BigInteger, nullable=False),
@@ -117,12 +122,27 @@ executions: Final = Table(
     Column("finished_at", BigInteger),
     Column("children_count", Integer, nullable=False),
     Column("active_children_count", Integer, nullable=False),
+    Column("tags", Text),
     Column("error", Text),
     Column("input", LargeBinary, nullable=False),
     Column("run_output", LargeBinary),
     Column("output", LargeBinary),
     CheckConstraint(_INVARIANTS, name="durable_status_fits_fields"),
 )
+
+tags: Final = Table(
+    "durable_task_execution_tags",
+    metadata,
+    Column("name", String(MAX_TAG_NAME_LENGTH), primary_key=True, nullable=False),
+    Column("value", String(MAX_TAG_VALUE_LENGTH), primary_key=True, nullable=False),
+    Column("execution_id", String(MAX_EXECUTION_ID_LENGTH), primary_key=True, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Executions by tag, in the order of their ids; what an execution shows is its column `tags`.
+
+No foreign key: it would cost every row that is written, and rows leave only through
+`Storage.delete_finished`, with their tags.
+"""
 
 executors: Final = Table(
     "durable_executors",
@@ -180,6 +200,13 @@ INDEXES: Final = (
         "durable_sleeping_unique_id",
         "sleeping_unique_id",
         where=text("sleeping_unique_id IS NOT NULL"),
+        unique=True,
+    ),
+    _partial_index(
+        "durable_idempotency_key",
+        "task_id",
+        "idempotency_key",
+        where=HAS_KEY,
         unique=True,
     ),
 )

@@ -21,8 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
-from durable_execution.storage.sql.rows import FIELDS, Value
-from durable_execution.storage.sql.schema import executions, has_lease
+from durable_execution.storage.sql.rows import FIELDS, TAG, Value
+from durable_execution.storage.sql.schema import HAS_KEY, executions, has_lease, tags
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -69,8 +69,21 @@ class SqliteDialect:
             return json.dumps(values)
 
     def insert(self) -> ClauseElement:  # noqa: D102
-        row = sqlite.insert(executions).values({name: bindparam(name) for name in FIELDS})
-        return row.on_conflict_do_nothing(index_elements=[executions.c.execution_id])
+        return _new_row().on_conflict_do_nothing(index_elements=[executions.c.execution_id])
+
+    def insert_keyed(self) -> ClauseElement:  # noqa: D102
+        return (
+            _new_row()
+            .on_conflict_do_nothing(index_elements=[executions.c.execution_id])
+            .on_conflict_do_nothing(
+                index_elements=[executions.c.task_id, executions.c.idempotency_key],
+                index_where=HAS_KEY,
+            )
+        )
+
+    def insert_tag(self) -> ClauseElement:  # noqa: D102
+        row = sqlite.insert(tags).values({name: bindparam(name) for name in TAG})
+        return row.on_conflict_do_nothing()
 
     def claim(self) -> ClauseElement:
         """One statement: the rows are found by the index of ready rows and updated by their rowid.
@@ -104,3 +117,7 @@ class SqliteDialect:
             .where(_ROWID.in_(due))
             .returning(*[columns[name] for name in FIELDS])
         )
+
+
+def _new_row() -> sqlite.Insert:
+    return sqlite.insert(executions).values({name: bindparam(name) for name in FIELDS})

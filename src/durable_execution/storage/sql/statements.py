@@ -53,6 +53,10 @@ class Statements:
     """The storage's statements in the words of one dialect. Rows of executions are `FIELDS`."""
 
     insert: Statement
+    insert_keyed: Statement
+    insert_tag: Statement
+    present: Statement
+    key_holders: Statement
     get: Statement
     get_by_sleeping_unique_id: Statement
     taken_sleeping_ids: Statement
@@ -98,6 +102,16 @@ def compiled(statement: ClauseElement, dialect: SqlDialect) -> Statement:
 def _rows(dialect: SqlDialect) -> dict[str, ClauseElement]:
     return {
         "insert": dialect.insert(),
+        "insert_keyed": dialect.insert_keyed(),
+        "insert_tag": dialect.insert_tag(),
+        "present": select(_E.execution_id).where(
+            dialect.is_any_of(_E.execution_id, "execution_ids")
+        ),
+        # May find a key with the task of another: the caller looks again.
+        "key_holders": select(*_COLUMNS).where(
+            dialect.is_any_of(_E.task_id, "task_ids"),
+            dialect.is_any_of(_E.idempotency_key, "idempotency_keys"),
+        ),
         "get": select(*_COLUMNS).where(dialect.is_any_of(_E.execution_id, "execution_ids")),
         "get_by_sleeping_unique_id": select(*_COLUMNS).where(
             _E.sleeping_unique_id == bindparam("sleeping_unique_id")

@@ -9,7 +9,7 @@ from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.errors import DuplicateSleepingIdError
 from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse, Sleepers
-from durable_execution.storage.sql.batch import apply_batch, insert_rows
+from durable_execution.storage.sql.batch import apply_batch
 from durable_execution.storage.sql.driver import (
     Driver,
     SleepingIdConflictError,
@@ -18,6 +18,7 @@ from durable_execution.storage.sql.driver import (
     Transaction,
     Work,
 )
+from durable_execution.storage.sql.insertion import insert_roots
 from durable_execution.storage.sql.migrations import migrate
 from durable_execution.storage.sql.rows import Row, Value, to_record, without_payloads
 from durable_execution.storage.sql.statements import build_statements
@@ -69,14 +70,16 @@ class SqlStorage:
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:  # noqa: D102
         return self._driver.listen(on_change)
 
-    async def insert(self, records: Sequence[ExecutionRecord]) -> None:  # noqa: D102
+    async def insert(  # noqa: D102
+        self, records: Sequence[ExecutionRecord]
+    ) -> list[ExecutionRecord | None]:
         if not records:
-            return
+            return []
 
-        async def work(transaction: Transaction) -> None:
-            await insert_rows(transaction, self._statements, records)
+        async def work(transaction: Transaction) -> list[ExecutionRecord | None]:
+            return await insert_roots(transaction, self._statements, self._dialect, records)
 
-        await self._insert(work)
+        return await self._insert(work)
 
     async def get(  # noqa: D102
         self, execution_ids: Sequence[str]

@@ -100,7 +100,7 @@ async def check_inserts_at_once_keep_sleeping_ids_unique(harness: Harness) -> No
         *[storages[number % 2].insert([row]) for number, row in enumerate(sleepers)],
         return_exceptions=True,
     )
-    check(sum(answer is None for answer in answers) == 1, f"inserts answered {answers}")
+    check(sum(answer == [None] for answer in answers) == 1, f"inserts answered {answers}")
     found = await harness.storage.get([row.execution_id for row in sleepers])
     check(sum(row is not None for row in found) == 1, "a refused sleeper exists")
 

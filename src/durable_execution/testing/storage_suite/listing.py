@@ -12,6 +12,7 @@ from durable_execution.testing.storage_suite import (
     concurrency,
     get,
     insert,
+    keys,
     lease,
     sleepers,
     tree,
@@ -22,6 +23,7 @@ Check: TypeAlias = Callable[[Harness], Awaitable[None]]
 
 CHECKS: Final[tuple[Check, ...]] = (
     *insert.CHECKS,
+    *keys.CHECKS,
     *get.CHECKS,
     *claim.CHECKS,
     *apply.CHECKS,

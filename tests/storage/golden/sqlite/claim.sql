@@ -10,8 +10,8 @@ FROM durable_executors
 WHERE durable_executors.executor_id = ? AND durable_executors.lease_expires_at > ?)) ORDER BY
   picked.start_at
 LIMIT ?) RETURNING execution_id, task_id, root_task_id, root_execution_id, parent_task_id,
-  parent_execution_id, index_in_parent, is_only_child, is_finalize, sleeping_unique_id, retry,
-  sleep_before_run_ms, timeout_ms, are_children_sequential, status, fence, executor_id, attempt,
-  crash_count, start_at, created_at, updated_at, started_at, expires_at, waiting_for_children_at,
-  waiting_for_finalize_at, finished_at, children_count, active_children_count, error, input,
-  run_output, output;
+  parent_execution_id, index_in_parent, is_only_child, is_finalize, sleeping_unique_id,
+  idempotency_key, retry, sleep_before_run_ms, timeout_ms, are_children_sequential, status, fence,
+  executor_id, attempt, crash_count, start_at, created_at, updated_at, started_at, expires_at,
+  waiting_for_children_at, waiting_for_finalize_at, finished_at, children_count,
+  active_children_count, tags, error, input, run_output, output;

@@ -9,6 +9,7 @@ CREATE TABLE durable_task_executions (
     is_only_child BOOLEAN NOT NULL,
     is_finalize BOOLEAN NOT NULL,
     sleeping_unique_id VARCHAR(255),
+    idempotency_key VARCHAR(255),
     retry TEXT NOT NULL,
     sleep_before_run_ms BIGINT NOT NULL,
     timeout_ms BIGINT NOT NULL,
@@ -28,6 +29,7 @@ CREATE TABLE durable_task_executions (
     finished_at BIGINT,
     children_count INTEGER NOT NULL,
     active_children_count INTEGER NOT NULL,
+    tags TEXT,
     error TEXT,
     input BLOB NOT NULL,
     run_output BLOB,
@@ -46,6 +48,14 @@ WHEN 'cancelled' THEN finished_at IS NOT NULL AND active_children_count = 0 AND 
 ELSE 1 = 0 END)
 );
 
+CREATE TABLE durable_task_execution_tags (
+    name VARCHAR(64) NOT NULL,
+    value VARCHAR(255) NOT NULL,
+    execution_id VARCHAR(64) NOT NULL,
+    PRIMARY KEY (name, value, execution_id)
+)
+ WITHOUT ROWID;
+
 CREATE TABLE durable_executors (
     executor_id VARCHAR(255) NOT NULL,
     lease_expires_at BIGINT NOT NULL,
@@ -61,3 +71,5 @@ CREATE INDEX durable_sleeping ON durable_task_executions (expires_at) WHERE stat
 CREATE INDEX durable_children ON durable_task_executions (parent_execution_id, is_finalize, index_in_parent) WHERE parent_execution_id IS NOT NULL;
 
 CREATE UNIQUE INDEX durable_sleeping_unique_id ON durable_task_executions (sleeping_unique_id) WHERE sleeping_unique_id IS NOT NULL;
+
+CREATE UNIQUE INDEX durable_idempotency_key ON durable_task_executions (task_id, idempotency_key) WHERE idempotency_key IS NOT NULL;

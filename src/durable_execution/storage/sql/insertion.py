@@ -1,0 +1,113 @@
+"""Inserting rows inside one transaction: those without a key, those with one, and their tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from durable_execution._core.record import ExecutionRecord
+from durable_execution.errors import StorageUnavailableError
+from durable_execution.storage.sql.driver import (
+    SleepingIdConflictError,
+    SqlDialect,
+    Statement,
+    Transaction,
+)
+from durable_execution.storage.sql.rows import to_record, to_row
+from durable_execution.storage.sql.statements import Statements
+
+Answers = list[ExecutionRecord | None]
+
+
+async def insert_rows(
+    transaction: Transaction, statements: Statements, records: Sequence[ExecutionRecord]
+) -> None:
+    """Insert new rows that have no key and no tags.
+
+    Raises:
+        SleepingIdConflictError: With the records.
+    """
+    try:
+        await _insert(transaction, statements.insert, records)
+    except SleepingIdConflictError as conflict:
+        conflict.records = records
+        raise
+
+
+async def insert_roots(
+    transaction: Transaction,
+    statements: Statements,
+    dialect: SqlDialect,
+    records: Sequence[ExecutionRecord],
+) -> Answers:
+    """Insert new rows, as `Storage.insert` says.
+
+    Raises:
+        SleepingIdConflictError: With the records.
+    """
+    keyed = [record for record in records if record.idempotency_key is not None]
+    plain = [record for record in records if record.idempotency_key is None] if keyed else records
+    try:
+        await _insert(transaction, statements.insert_keyed, keyed)
+        await _insert(transaction, statements.insert, plain)
+    except SleepingIdConflictError as conflict:
+        conflict.records = records
+        raise
+    holders = await _holders(transaction, statements, dialect, keyed) if keyed else {}
+    answers = [holders.get(record.execution_id) for record in records]
+    inserted = [row for row, holder in zip(records, answers, strict=True) if holder is None]
+    await _insert_tags(transaction, statements, inserted)
+    return answers
+
+
+async def _insert(
+    transaction: Transaction, statement: Statement, records: Sequence[ExecutionRecord]
+) -> None:
+    if records:
+        await transaction.execute_many(statement, [to_row(record) for record in records])
+
+
+async def _insert_tags(
+    transaction: Transaction, statements: Statements, records: Sequence[ExecutionRecord]
+) -> None:
+    insert = statements.insert_tag
+    rows = [
+        insert.bind(name=name, value=value, execution_id=record.execution_id)
+        for record in records
+        for name, value in record.tags
+    ]
+    if rows:
+        await transaction.execute_many(insert, rows)
+
+
+async def _holders(
+    transaction: Transaction,
+    statements: Statements,
+    dialect: SqlDialect,
+    keyed: Sequence[ExecutionRecord],
+) -> dict[str, ExecutionRecord]:
+    """Return who holds the keys of the rows that were left out, by the ids of those rows."""
+    ids = dialect.texts([record.execution_id for record in keyed])
+    present = await transaction.fetch(
+        statements.present, statements.present.bind(execution_ids=ids)
+    )
+    stored = {row[0] for row in present}
+    left_out = [record for record in keyed if record.execution_id not in stored]
+    if not left_out:
+        return {}
+    values = statements.key_holders.bind(
+        task_ids=dialect.texts(sorted({record.task_id for record in left_out})),
+        idempotency_keys=dialect.texts(sorted({_key(record)[1] for record in left_out})),
+    )
+    found = map(to_record, await transaction.fetch(statements.key_holders, values))
+    by_key = {_key(holder): holder for holder in found}
+    try:
+        return {record.execution_id: by_key[_key(record)] for record in left_out}
+    except KeyError as error:
+        # Deleted between two statements, where statements do not share a snapshot.
+        raise StorageUnavailableError(
+            f"the execution with the idempotency key {error.args[0][1]!r} was just deleted"
+        ) from None
+
+
+def _key(record: ExecutionRecord) -> tuple[str, str]:
+    return record.task_id, record.idempotency_key or ""
