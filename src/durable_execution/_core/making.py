@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import UnionType
-from typing import Any, Final, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin, overload
 
 from durable_execution._codec import UNDEFINED
 from durable_execution._core.limits import MAX_LOOP_ATTEMPTS, check_between, check_task_id
@@ -44,15 +44,19 @@ from durable_execution.errors import InvalidOptionError
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
 
-_ANYTHING: Final[type[Any]] = Any
-
-
+@overload
+def declare_task(id: str) -> TaskDeclaration[Any, Any]: ...
+@overload
+def declare_task(id: str, *, input: type[InputT]) -> TaskDeclaration[InputT, Any]: ...
+@overload
+def declare_task(id: str, *, output: type[OutputT]) -> TaskDeclaration[Any, OutputT]: ...
+@overload
 def declare_task(
-    id: str,
-    *,
-    input: type[InputT] = _ANYTHING,
-    output: type[OutputT] = _ANYTHING,
-) -> TaskDeclaration[InputT, OutputT]:
+    id: str, *, input: type[InputT], output: type[OutputT]
+) -> TaskDeclaration[InputT, OutputT]: ...
+@overload
+def declare_task(id: str, *, input: Any = ..., output: Any = ...) -> TaskDeclaration[Any, Any]: ...
+def declare_task(id: str, *, input: Any = Any, output: Any = Any) -> TaskDeclaration[Any, Any]:
     """Declare a task's name and types, for a client that must not import the code behind it.
 
     The executor's side puts code behind it with `@executor.implement(declaration)`.
