@@ -75,6 +75,12 @@ class Engine:
             shutdown_signal=self._shutdown_signal,
             finalize_input=self._finalize_input,
         )
+        self._rescuer = Rescuer(
+            storage,
+            self.commits,
+            self.clock,
+            max_crash_recoveries=options.max_crash_recoveries,
+        )
         self._claimer = Claimer(
             storage,
             tasks,
@@ -82,21 +88,16 @@ class Engine:
             self.clock,
             executor_id=self.executor_id,
             start=self._start_attempt,
+            rescue=self._rescuer.rescue,
             poll_interval=seconds(options.poll_interval),
         )
         self._joiner = Joiner(storage, tasks, self.commits, spawning, self.clock, options)
         self._expirer = Expirer(storage, self.commits, self.clock)
-        self._rescuer = Rescuer(
-            storage,
-            self.commits,
-            self.clock,
-            max_crash_recoveries=options.max_crash_recoveries,
-        )
         self.heart = Heart(
             storage,
             self.running,
             self.clock,
-            Told(self._lost, self._lost_all, self._found_dead, self._claimer.doubt),
+            Told(self._lost, self._lost_all, self._found_dead, self._claimer.reclaim),
             executor_id=self.executor_id,
             lease_ms=options.lease_ms,
             loop_stall_timeout=seconds(options.loop_stall_timeout),
@@ -264,7 +265,8 @@ class Engine:
 
     def _changed(self) -> None:
         self._claimer.wakeup.set()
-        self.finishes.wakeup.set()
+        self._joiner.announce_change()
+        self.finishes.announce_change()
 
     def _lost(self, held: Iterable[tuple[str, int]]) -> None:
         stopped = self.running.stop_lost(held)

@@ -149,9 +149,10 @@ class Running:
         return len(found)
 
     def stop_all(self, reason: StopReason) -> None:
-        """Stop everything."""
+        """Stop everything, but no outcome of a lost lease: its guard tells whether it holds."""
         for attempt in self.attempts():
-            attempt.stop(reason)
+            if not (attempt.has_ended and reason == "lost"):
+                attempt.stop(reason)
 
     def abandon_all(self) -> int:
         """Stop waiting for what has not stopped, and return how many those are."""

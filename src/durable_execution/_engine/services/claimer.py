@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from durable_execution._core.record import ExecutionRecord
@@ -36,6 +36,7 @@ class Claimer:
         *,
         executor_id: str,
         start: Callable[[Attempt], None],
+        rescue: Callable[[Sequence[ExecutionRecord]], Awaitable[None]],
         poll_interval: float,
     ) -> None:
         self.wakeup = Wakeup()
@@ -45,10 +46,12 @@ class Claimer:
         self._clock = clock
         self._executor_id = executor_id
         self._start = start
+        self._rescue = rescue
         self._poll_interval = poll_interval
         self._next_start_at: int | None = None
         self._is_short_of_room = False
         self._is_unsure = False
+        self._was_cut_off = False
 
     def announce(self, start_at: int) -> None:
         """Take note of a row that is, or will be, ready."""
@@ -63,15 +66,17 @@ class Claimer:
         if self._is_short_of_room:
             self.wakeup.set()
 
-    def doubt(self) -> None:
-        """Look, before the next claim, for rows that are held here and that no attempt runs."""
-        self._is_unsure = True
+    def reclaim(self) -> None:
+        """Rescue, before the next claim, what is held here and was stopped for want of a beat."""
+        self._was_cut_off = True
         self.wakeup.set()
 
     async def run_once(self) -> bool:
         """Claim once for all tasks, or once for each kind if there is much to do."""
         self._next_start_at = None
         self._is_short_of_room = False
+        if self._was_cut_off:
+            await self._rescue_own()
         if self._is_unsure:
             await self._find_lost_claims()
         threaded = frozenset(
@@ -118,21 +123,29 @@ class Claimer:
         return len(claimed.records) == limit
 
     async def _find_lost_claims(self) -> None:
-        """Start what is held here and does not run: nobody else would, while this lives.
-
-        A claim took it whose answer was lost, or its attempt was stopped when no beat came through.
-        """
-        known = set(self._running.held())
+        """Start what a claim took whose answer was lost: nobody else would, while this lives."""
+        for record in await self._strays():
+            self._start(self._attempt(record))
         self._is_unsure = False
+
+    async def _rescue_own(self) -> None:
+        """Rescue what this executor lost and nobody took: it lives again, so nobody else will."""
+        self._was_cut_off = False
         try:
-            held = await self._storage.held_by(self._executor_id, MAX_HELD)
+            await self._rescue(await self._strays())
         except BaseException:
-            self._is_unsure = True
+            self._was_cut_off = True
             raise
-        for record in held:
-            is_known = (record.execution_id, record.fence) in known
-            if not is_known and record.task_id in self._tasks:
-                self._start(self._attempt(record))
+
+    async def _strays(self) -> list[ExecutionRecord]:
+        """Return what is held here and runs no more. Nothing is claimed meanwhile."""
+        known = set(self._running.held())
+        held = await self._storage.held_by(self._executor_id, MAX_HELD)
+        return [
+            record
+            for record in held
+            if (record.execution_id, record.fence) not in known and record.task_id in self._tasks
+        ]
 
     def _attempt(self, record: ExecutionRecord) -> Attempt:
         return Attempt(record, self._tasks[record.task_id])

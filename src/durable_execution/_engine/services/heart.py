@@ -1,7 +1,7 @@
 """Keeps the lease: beats from a thread of its own, so that a busy event loop is no death.
 
 Three things end the lease on purpose. The heart stops beating when the loop has not answered for
-`loop_stall_timeout`, and says which task holds it. When beats have failed for a whole lease it
+`loop_stall_timeout`, and says which task holds it. When beats have failed for the whole lease it
 tells the loop to stop all attempts, before anyone else may start them. And each beat brings back
 which attempts are no longer this executor's. A native call that never lets go of the interpreter
 lock starves this thread too: then the lease runs out, and fences reject what comes late.
@@ -77,16 +77,22 @@ class Heart:
 
     @property
     def is_beating(self) -> bool:
-        """Whether the last beat is younger than the lease."""
-        return self._monotonic() - self._beaten_at < self._lease_ms / 1000
+        """Whether the lease still runs, as far as is known here."""
+        return self._lease_left > 0
+
+    @property
+    def _lease_left(self) -> float:
+        """Seconds until others may take what this executor holds."""
+        return self._beaten_at + self._lease_ms * STORED_SHARE / 1000 - self._monotonic()
 
     async def start(self) -> None:
         """Beat once, which registers the executor, and go on beating in a thread."""
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._answered_at = self._monotonic()
-        beat = self._beat()
-        self._take(await self._storage.heartbeat(beat), beat, is_first=True)
+        beat, sent_at = self._beat(), self._monotonic()
+        pulse = await self._storage.heartbeat(beat)
+        self._take(pulse, beat, sent_at, is_first=True)
         self._rhythm.start(self._keep_beating, name=f"durable-execution-heart-{self._executor_id}")
 
     def give_up(self) -> None:
@@ -109,16 +115,19 @@ class Heart:
         is_open = storage is self._storage
         try:
             while not await self._next_beat(interval):
+                self._check_lease()
                 if self._is_loop_stalled():
                     continue
                 try:
                     if not is_open:
                         await storage.open()
                         is_open = True
-                    async with asyncio.timeout(self._lease_ms / 1000):
-                        beat = self._beat()
+                    # One that hangs must not hide that the lease is over.
+                    left = self._lease_left
+                    async with asyncio.timeout(left if left > 0 else self._lease_ms / 1000):
+                        beat, sent_at = self._beat(), self._monotonic()
                         pulse = await storage.heartbeat(beat)
-                    self._take(pulse, beat, is_first=False)
+                    self._take(pulse, beat, sent_at, is_first=False)
                 except Exception as error:
                     is_expected = isinstance(error, StorageError | TimeoutError)
                     logger.warning(
@@ -126,14 +135,14 @@ class Heart:
                         exc_info=None if is_expected else error,
                         extra={"error": str(error)},
                     )
-                    self._check_lease()
         finally:
             if storage is not self._storage:
                 await storage.close()
 
     async def _next_beat(self, interval: float) -> bool:
         """Wait for the next beat; return whether to stop instead."""
-        await self._rhythm.pause(interval)
+        left = self._lease_left
+        await self._rhythm.pause(min(interval, left) if left > 0 else interval)
         return self._is_stopped
 
     def _beat(self) -> Beat:
@@ -143,8 +152,8 @@ class Heart:
             held=self._running.held(),
         )
 
-    def _take(self, pulse: Pulse, beat: Beat, *, is_first: bool) -> None:
-        self._beaten_at = self._monotonic()
+    def _take(self, pulse: Pulse, beat: Beat, sent_at: float, *, is_first: bool) -> None:
+        self._beaten_at = sent_at  # the storage counts from later, which is the safe side
         self._clock.sync(pulse.now)
         if not pulse.was_known and not is_first:
             logger.warning("this executor was given up for dead and registers again")
@@ -162,7 +171,7 @@ class Heart:
             return
         if not self._has_lost_all:
             self._has_lost_all = True
-            logger.error("no beat for a whole lease: stopping all attempts")
+            logger.error("no beat came through: the lease is over, stopping all attempts")
         self._tell(self._told.lost_all)
 
     def _is_loop_stalled(self) -> bool:
@@ -193,7 +202,7 @@ class Heart:
         frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the documented way
         if frame is None:
             return name
-        return f"{name}, in {''.join(traceback.format_stack(frame, limit=-3)).strip()}"
+        return f"{name}, in {''.join(traceback.format_stack(frame, limit=3)).strip()}"
 
     def _tell(self, what: Callable[..., None], *arguments: object) -> None:
         if self._loop is not None and not self._loop.is_closed():

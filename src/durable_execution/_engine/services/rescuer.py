@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from durable_execution._core import decisions
+from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.commits import Commits
 from durable_execution._engine.wakeups import Wakeup
@@ -36,6 +38,11 @@ class Rescuer:
     async def run_once(self) -> bool:
         """Rescue a bounded number of orphans."""
         orphans = await self._storage.orphans(RESCUE_LIMIT)
+        await self.rescue(orphans)
+        return len(orphans) == RESCUE_LIMIT
+
+    async def rescue(self, orphans: Sequence[ExecutionRecord]) -> None:
+        """Return these to the queue, or end them."""
         now = self._clock.now()
         rescued = await asyncio.gather(
             *(
@@ -50,7 +57,6 @@ class Rescuer:
         )
         if any(rescued):
             logger.info("rescued executions of dead executors", extra={"count": sum(rescued)})
-        return len(orphans) == RESCUE_LIMIT
 
     def pause(self) -> float:
         """Until the heart says so."""
