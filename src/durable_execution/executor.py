@@ -195,7 +195,7 @@ class DurableExecutor(Definitions):
             max_size=self._options.max_serialized_input_size,
             now=engine.clock.now(),
         )
-        handle = TaskExecutionHandle(engine, task, record.execution_id)
+        handle = TaskExecutionHandle(engine, task, record.execution_id, is_new=True)
         await engine.commits.insert(record)
         return handle
 

@@ -38,7 +38,7 @@ class Listeners(NamedTuple):
 
     inserted: Callable[[Sequence[ExecutionRecord]], None]
     requeued: Callable[[int], None]
-    finished: Callable[[ExecutionRecord], None]
+    finished: Callable[[Sequence[ExecutionRecord]], None]
     cascaded: Callable[[], None]
     joinable: Callable[[Sequence[ExecutionRecord]], None]
     doubted: Callable[[], None]
@@ -159,11 +159,12 @@ class Commits:
         listeners = self._listeners
         if listeners is None:
             return
+        finished: list[ExecutionRecord] = []
         for (record, transition), was_matched in zip(changes, matched, strict=True):
             if not was_matched:
                 continue
             if isinstance(transition.patch, Finish):
-                listeners.finished(patched(record, transition.patch))
+                finished.append(patched(record, transition.patch))
             elif isinstance(transition.patch, Requeue):
                 listeners.requeued(transition.patch.start_at)
             if transition.children:
@@ -172,6 +173,9 @@ class Commits:
                 listeners.cascaded()
         if joinable:
             listeners.joinable(joinable)
+        if finished:
+            # A turn of the loop later: an attempt gives its place free before its result is told.
+            asyncio.get_running_loop().call_soon(listeners.finished, finished)
 
     async def _persist(
         self, submit: Callable[[], asyncio.Future[ResultT]], *, tries: int | None

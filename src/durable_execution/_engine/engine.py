@@ -127,7 +127,7 @@ class Engine:
             Listeners(
                 inserted=self._inserted,
                 requeued=self._claimer.announce,
-                finished=self.finishes.tell,
+                finished=self.finishes.tell_all,
                 cascaded=self._cascaded,
                 joinable=self._joiner.announce,
                 doubted=self._doubted,

@@ -32,13 +32,18 @@ class TaskExecutionHandle(Generic[OutputT]):
     """One execution of a task whose output is of type `OutputT`. Made by the executor."""
 
     def __init__(
-        self, engine: Engine, task: TaskDeclaration[Any, OutputT], execution_id: str
+        self,
+        engine: Engine,
+        task: TaskDeclaration[Any, OutputT],
+        execution_id: str,
+        *,
+        is_new: bool = False,
     ) -> None:
         self._engine = engine
         self._task = task
         self.execution_id = execution_id
         # Keeps the finish in mind from now on, so that waiting for it later costs no read.
-        self._watch = engine.finishes.watch(execution_id)
+        self._watch = engine.finishes.watch(execution_id, is_new=is_new)
 
     @property
     def task_id(self) -> str:
@@ -70,8 +75,7 @@ class TaskExecutionHandle(Generic[OutputT]):
             ExecutorShutDownError: The executor shut down meanwhile.
             InvalidInputError: What is stored does not fit the task's types as they are now.
         """
-        async with asyncio.timeout(None if timeout is None else seconds(timeout)):
-            record = await self._finished_record()
+        record = await self._finished_within(timeout)
         return finished_view_of(record, self._task, await children_shown(self._engine, record))
 
     async def result(self, *, timeout: float | timedelta | None = None) -> OutputT:
@@ -83,8 +87,7 @@ class TaskExecutionHandle(Generic[OutputT]):
             TimeoutError: It had not finished within `timeout`; the execution itself goes on.
             ExecutorShutDownError: The executor shut down meanwhile.
         """
-        async with asyncio.timeout(None if timeout is None else seconds(timeout)):
-            record = await self._finished_record()
+        record = await self._finished_within(timeout)
         if record.status == "completed":
             return self._task.load_output(record.output or NOTHING)
         raise (record.error or UNKNOWN_ERROR).to_exception()
@@ -109,11 +112,20 @@ class TaskExecutionHandle(Generic[OutputT]):
             if await self._engine.cancel(record, transition):
                 return
 
+    async def _finished_within(self, timeout: float | timedelta | None) -> ExecutionRecord:
+        if timeout is None:  # a timeout that never comes costs, too
+            return await self._finished_record()
+        async with asyncio.timeout(seconds(timeout)):
+            return await self._finished_record()
+
     async def _finished_record(self) -> ExecutionRecord:
+        finishes = self._engine.finishes
         if self._watch.finished is not None:
             return self._watch.finished
+        if not finishes.may_have_finished_elsewhere(self._watch):
+            return await finishes.wait_for(self.execution_id)
         # The waiting place comes before the look, so that no finish falls between them.
-        waiting = asyncio.ensure_future(self._engine.finishes.wait_for(self.execution_id))
+        waiting = asyncio.ensure_future(finishes.wait_for(self.execution_id))
         try:
             record = await self._record()
             return record if record.is_finished else await waiting

@@ -7,6 +7,7 @@ shared read serves all waiters: when the storage reports a change, and at a slow
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -20,12 +21,17 @@ SHORTEST_PAUSE: Final = 0.02
 
 
 class Watch:
-    """Remembers the finish of one execution for as long as somebody holds on to it."""
+    """Remembers the finish of one execution for as long as somebody holds on to it.
 
-    __slots__ = ("__weakref__", "finished")
+    `unchanged_since` is the number of changes by others that had been reported when the execution
+    was about to be inserted here, None for an execution that was there before.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("__weakref__", "finished", "unchanged_since")
+
+    def __init__(self, unchanged_since: int | None) -> None:
         self.finished: ExecutionRecord | None = None
+        self.unchanged_since = unchanged_since
 
 
 class Finishes:
@@ -42,13 +48,32 @@ class Finishes:
         """By execution, in the order in which they came."""
         self._not_before = 0.0
         self._cursor = 0
+        self._changes = 0
 
-    def watch(self, execution_id: str) -> Watch:
-        """Have the finish of an execution remembered, if it happens in this process."""
+    def watch(self, execution_id: str, *, is_new: bool = False) -> Watch:
+        """Have the finish of an execution remembered, if it happens in this process.
+
+        `is_new` says that the execution is about to be inserted, by this process.
+        """
         watch = self._watches.get(execution_id)
         if watch is None:
-            watch = self._watches[execution_id] = Watch()
+            watch = Watch(self._changes if is_new else None)
+            self._watches[execution_id] = watch
         return watch
+
+    def may_have_finished_elsewhere(self, watch: Watch) -> bool:
+        """Whether the execution may have finished without this process having heard of it."""
+        return watch.unchanged_since != self._changes
+
+    def announce_change(self) -> None:
+        """Take note that another process wrote something."""
+        self._changes += 1
+        self.wakeup.set()
+
+    def tell_all(self, records: Iterable[ExecutionRecord]) -> None:
+        """Tell all who wait that these executions have finished."""
+        for record in records:
+            self.tell(record)
 
     def tell(self, record: ExecutionRecord) -> None:
         """Tell all who wait that an execution has finished."""
@@ -60,10 +85,12 @@ class Finishes:
                 waiter.set_result(record)
 
     async def wait_for(self, execution_id: str) -> ExecutionRecord:
-        """Wait until an execution has finished and return its row."""
+        """Wait until an execution has finished and return its row.
+
+        Nothing is read for it now: who waits has looked, or knows that there is nothing to see.
+        """
         waiter: asyncio.Future[ExecutionRecord] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(execution_id, {})[waiter] = None
-        self.wakeup.set()
         try:
             return await waiter
         finally:

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 JOIN_LIMIT: Final = 500
 SWEEP_INTERVAL: Final = 30.0
 """Seconds between looks for joinable parents that nobody announced."""
+SHORTEST_SWEEP_INTERVAL: Final = 5.0
+"""Seconds between them while other processes write."""
 
 
 class Joiner:
@@ -66,6 +68,13 @@ class Joiner:
         """Look for left over parents now: an executor that died, or an answer that was lost."""
         self._next_sweep = 0.0
         self.wakeup.set()
+
+    def announce_change(self) -> None:
+        """Take note that another process wrote: it may not know the parent that it joined."""
+        now = asyncio.get_running_loop().time()
+        if self._next_sweep - now > SHORTEST_SWEEP_INTERVAL:
+            self._next_sweep = now + SHORTEST_SWEEP_INTERVAL
+            self.wakeup.set()
 
     async def run_once(self) -> bool:
         """Join what was announced; with nothing announced, sweep if it is time."""

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from durable_execution import DurableExecutor, ExecutorOptions, TaskContext, open_storage
+
+MEASURED_SECONDS = 6
+
+
+@pytest.fixture
+def statements() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def executor(tmp_path: Path, statements: list[str]) -> AsyncIterator[DurableExecutor]:
+    storage = open_storage(f"sqlite:///{tmp_path}/t.db", on_statement=statements.append)
+    async with DurableExecutor(storage, ExecutorOptions()) as executor:
+        yield executor
+
+
+def _is_query(statement: str) -> bool:
+    """Whether it asks for anything; transactions and `data_version` cost no look at a table."""
+    return not statement.startswith(("BEGIN", "COMMIT", "PRAGMA"))
+
+
+async def test_an_idle_executor_asks_at_most_once_a_second(
+    executor: DurableExecutor, statements: list[str]
+) -> None:
+    @executor.task
+    async def work(ctx: TaskContext) -> None: ...
+
+    await (await executor.enqueue_task(work)).result()
+    await asyncio.sleep(0.2)  # what the task stirred up settles
+    statements.clear()
+    await asyncio.sleep(MEASURED_SECONDS)  # the silence is what is measured
+    asked = [each for each in statements if _is_query(each)]
+    assert len(asked) <= MEASURED_SECONDS + 1, asked
+
+
+async def test_a_thousand_who_wait_share_their_reads(
+    executor: DurableExecutor, statements: list[str]
+) -> None:
+    gate = asyncio.Event()
+
+    @executor.task
+    async def work(ctx: TaskContext) -> None:
+        await gate.wait()
+
+    enqueued = await executor.enqueue_task(work)
+    found = [
+        await executor.get_task_execution_handle(work, enqueued.execution_id) for _ in range(10)
+    ]
+    statements.clear()
+    waiting = [asyncio.ensure_future(handle.result()) for handle in found * 100]
+    await asyncio.sleep(0.5)  # so many reads as there may be would come now
+    reads = [each for each in statements if each.startswith("SELECT") and "execution_id" in each]
+    assert len(reads) <= 5, statements
+    gate.set()
+    await asyncio.gather(*waiting)
