@@ -44,6 +44,7 @@ from durable_execution.errors import InvalidOptionError
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
 
+
 @overload
 def declare_task(id: str) -> TaskDeclaration[Any, Any]: ...
 @overload
@@ -71,9 +72,27 @@ def declare_task(id: str, *, input: Any = Any, output: Any = Any) -> TaskDeclara
     )
 
 
+@overload
+def child_task(
+    task: Task[None, Any],
+    input: None = None,
+    *,
+    timeout: Duration | None = None,
+    retry: RetryOptions | None = None,
+    sleep_before_run: Duration | None = None,
+) -> ChildTask: ...
+@overload
 def child_task(
     task: Task[InputT, Any],
-    input: InputT = UNDEFINED,  # type: ignore[assignment]
+    input: InputT,
+    *,
+    timeout: Duration | None = None,
+    retry: RetryOptions | None = None,
+    sleep_before_run: Duration | None = None,
+) -> ChildTask: ...
+def child_task(
+    task: Task[Any, Any],
+    input: Any = UNDEFINED,
     *,
     timeout: Duration | None = None,
     retry: RetryOptions | None = None,
