@@ -121,7 +121,7 @@ def test_a_task_function_takes_a_context_and_perhaps_an_input() -> None:
 def test_an_unknown_hint_says_what_to_do() -> None:
     async def odd(ctx: TaskContext, input: Missing) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
-    with pytest.raises(InvalidOptionError, match="odd names something unknown: .*'Missing'"):
+    with pytest.raises(InvalidOptionError, match=r"odd names something unknown: .*'Missing'"):
         Tasks().task(odd)
 
 
