@@ -9,8 +9,11 @@ from durable_execution.errors import InvalidOptionError
 from durable_execution.storage.memory import InMemoryStorage, wall_clock
 from durable_execution.storage.protocol import Storage
 
-_NOT_YET: Final = frozenset({"postgresql", "postgres", "mysql", "mariadb"})
-_KNOWN: Final = "memory://, sqlite:///relative/path.db, sqlite:////absolute/path.db"
+_NOT_YET: Final = frozenset({"mysql", "mariadb"})
+_KNOWN: Final = (
+    "memory://, sqlite:///relative/path.db, sqlite:////absolute/path.db, "
+    "postgresql://user:password@host/database"
+)
 
 
 def open_storage(
@@ -25,10 +28,15 @@ def open_storage(
     - `sqlite:///relative/path.db`, `sqlite:////absolute/path.db`: a file, which several processes
       may share. `?synchronous=NORMAL` trades the last commits before a power loss for speed.
     - `sqlite://`: an SQLite database in memory, for tests.
+    - `postgresql://user:password@host:port/database`: a PostgreSQL database, 12 or later.
+      `?schema=name` keeps the tables in that schema; `?pool_size=10` is the most connections, one
+      more listens; `?pgbouncer=true` says that a pooler lends connections for one transaction at a
+      time, where it is not noticed; `?sslmode=` as libpq has it.
 
     Args:
         url: The URL.
-        clock: Returns the milliseconds since the epoch.
+        clock: Returns the milliseconds since the epoch. On PostgreSQL it is the database's own
+            clock that decides unless another one is given.
         on_statement: Hears the text of every SQL statement, in a thread of the storage.
 
     Raises:
@@ -45,6 +53,11 @@ def open_storage(
         from durable_execution.storage.sql.opening import open_sqlite
 
         return open_sqlite(url, clock=clock, on_statement=on_statement)
+    if backend in ("postgresql", "postgres"):
+        from durable_execution.storage.sql.opening import open_postgres
+
+        own_clock = None if clock is wall_clock else clock
+        return open_postgres(url, clock=own_clock, on_statement=on_statement)
     if backend in _NOT_YET:
         raise InvalidOptionError(
             f"storage url has scheme {scheme!r}: its driver is not part of this release, "

@@ -1,7 +1,7 @@
 """Applying a batch of transitions inside one transaction.
 
-The order of the steps is the contract's, and the order of locks: first the rows of the batch,
-then new rows, then parents by id, then descendants.
+The order of the steps is the contract's. Locks are taken children first, which have the higher
+ids: all that cascades may reach, from the highest id down; the rows of the batch, and parents, too.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ async def apply_batch(
     transitions: Sequence[Transition],
 ) -> Applied:
     """Apply the transitions whose guards hold, as `Storage.apply` says."""
+    has_below = await _lock_trees(transaction, statements, dialect, transitions)
     matched = await _patch(transaction, statements, transitions)
     held = [move for move, holds in zip(transitions, matched, strict=True) if holds]
     await insert_rows(transaction, statements, [row for move in held for row in move.children])
     parent_ids = await _count_off(transaction, statements, held)
-    for move in held:
+    for move in held if has_below else ():
         await _cancel_below(transaction, statements, move)
     candidates = [*parent_ids, *(move.guard.execution_id for move in held if _is_idle(move))]
     joinable: list[ExecutionRecord] = []
@@ -49,6 +50,44 @@ async def apply_batch(
         values = among.bind(execution_ids=dialect.texts(candidates))
         joinable = [to_record(row) for row in await transaction.fetch(among, values)]
     return Applied(matched=tuple(matched), joinable=tuple(joinable))
+
+
+def is_one_statement(transitions: Sequence[Transition]) -> bool:
+    """Whether the batch is one update and nothing else."""
+    return len({type(move.patch) for move in transitions}) == 1 and not any(
+        move.children or move.counts_off or move.cancels_descendants or _is_idle(move)
+        for move in transitions
+    )
+
+
+async def _lock_trees(
+    transaction: Transaction,
+    statements: Statements,
+    dialect: SqlDialect,
+    transitions: Sequence[Transition],
+) -> bool:
+    """Lock all that a batch with cascades may touch; return whether anything is to be cancelled.
+
+    A row that was not locked yet may have got children until it was, so this looks again until it
+    finds no more. Without cascades the order of locks is kept anyway.
+    """
+    ancestors = [
+        move.guard.execution_id for move in transitions if move.cancels_descendants is not None
+    ]
+    if statements.lock_trees is None or not ancestors:
+        return bool(ancestors)
+    own = {move.guard.execution_id for move in transitions}
+    known = own | {move.counts_off for move in transitions if move.counts_off is not None}
+    values = statements.lock_trees.bind(
+        ancestor_ids=dialect.texts(ancestors), execution_ids=dialect.texts(sorted(known))
+    )
+    has_below = False
+    while True:
+        found = {str(row[0]) for row in await transaction.fetch(statements.lock_trees, values)}
+        if found <= known:
+            return has_below
+        has_below = True
+        known |= found
 
 
 async def _patch(
@@ -89,7 +128,7 @@ async def _count_off(
         if parent_id is not None:
             finished[parent_id] += 1
             latest[parent_id] = max(latest.get(parent_id, 0), _instant(move))
-    parent_ids = sorted(finished)
+    parent_ids = sorted(finished, reverse=True)
     if parent_ids:
         count_off = statements.count_off
         rows = [

@@ -14,8 +14,9 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution.storage.sql.rows import Row, Value
 
 if TYPE_CHECKING:
-    from sqlalchemy import ClauseElement, Column, ColumnElement
+    from sqlalchemy import ClauseElement, Column, ColumnElement, Index, Table
     from sqlalchemy.engine import Dialect
+    from sqlalchemy.schema import ExecutableDDLElement
     from sqlalchemy.sql.selectable import FromClause
 
 T = TypeVar("T")
@@ -85,6 +86,19 @@ class SqlDialect(Protocol):
         """SQLAlchemy's dialect, with the parameter style of the driver."""
         ...
 
+    @property
+    def schema_lock(self) -> str | None:
+        """What makes others wait who migrate, where transactions that write do not anyway."""
+        ...
+
+    def ddl(self, tables: Sequence[Table], indexes: Sequence[Index]) -> list[ExecutableDDLElement]:
+        """Return the statements that create the tables and the indexes."""
+        ...
+
+    def adapted(self, statements: dict[str, ClauseElement]) -> dict[str, ClauseElement]:
+        """Return the statements, some written as the database runs them best."""
+        ...
+
     def now(self) -> ColumnElement[int]:
         """Return the database's clock in milliseconds, or the parameter `now`."""
         ...
@@ -152,8 +166,11 @@ class Driver(Protocol):
         """Return the clock that decides for all who share the database."""
         ...
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], *, is_single: bool = False) -> T:
         """Run work in a transaction that may write.
+
+        With `is_single` the work is one statement, or its statements need not hold together: each
+        may commit by itself, which spares the trips to begin and to commit.
 
         Raises:
             StorageError: It failed; nothing was written, unless it is a
@@ -162,8 +179,11 @@ class Driver(Protocol):
         """
         ...
 
-    async def read(self, work: Work[T]) -> T:
-        """Run work that only reads, all from one snapshot; does not wait for writers."""
+    async def read(self, work: Work[T], *, is_single: bool = False) -> T:
+        """Run work that only reads, all from one snapshot; does not wait for writers.
+
+        With `is_single` the work is one statement.
+        """
         ...
 
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateTable, ExecutableDDLElement
 
 from durable_execution.errors import StorageError
 from durable_execution.storage.sql.driver import SqlDialect, Statement, Transaction
@@ -39,6 +39,8 @@ async def migrate(
         StorageError: The database was written by a newer release.
     """
     newest = len(steps) + 1
+    if dialect.schema_lock is not None:
+        await transaction.execute(Statement(dialect.schema_lock, ()))
     # The version's own table is made first and apart: it must exist to be asked.
     version_table = CreateTable(schema_version, if_not_exists=True)
     await transaction.execute(Statement(_text(version_table, dialect), ()))
@@ -68,10 +70,9 @@ async def migrate(
 
 def schema_ddl(dialect: SqlDialect) -> list[str]:
     """Return the statements that create the newest schema, the version's table left out."""
-    tables = [CreateTable(table) for table in (executions, tags, executors)]
-    indexes = [CreateIndex(index) for index in INDEXES]
-    return [_text(each, dialect) for each in tables] + [_text(each, dialect) for each in indexes]
+    elements = dialect.ddl((executions, tags, executors), INDEXES)
+    return [_text(element, dialect) for element in elements]
 
 
-def _text(element: CreateTable | CreateIndex, dialect: SqlDialect) -> str:
+def _text(element: ExecutableDDLElement, dialect: SqlDialect) -> str:
     return str(element.compile(dialect=dialect.compiler)).strip()

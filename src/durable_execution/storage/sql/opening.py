@@ -55,3 +55,28 @@ def open_sqlite(
         on_statement=on_statement,
     )
     return SqlStorage(driver)
+
+
+def open_postgres(
+    url: str, *, clock: Callable[[], int] | None, on_statement: OnStatement | None = None
+) -> SqlStorage:
+    """Return the storage in the PostgreSQL database that the URL names, not yet open.
+
+    Raises:
+        InvalidOptionError: The URL has options that are not known, or the driver is not installed.
+    """
+    # Imported here, because the driver is an extra.
+    try:
+        from durable_execution.storage.sql.postgres_driver import PostgresDriver
+        from durable_execution.storage.sql.postgres_url import read_url
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise InvalidOptionError(
+            "storage url names PostgreSQL, whose driver is not installed: "
+            "pip install 'durable-execution[postgres]'"
+        ) from error
+    place, pool_size = read_url(url)
+    return SqlStorage(
+        PostgresDriver(place, pool_size=pool_size, clock=clock, on_statement=on_statement)
+    )

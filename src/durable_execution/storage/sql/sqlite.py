@@ -20,12 +20,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from durable_execution.storage.sql.rows import FIELDS, TAG, Value
 from durable_execution.storage.sql.schema import HAS_KEY, executions, has_lease, tags
 
 if TYPE_CHECKING:
+    from sqlalchemy import Index, Table
     from sqlalchemy.engine import Dialect
+    from sqlalchemy.schema import ExecutableDDLElement
     from sqlalchemy.sql.selectable import FromClause, GenerativeSelect
 
 
@@ -47,10 +50,21 @@ class SqliteDialect:
     """
 
     name = "sqlite"
+    schema_lock = None
 
     def __init__(self) -> None:
         self.compiler: Dialect = sqlite.dialect(paramstyle="qmark")
         self.compiler.statement_compiler = _Compiler
+
+    def ddl(  # noqa: D102
+        self, tables: Sequence[Table], indexes: Sequence[Index]
+    ) -> list[ExecutableDDLElement]:
+        return [*map(CreateTable, tables), *map(CreateIndex, indexes)]
+
+    def adapted(  # noqa: D102
+        self, statements: dict[str, ClauseElement]
+    ) -> dict[str, ClauseElement]:
+        return statements
 
     def now(self) -> ColumnElement[int]:  # noqa: D102
         return bindparam("now", type_=BigInteger)

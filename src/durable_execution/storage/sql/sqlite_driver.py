@@ -87,10 +87,10 @@ class SqliteDriver:
     async def now(self) -> int:  # noqa: D102
         return self.clock()
 
-    async def write(self, work: Work[T]) -> T:  # noqa: D102
+    async def write(self, work: Work[T], *, is_single: bool = False) -> T:  # noqa: D102
         return await self._writer.run(work, "BEGIN IMMEDIATE")
 
-    async def read(self, work: Work[T]) -> T:  # noqa: D102
+    async def read(self, work: Work[T], *, is_single: bool = False) -> T:  # noqa: D102
         return await self._reader.run(work, "BEGIN")
 
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:  # noqa: D102

@@ -46,6 +46,7 @@ from durable_execution.storage.sql.schema import (
 _E: Final = executions.c
 _COLUMNS: Final = tuple(executions.c[name] for name in FIELDS)
 _ZERO: Final = literal_column("0", BigInteger)
+_AT: Final = bindparam("at", type_=BigInteger)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +86,17 @@ class Statements:
     read_version: Statement
     insert_version: Statement
     update_version: Statement
+    lock_trees: Statement | None = None
+    """Locks rows and all that is unfinished below them; None where one transaction writes."""
+    lock_executors: Statement | None = None
+    """Makes claims under way of these executors end, and keeps others from beginning."""
 
 
 def build_statements(dialect: SqlDialect) -> Statements:
     """Build and compile all statements for a dialect."""
     parts = {**_rows(dialect), **_moves(), **_sweeps(dialect), **_leases(dialect), **_versions()}
-    return Statements(**{name: compiled(part, dialect) for name, part in parts.items()})
+    adapted = dialect.adapted(parts)
+    return Statements(**{name: compiled(part, dialect) for name, part in adapted.items()})
 
 
 def compiled(statement: ClauseElement, dialect: SqlDialect) -> Statement:
@@ -216,7 +222,7 @@ def _count_off() -> ClauseElement:
     )
     return (
         update(executions)
-        .ordered_values((_E.active_children_count, left), (_E.updated_at, bindparam("at")))
+        .ordered_values((_E.active_children_count, left), (_E.updated_at, _AT))
         .where(_E.execution_id == bindparam("parent_id"), status_in(WAITING))
     )
 
@@ -239,8 +245,8 @@ def _cancel_descendants() -> ClauseElement:
         .ordered_values(
             (_E.status, literal_column("'cancelled'")),
             (_E.error, bindparam("error")),
-            (_E.finished_at, bindparam("at")),
-            (_E.updated_at, bindparam("at")),
+            (_E.finished_at, _AT),
+            (_E.updated_at, _AT),
             (_E.active_children_count, _ZERO),
         )
         .where(_E.execution_id.in_(select(descendants.c.execution_id)))

@@ -9,7 +9,7 @@ from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.errors import DuplicateSleepingIdError
 from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse, Sleepers
-from durable_execution.storage.sql.batch import apply_batch
+from durable_execution.storage.sql.batch import apply_batch, is_one_statement
 from durable_execution.storage.sql.driver import (
     Driver,
     SleepingIdConflictError,
@@ -79,7 +79,8 @@ class SqlStorage:
         async def work(transaction: Transaction) -> list[ExecutionRecord | None]:
             return await insert_roots(transaction, self._statements, self._dialect, records)
 
-        return await self._insert(work)
+        is_single = all(row.idempotency_key is None and not row.tags for row in records)
+        return await self._insert(work, is_single=is_single)
 
     async def get(  # noqa: D102
         self, execution_ids: Sequence[str]
@@ -147,7 +148,8 @@ class SqlStorage:
             next_rows = await transaction.fetch(ahead, ahead.bind(**values))
             return rows, next_rows[0][0]
 
-        rows, next_start_at = await self._driver.write(work)
+        # What is claimed is claimed whatever comes of the question for the next start.
+        rows, next_start_at = await self._driver.write(work, is_single=True)
         records = sorted(map(to_record, rows), key=lambda record: record.start_at)
         return Claimed(
             records=tuple(records),
@@ -161,7 +163,7 @@ class SqlStorage:
         async def work(transaction: Transaction) -> Applied:
             return await apply_batch(transaction, self._statements, self._dialect, transitions)
 
-        return await self._insert(work)
+        return await self._insert(work, is_single=is_one_statement(transitions))
 
     async def heartbeat(self, beat: Beat) -> Pulse:  # noqa: D102
         statements = self._statements
@@ -267,18 +269,18 @@ class SqlStorage:
         async def work(transaction: Transaction) -> list[Row]:
             return await transaction.fetch(statement, values)
 
-        rows = await self._driver.read(work)
+        rows = await self._driver.read(work, is_single=True)
         return [to_record(complete(row) if complete else row) for row in rows]
 
     async def _write(self, statement: Statement, values: Row) -> None:
         async def work(transaction: Transaction) -> None:
             await transaction.execute(statement, values)
 
-        await self._driver.write(work)
+        await self._driver.write(work, is_single=True)
 
-    async def _insert(self, work: Work[T]) -> T:
+    async def _insert(self, work: Work[T], *, is_single: bool) -> T:
         try:
-            return await self._driver.write(work)
+            return await self._driver.write(work, is_single=is_single)
         except SleepingIdConflictError as conflict:
             raise await self._duplicate(conflict.records) from conflict
 
@@ -289,7 +291,12 @@ class SqlStorage:
         # Only with the lease that was seen: an executor that revived meanwhile stays.
         rows = [forget.bind(who=executor_id, lease=lease) for executor_id, lease in executors]
 
+        lock = self._statements.lock_executors
+        ids = self._dialect.texts([str(executor_id) for executor_id, _ in executors])
+
         async def work(transaction: Transaction) -> None:
+            if lock is not None:
+                await transaction.execute(lock, lock.bind(executor_ids=ids))
             await transaction.execute_many(forget, rows)
 
         await self._driver.write(work)
@@ -303,7 +310,7 @@ class SqlStorage:
         async def work(transaction: Transaction) -> list[Row]:
             return await transaction.fetch(statement, values)
 
-        owners = {row[0]: row[1] for row in await self._driver.read(work)}
+        owners = {row[0]: row[1] for row in await self._driver.read(work, is_single=True)}
         for record in records:
             unique_id = record.sleeping_unique_id
             if unique_id is None:

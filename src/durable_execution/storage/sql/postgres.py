@@ -1,0 +1,260 @@
+"""What is different about PostgreSQL's SQL.
+
+Batches are set-based: a statement that the others run for each row takes one array for each of
+its parameters, and `unnest` makes rows of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, cast
+
+from sqlalchemy import (
+    BigInteger,
+    ClauseElement,
+    Column,
+    ColumnElement,
+    Integer,
+    Text,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    not_,
+    select,
+    update,
+)
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql.base import PGDialect
+
+from durable_execution.storage.sql.postgres_batches import TEXTS, for_each, rows_of
+from durable_execution.storage.sql.postgres_schema import (
+    ASLEEP_UNTIL,
+    JOINABLE_AT,
+    LOCK_SCHEMA,
+    READY_AT,
+    postgres_ddl,
+)
+from durable_execution.storage.sql.rows import FIELDS, FINISH, REQUEUE, TAG, WAIT, Value
+from durable_execution.storage.sql.schema import (
+    HAS_KEY,
+    IS_HELD,
+    executions,
+    executors,
+    has_lease,
+    tags,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Delete, Index, Select, Table, Update
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.schema import ExecutableDDLElement
+    from sqlalchemy.sql.selectable import FromClause
+
+_E: Final = executions.c
+_COLUMNS: Final = tuple(executions.c[name] for name in FIELDS)
+_CLOCK: Final = "CAST(floor(extract(epoch FROM statement_timestamp()) * 1000) AS BIGINT)"
+
+
+class PostgresDialect:
+    """PostgreSQL 12 and later.
+
+    Args:
+        has_clock: Whether the caller's clock, the parameter `now`, decides instead of the
+            database's.
+    """
+
+    name = "postgresql"
+    schema_lock = LOCK_SCHEMA
+
+    def __init__(self, *, has_clock: bool = False) -> None:
+        self.compiler: Dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+        self._has_clock = has_clock
+
+    def ddl(  # noqa: D102
+        self, tables: Sequence[Table], indexes: Sequence[Index]
+    ) -> list[ExecutableDDLElement]:
+        return postgres_ddl(tables, indexes)
+
+    def now(self) -> ColumnElement[int]:
+        """Return the time of the statement: that of the transaction may be long ago.
+
+        `clock_timestamp()` would move within the statement, so that no index could be asked.
+        """
+        if self._has_clock:
+            return sql_cast(bindparam("now"), BigInteger)
+        return literal_column(_CLOCK, BigInteger)
+
+    def is_any_of(self, column: Column[str], parameter: str) -> ColumnElement[bool]:  # noqa: D102
+        return column == func.any(sql_cast(bindparam(parameter), TEXTS))
+
+    def listed(self, parameter: str) -> FromClause:  # noqa: D102
+        listed = func.unnest(sql_cast(bindparam(parameter), TEXTS)).table_valued("value")
+        return listed.render_derived(name=parameter)
+
+    def texts(self, values: Sequence[str]) -> Value:
+        """Return the texts without those that no row can have."""
+        return cast("Value", [value for value in values if _is_storable(value)])
+
+    def insert(self) -> ClauseElement:  # noqa: D102
+        rows = rows_of(executions, FIELDS)
+        new = postgresql.insert(executions).from_select(FIELDS, select(*rows.c))
+        return new.on_conflict_do_nothing(index_elements=[_E.execution_id])
+
+    def insert_keyed(self) -> ClauseElement:
+        """A statement can pass over one kind of conflict only, so the ids are looked up."""
+        rows = rows_of(executions, FIELDS)
+        is_there = exists().where(_E.execution_id == rows.c.execution_id)
+        wanted = select(*rows.c).where(not_(is_there))
+        new = postgresql.insert(executions).from_select(FIELDS, wanted)
+        return new.on_conflict_do_nothing(
+            index_elements=[_E.task_id, _E.idempotency_key], index_where=HAS_KEY
+        )
+
+    def insert_tag(self) -> ClauseElement:  # noqa: D102
+        rows = rows_of(tags, TAG)
+        return postgresql.insert(tags).from_select(TAG, select(*rows.c)).on_conflict_do_nothing()
+
+    def claim(self) -> ClauseElement:
+        """Rows that others hold locked are passed over; the executor's own row is held.
+
+        Whoever forgets the executor waits for the claim, or the claim finds the row locked and
+        takes nothing: no row is given to an executor of whom nobody knows any more. Found by
+        place (`ctid`), so that the limit holds whatever plan is made.
+        """
+        leased: Select[int] = (
+            select(literal_column("1", Integer))
+            .select_from(executors)
+            .where(
+                executors.c.executor_id == bindparam("executor_id"),
+                executors.c.lease_expires_at > self.now(),
+            )
+            .with_for_update(read=True, key_share=True, skip_locked=True)
+        )
+        picked = executions.alias("picked")
+        ready_at = literal_column("picked.ready_at", BigInteger)
+        due = (
+            select(literal_column("picked.ctid", Text))
+            .select_from(picked)
+            .where(
+                ready_at <= self.now(),
+                self.is_any_of(picked.c.task_id, "task_ids"),
+                leased.exists(),
+            )
+            .order_by(ready_at)
+            .limit(bindparam("limit"))
+            .with_for_update(skip_locked=True, key_share=True, of=picked)
+        )
+        return (
+            update(executions)
+            .ordered_values(
+                (_E.status, literal_column("'running'")),
+                (_E.executor_id, bindparam("executor_id")),
+                (_E.fence, _E.fence + literal_column("1", BigInteger)),
+                (_E.started_at, self.now()),
+                (_E.expires_at, self.now() + _E.timeout_ms),
+                (_E.updated_at, self.now()),
+            )
+            .where(literal_column("ctid") == func.any(func.array(due.scalar_subquery())))
+            .returning(*_COLUMNS)
+        )
+
+    def adapted(self, statements: dict[str, ClauseElement]) -> dict[str, ClauseElement]:
+        """Return the shared statements as this database runs them best."""
+        moves = {
+            name: for_each(cast("Update", statements[name]), layout).returning(_E.execution_id)
+            for name, layout in (("finish", FINISH), ("requeue", REQUEUE), ("wait", WAIT))
+        }
+        forget = cast("Delete", statements["forget_executor"]).where(not_(_holds_a_row()))
+        beat = self._beat()
+        return {
+            **statements,
+            **moves,
+            "count_off": for_each(cast("Update", statements["count_off"])),
+            "forget_executor": for_each(forget),
+            "register": beat,
+            "extend_lease": beat,
+            "next_start_at": select(func.min(READY_AT)).where(
+                self.now() < READY_AT,
+                self.is_any_of(_E.task_id, "task_ids"),
+                has_lease(self.now()),
+            ),
+            "joinable": _scan(JOINABLE_AT).where(
+                JOINABLE_AT.is_not(None), self.is_any_of(_E.task_id, "task_ids")
+            ),
+            "expired_sleepers": _scan(ASLEEP_UNTIL).where(self.now() >= ASLEEP_UNTIL),
+            "next_expires_at": select(func.min(ASLEEP_UNTIL))
+            .select_from(executions)
+            .where(self.now() < ASLEEP_UNTIL),
+            "lock_trees": _lock_trees(),
+            "lock_executors": select(executors.c.executor_id)
+            .where(self.is_any_of(executors.c.executor_id, "executor_ids"))
+            .order_by(executors.c.executor_id)
+            .with_for_update(),
+        }
+
+    def _beat(self) -> ClauseElement:
+        """An executor that is forgotten at this moment is registered anew."""
+        lease = self.now() + bindparam("lease_ms", type_=BigInteger)
+        new = postgresql.insert(executors).values(
+            executor_id=bindparam("who"), lease_expires_at=lease
+        )
+        return new.on_conflict_do_update(
+            index_elements=[executors.c.executor_id],
+            set_={"lease_expires_at": new.excluded.lease_expires_at},
+        )
+
+
+def _holds_a_row() -> ColumnElement[bool]:
+    # A claim may have ended since its executor's rows were looked for.
+    return exists().where(IS_HELD, _E.executor_id == executors.c.executor_id)
+
+
+def _scan(at: ColumnElement[int]) -> Select[tuple[object, ...]]:
+    return select(*_COLUMNS).order_by(at).limit(bindparam("limit"))
+
+
+def _lock_trees() -> ClauseElement:
+    """Lock these rows and all unfinished rows below some of them, children first.
+
+    A child that ends locks itself and then its parent; a cascade that began with the parent would
+    wait for it in a circle.
+    """
+    children = (
+        select(_E.execution_id)
+        .where(
+            _E.parent_execution_id == func.any(sql_cast(bindparam("ancestor_ids"), TEXTS)),
+            _E.finished_at.is_(None),
+        )
+        .cte("descendants", recursive=True)
+    )
+    below = executions.alias("below")
+    descendants = children.union_all(
+        select(below.c.execution_id).where(
+            below.c.parent_execution_id == children.c.execution_id, below.c.finished_at.is_(None)
+        )
+    )
+    named = func.unnest(sql_cast(bindparam("execution_ids"), TEXTS)).table_valued("value")
+    ids = select(descendants.c.execution_id).union(
+        select(named.render_derived(name="named").c.value)
+    )
+    return (
+        select(_E.execution_id)
+        .where(
+            _E.execution_id == func.any(func.array(ids.scalar_subquery())),
+            _E.finished_at.is_(None),
+        )
+        .order_by(_E.execution_id.desc())
+        .with_for_update(key_share=True)
+    )
+
+
+def _is_storable(value: str) -> bool:
+    if "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    return True

@@ -1,0 +1,124 @@
+"""Connections to PostgreSQL, and transactions on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import asyncpg  # type: ignore[import-untyped]  # has no types
+
+from durable_execution.storage.sql.driver import SleepingIdConflictError, Statement
+from durable_execution.storage.sql.rows import Row, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    OnStatement: TypeAlias = Callable[[str], None]
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+
+CONNECT_TIMEOUT: Final = 10.0
+COMMAND_TIMEOUT: Final = 60.0
+"""Seconds after which an answer counts as lost, and the connection with it."""
+SETTINGS: Final = {
+    # A table that grows from nothing to millions of rows between two looks of the statistics:
+    # plans that are made once are sequential scans for ever.
+    "plan_cache_mode": "force_custom_plan",
+    "random_page_cost": "1.1",
+    # Rows are looked up one by one, in the order given: batches that meet in several rows take
+    # their locks in one order, which other joins would not keep.
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+    # A process that stands still in a transaction must not hold its locks for good.
+    "idle_in_transaction_session_timeout": "30s",
+    "lock_timeout": "10s",
+}
+Begin = Literal["BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a database is, and how to speak to it. The password is in no representation."""
+
+    name: str
+    options: dict[str, Any]
+    schema: str | None
+    is_pooled: bool | None
+    """Whether a pooler lends a server for one transaction at a time; None to find out."""
+
+
+async def connect(place: Place, *, is_pooled: bool) -> Connection:
+    """Connect.
+
+    Behind a pooler nothing outlives a transaction: no prepared statements, and the settings are
+    sent with each `begin` instead.
+    """
+    settings = {"application_name": "durable-execution"}
+    if not is_pooled:
+        settings |= SETTINGS
+        if place.schema is not None:
+            settings["search_path"] = quoted(place.schema)
+    connection: Connection = await asyncpg.connect(
+        **place.options,
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=COMMAND_TIMEOUT,
+        server_settings=settings,
+        statement_cache_size=0 if is_pooled else 200,
+        max_cached_statement_lifetime=0,
+    )
+    return connection
+
+
+def opening_of(begin: Begin, place: Place, *, is_pooled: bool) -> str:
+    """Return the text that begins a transaction."""
+    if not is_pooled:
+        return begin
+    settings = dict(SETTINGS)
+    if place.schema is not None:
+        settings["search_path"] = quoted(place.schema)
+    texts = [f"SET LOCAL {name} = '{value}'" for name, value in settings.items()]
+    return "; ".join([begin, *texts])
+
+
+def quoted(name: str) -> str:
+    """Return an identifier in quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class PostgresTransaction:
+    """Statements on one connection, whoever begins and commits."""
+
+    def __init__(self, connection: Connection, tell: OnStatement | None) -> None:
+        self._connection = connection
+        self._tell = tell
+
+    async def fetch(self, statement: Statement, values: Row = ()) -> list[Row]:  # noqa: D102
+        if self._tell is not None:
+            self._tell(statement.text)
+        return list(map(tuple, await self._connection.fetch(statement.text, *values)))
+
+    async def execute(self, statement: Statement, values: Row = ()) -> None:  # noqa: D102
+        await self.fetch(statement, values)
+
+    async def execute_many(self, statement: Statement, rows: Sequence[Row]) -> None:  # noqa: D102
+        try:
+            await self.fetch(statement, _columns(rows))
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name == "durable_sleeping_unique_id":
+                raise SleepingIdConflictError from error
+            raise
+
+    async def match_each(  # noqa: D102
+        self, statement: Statement, rows: Sequence[Row]
+    ) -> list[bool]:
+        place = statement.names.index("guard_id")
+        # In one order everywhere: two batches that meet in several rows then never wait for each
+        # other. The highest id first, because a child's is higher than its parent's.
+        ordered = sorted(rows, key=lambda row: str(row[place]), reverse=True)
+        changed = {row[0] for row in await self.fetch(statement, _columns(ordered))}
+        return [row[place] in changed for row in rows]
+
+
+def _columns(rows: Sequence[Row]) -> tuple[Value, ...]:
+    return tuple(zip(*rows, strict=True))  # type: ignore[arg-type]  # lists, as `unnest` takes them

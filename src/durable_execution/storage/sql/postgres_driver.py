@@ -1,0 +1,216 @@
+"""PostgreSQL: a few connections for one event loop, and one more that listens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import asyncpg  # type: ignore[import-untyped]  # has no types
+
+from durable_execution.errors import StorageError
+from durable_execution.storage.sql.driver import SleepingIdConflictError, Work
+from durable_execution.storage.sql.postgres import PostgresDialect
+from durable_execution.storage.sql.postgres_connection import (
+    SETTINGS,
+    Begin,
+    Place,
+    PostgresTransaction,
+    connect,
+    opening_of,
+    quoted,
+)
+from durable_execution.storage.sql.postgres_errors import is_conflict, to_storage_error
+from durable_execution.storage.sql.postgres_listener import Listener
+from durable_execution.storage.sql.postgres_pool import ConnectionPool
+from durable_execution.storage.sql.postgres_schema import LOCK_SCHEMA
+
+if TYPE_CHECKING:
+    from durable_execution.storage.sql.postgres_connection import Connection, OnStatement
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+TRIES: Final = 8
+"""Times that a transaction is begun while others are in its way."""
+_FIRST_PAUSE: Final = 0.005
+_NOW: Final = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)"
+_IS_REFUSED_SETTING: Final = "unsupported startup parameter"
+
+
+class PostgresDriver:
+    """A way to a PostgreSQL database.
+
+    Args:
+        place: Where the database is.
+        pool_size: Connections at most, besides the one that listens.
+        clock: Returns the milliseconds since the epoch, instead of the database's clock.
+        on_statement: Hears the text of every statement.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        pool_size: int,
+        clock: Callable[[], int] | None = None,
+        on_statement: OnStatement | None = None,
+    ) -> None:
+        self.dialect = PostgresDialect(has_clock=clock is not None)
+        self._place = place
+        self._pool_size = pool_size
+        self._clock = clock
+        self._on_statement = on_statement
+        self._is_pooled = bool(place.is_pooled)
+        self._pool: ConnectionPool | None = None
+        self._listeners: set[Listener] = set()
+
+    async def open(self) -> None:  # noqa: D102
+        if self._pool is not None:
+            return
+        pool = ConnectionPool(self._connect, self._pool_size)
+        try:
+            async with pool.lent() as connection:
+                is_pooled = await self._find_out(connection)
+                await self._create_schema(connection)
+            if is_pooled != self._is_pooled:
+                self._is_pooled = is_pooled
+                await pool.close()  # these connections were opened for a server of their own
+                pool = ConnectionPool(self._connect, self._pool_size)
+        except Exception as error:
+            await pool.close()
+            raise self._told(error) from error
+        self._pool = pool
+
+    async def close(self) -> None:  # noqa: D102
+        listeners, self._listeners = self._listeners, set()
+        for listener in listeners:
+            await listener.close()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    def sibling(self) -> PostgresDriver:  # noqa: D102
+        return PostgresDriver(
+            self._place,
+            pool_size=self._pool_size,
+            clock=self._clock,
+            on_statement=self._on_statement,
+        )
+
+    def clock(self) -> int:  # noqa: D102
+        return 0 if self._clock is None else self._clock()
+
+    async def now(self) -> int:  # noqa: D102
+        if self._clock is not None:
+            return self._clock()
+        try:
+            async with self._opened().lent() as connection:
+                now: int = await connection.fetchval(_NOW)
+        except Exception as error:
+            raise self._told(error) from error
+        return now
+
+    async def write(self, work: Work[T], *, is_single: bool = False) -> T:  # noqa: D102
+        return await self._run(work, "BEGIN", is_single=is_single)
+
+    async def read(self, work: Work[T], *, is_single: bool = False) -> T:  # noqa: D102
+        begin: Begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        return await self._run(work, begin, is_single=is_single)
+
+    def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:  # noqa: D102
+        pool = self._opened()
+        if self._is_pooled:
+            logger.info("behind a pooler nobody can listen: changes are found by polling")
+            return _do_nothing
+        listener = Listener(self._connect, pool.is_own, on_change)
+        self._listeners.add(listener)
+
+        def stop() -> None:
+            self._listeners.discard(listener)
+            listener.stop()
+
+        return stop
+
+    async def _run(self, work: Work[T], begin: Begin, *, is_single: bool) -> T:
+        pool = self._opened()
+        opening = None
+        if not is_single or self._is_pooled:
+            opening = opening_of(begin, self._place, is_pooled=self._is_pooled)
+        pause = _FIRST_PAUSE
+        for tried in range(1, TRIES + 1):
+            try:
+                return await self._attempt(pool, work, opening)
+            except (StorageError, SleepingIdConflictError):
+                raise
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+                if tried == TRIES or not is_conflict(error):
+                    raise self._told(error) from error
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
+            pause *= 2
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _attempt(self, pool: ConnectionPool, work: Work[T], opening: str | None) -> T:
+        async with pool.lent() as connection:
+            transaction = PostgresTransaction(connection, self._on_statement)
+            if opening is None:
+                return await work(transaction)
+            await self._say(connection, opening)
+            try:
+                result = await work(transaction)
+                await self._say(connection, "COMMIT")
+            except Exception as error:
+                if not isinstance(error, OSError) and not connection.is_closed():
+                    await self._say(connection, "ROLLBACK")
+                raise
+        return result
+
+    async def _say(self, connection: Connection, text: str) -> None:
+        if self._on_statement is not None:
+            self._on_statement(text)
+        await connection.execute(text)
+
+    async def _connect(self) -> Connection:
+        if self._is_pooled:
+            return await connect(self._place, is_pooled=True)
+        try:
+            return await connect(self._place, is_pooled=False)
+        except asyncpg.PostgresError as error:
+            if self._place.is_pooled is None and _IS_REFUSED_SETTING in str(error):
+                self._is_pooled = True
+                return await connect(self._place, is_pooled=True)
+            raise
+
+    async def _find_out(self, connection: Connection) -> bool:
+        """Whether a pooler is in between: it may have dropped the settings without a word."""
+        if self._place.is_pooled is not None or self._is_pooled:
+            return self._is_pooled
+        setting = await connection.fetchval("SHOW plan_cache_mode")
+        return bool(setting != SETTINGS["plan_cache_mode"])
+
+    async def _create_schema(self, connection: Connection) -> None:
+        schema = self._place.schema
+        if schema is None:
+            return
+        # Asked first, because a user who may not create schemas may use one that exists.
+        async with connection.transaction():
+            found = await connection.fetchval("SELECT to_regnamespace($1)::text", quoted(schema))
+            if found is None:
+                await connection.execute(LOCK_SCHEMA)
+                await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+
+    def _opened(self) -> ConnectionPool:
+        if self._pool is None:
+            raise StorageError("the storage is not open: await storage.open() first")
+        return self._pool
+
+    def _told(self, error: Exception) -> Exception:
+        if isinstance(error, StorageError):
+            return error
+        return to_storage_error(error, self._place.name)
+
+
+def _do_nothing() -> None:
+    return

@@ -1,0 +1,119 @@
+"""Hearing that others wrote: LISTEN on a connection of its own, which is made again when cut.
+
+Notifications are bundled: the first is passed on at once, what comes soon after it together.
+Whatever was missed while nobody listened is made good by one call after each connecting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import asyncpg  # type: ignore[import-untyped]  # has no types
+
+from durable_execution.storage.sql.postgres_schema import CHANNEL
+
+if TYPE_CHECKING:
+    from durable_execution.storage.sql.postgres_connection import Connection
+
+logger = logging.getLogger(__name__)
+
+BUNDLE: Final = 0.005
+"""Seconds between two calls at least."""
+CHECK_INTERVAL: Final = 20.0
+"""Seconds between questions whether the connection still hears; a cut cable says nothing."""
+CHECK_TIMEOUT: Final = 5.0
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 1.0
+_TABLE: Final = "SELECT 'durable_task_executions'::regclass::oid::text"
+
+
+class Listener:
+    """Listens from construction to `stop`, on the running event loop.
+
+    Args:
+        connect: Opens a connection.
+        is_own: Whether a server process is one of ours, whose notifications are no news.
+        on_change: Called on the event loop.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        is_own: Callable[[int], bool],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._connect = connect
+        self._is_own = is_own
+        self._on_change = on_change
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_late = False
+        self._is_deaf = False
+        self._task = self._loop.create_task(self._run(), name="durable-postgres-listener")
+
+    def stop(self) -> None:
+        """End the listening; may be called again, from callbacks, and from a loop that ends."""
+        self._task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def close(self) -> None:
+        """End the listening and wait for it."""
+        self.stop()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                connection = await self._connect()
+                try:
+                    pause = FIRST_PAUSE
+                    await self._hear(connection)
+                finally:
+                    connection.terminate()
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                if not self._is_deaf:
+                    logger.warning("the storage is not heard", extra={"error": str(error)})
+                self._is_deaf = True
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _hear(self, connection: Connection) -> None:
+        """Listen until the connection fails."""
+        cut = asyncio.Event()
+        connection.add_termination_listener(lambda _: cut.set())
+        channel = CHANNEL + await connection.fetchval(_TABLE)
+        await connection.add_listener(channel, self._heard)
+        if self._is_deaf:
+            self._is_deaf = False
+            logger.info("the storage is heard again")
+        self._pass_on()
+        while not cut.is_set():
+            try:
+                await asyncio.wait_for(cut.wait(), CHECK_INTERVAL)
+            except TimeoutError:
+                await connection.execute("SELECT 1", timeout=CHECK_TIMEOUT)
+        raise ConnectionError("the connection was closed")
+
+    def _heard(self, _connection: object, pid: int, _channel: str, _payload: object) -> None:
+        if not self._is_own(pid):
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self._timer is not None:
+            self._is_late = True
+            return
+        self._timer = self._loop.call_later(BUNDLE, self._settle)
+        self._on_change()
+
+    def _settle(self) -> None:
+        self._timer = None
+        if self._is_late:
+            self._is_late = False
+            self._pass_on()

@@ -1,0 +1,104 @@
+"""Connections that are kept, lent to one user at a time, and replaced when they have failed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from durable_execution.errors import StorageError
+
+if TYPE_CHECKING:
+    from durable_execution.storage.sql.postgres_connection import Connection
+
+_CLOSE_TIMEOUT: Final = 5.0
+
+
+class ConnectionPool:
+    """At most `size` connections, for one event loop, opened when they are needed.
+
+    Args:
+        connect: Opens a connection.
+        size: Connections at the same time; who finds none free waits.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
+        self._connect = connect
+        self._places = asyncio.Semaphore(size)
+        self._idle: list[Connection] = []
+        self._lent: set[Connection] = set()
+        self._pids: dict[Connection, int] = {}
+        self._loop = asyncio.get_running_loop()
+        self._is_closed = False
+
+    def is_own(self, pid: int) -> bool:
+        """Whether the server's process serves a connection of this pool."""
+        return pid in self._pids.values()
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[Connection]:
+        """Lend a connection.
+
+        It is kept when the body ends well, or with an error of the database that left no
+        transaction open; otherwise nobody knows what state it is in, and it is cut.
+
+        Raises:
+            StorageError: The pool belongs to another event loop.
+        """
+        if asyncio.get_running_loop() is not self._loop:
+            raise StorageError(
+                "the storage was opened on another event loop: use storage.sibling() on this one"
+            )
+        async with self._places:
+            connection = await self._take()
+            self._lent.add(connection)
+            try:
+                yield connection
+            except BaseException as error:
+                if _is_in_doubt(connection, error):
+                    self._cut(connection)
+                else:
+                    self._give_back(connection)
+                raise
+            self._give_back(connection)
+
+    async def close(self) -> None:
+        """Close the connections; those that are lent are cut."""
+        self._is_closed = True
+        for connection in list(self._lent):
+            self._cut(connection)
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            try:
+                await connection.close(timeout=_CLOSE_TIMEOUT)
+            except Exception:  # a goodbye that failed is one all the same
+                connection.terminate()
+
+    async def _take(self) -> Connection:
+        while self._idle:
+            # The last one first: those that are not needed grow old and are ended by the server.
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+            self._pids.pop(connection, None)
+        connection = await self._connect()
+        self._pids[connection] = connection.get_server_pid()
+        return connection
+
+    def _give_back(self, connection: Connection) -> None:
+        self._lent.discard(connection)
+        if self._is_closed or connection.is_closed():
+            self._cut(connection)
+        else:
+            self._idle.append(connection)
+
+    def _cut(self, connection: Connection) -> None:
+        self._lent.discard(connection)
+        self._pids.pop(connection, None)
+        connection.terminate()
+
+
+def _is_in_doubt(connection: Connection, error: BaseException) -> bool:
+    is_answer = isinstance(error, Exception) and not isinstance(error, OSError | TimeoutError)
+    return not is_answer or connection.is_closed() or connection.is_in_transaction()
