@@ -70,7 +70,8 @@ class Heart:
         self._rhythm = rhythm
         self._monotonic = monotonic
         self._is_stopped = False
-        self._answered_at = 0.0
+        self._asked_at: float | None = None
+        """Since when the executor's loop owes an answer."""
         self._has_stalled = False
         self._has_lost_all = False
         self._beaten_at = 0.0
@@ -89,7 +90,6 @@ class Heart:
         """Beat once, which registers the executor, and go on beating in a thread."""
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
-        self._answered_at = self._monotonic()
         beat, sent_at = self._beat(), self._monotonic()
         pulse = await self._storage.heartbeat(beat)
         self._take(pulse, beat, sent_at, is_first=True)
@@ -135,6 +135,7 @@ class Heart:
                         exc_info=None if is_expected else error,
                         extra={"error": str(error)},
                     )
+                    self._check_lease()  # a beat that hung may have outlived it
         finally:
             if storage is not self._storage:
                 await storage.close()
@@ -175,9 +176,15 @@ class Heart:
         self._tell(self._told.lost_all)
 
     def _is_loop_stalled(self) -> bool:
-        """Ask the loop for an answer; whether the last one is too long ago."""
-        silence = self._monotonic() - self._answered_at
-        self._tell(self._answer)
+        """Whether the loop has owed an answer for too long; if it owes none, ask for one.
+
+        Silence counts from the question: beats may be further apart than the loop may be silent.
+        """
+        asked_at = self._asked_at
+        if asked_at is None:
+            asked_at = self._asked_at = self._monotonic()
+            self._tell(self._answer)
+        silence = self._monotonic() - asked_at
         if silence <= self._loop_stall_timeout:
             self._has_stalled = False
             return False
@@ -191,7 +198,7 @@ class Heart:
         return True
 
     def _answer(self) -> None:
-        self._answered_at = self._monotonic()
+        self._asked_at = None
 
     def _culprit(self) -> str:
         """Name what the executor's event loop is doing right now."""
