@@ -55,7 +55,7 @@ class Engine:
         surroundings: Surroundings = MACHINE,
     ) -> None:
         self.executor_id = new_executor_id(surroundings.random_bytes)
-        self.clock = Clock(surroundings.wall_clock)
+        self.clock = Clock(surroundings.steady_clock())
         self.options = options
         self.storage = storage
         self.commits = Commits(storage, jitter=surroundings.jitter)

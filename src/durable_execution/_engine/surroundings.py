@@ -28,5 +28,14 @@ class Surroundings:
     """From 0 to 1."""
     new_rhythm: Callable[[], Rhythm] = ThreadRhythm
 
+    def steady_clock(self) -> Callable[[], int]:
+        """Return a clock that shows the wall's time now, and takes no part in its later jumps.
+
+        What is enqueued just after somebody set the machine's clock would else start that much
+        later, for as long as it takes to learn the storage's time again.
+        """
+        began = self.wall_clock() - int(self.monotonic() * 1000)
+        return lambda: began + int(self.monotonic() * 1000)
+
 
 MACHINE = Surroundings()
