@@ -205,3 +205,13 @@ async def test_a_beat_that_breaks_oddly_does_not_end_the_heart(
     while faulty.calls["heartbeat"] < before + 4:
         await asyncio.sleep(0.01)  # beats come by the clock
     assert executor.is_healthy
+
+
+async def test_who_waits_later_finds_what_a_lost_answer_left_untold(
+    executor: DurableExecutor, faulty: FaultyStorage, leaf: Task[int, int], runs: Counter[str]
+) -> None:
+    faulty.fail_after("apply")
+    handle = await executor.enqueue_task(leaf, 1)
+    while executor.running_task_executions_count or not runs:
+        await asyncio.sleep(0.001)  # the attempt ends by itself
+    assert await handle.result(timeout=5) == 2

@@ -255,12 +255,12 @@ class Engine:
 
     def _cascaded(self) -> None:
         self.heart.beat_now()
-        self.finishes.wakeup.set()
+        self.finishes.announce_change()
 
     def _doubted(self) -> None:
         self._joiner.sweep_soon()
         self._claimer.wakeup.set()
-        self.finishes.wakeup.set()
+        self.finishes.announce_change()
         self.heart.beat_now()
 
     def _changed(self) -> None:
