@@ -77,3 +77,7 @@ $(VENV)/.server: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(VENV)/.server $@
+
+.PHONY: simulate
+simulate: $(VENV)/.dev ## Run executors through simulated chaos: SEEDS=how many FIRST=from which
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0)

@@ -1,0 +1,236 @@
+"""Keeps the books of a run and judges every entry: the promises, as checks.
+
+After each write to the database the changed rows and their families must be lawful, and whoever
+changed a running row must have been entitled to. What tasks really did is booked against what the
+rows say they did.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from durable_execution._core.patch import Finish, Requeue, Transition
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.status import ERRORED, WAITING
+from durable_execution.errors import DuplicateSleepingIdError
+from tests._core.invariants import CRASH_BUDGET, check_writes
+from tests.simulation.database import Database
+from tests.simulation.trace import Trace
+
+if TYPE_CHECKING:
+    from tests.simulation.process import Process
+    from tests.simulation.virtual_time import VirtualLoop
+
+
+@dataclass(eq=False)
+class Run:
+    """One run of a task's function."""
+
+    token: int
+    execution_id: str
+    attempt: int
+    fence: int
+    process: Process
+    executor_id: str
+    is_stubborn: bool
+    """Whether it is a thread, or swallows its cancellation: then nobody can stop it in time."""
+
+
+@dataclass(eq=False)
+class Ledger:
+    """What was promised, what ran and what is stored."""
+
+    database: Database
+    trace: Trace
+    with_tokens: frozenset[str]
+    """Tasks of which every completed execution says which run completed it."""
+    processes: list[Process] = field(default_factory=list)
+    promised: dict[str, str] = field(default_factory=dict)
+    """Task ids by execution id of every enqueue that returned."""
+    runs: list[Run] = field(default_factory=list)
+    open_runs: dict[str, list[Run]] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    def execute(
+        self, process: Process, verb: str, *args: Any, **kwargs: Any
+    ) -> tuple[Any, Exception | None]:
+        """Run a verb for a process and check what it did; give its result or its refusal."""
+        assert not self.errors, self.errors
+        database = self.database
+        before: list[ExecutionRecord | None] = []
+        if verb == "apply":
+            before = [database.shelf.get(each.guard.execution_id) for each in args[0]]
+        try:
+            result, failure = database.execute(verb, *args, **kwargs), None
+        except DuplicateSleepingIdError as error:
+            return None, error
+        if verb == "apply":
+            for row, transition, matched in zip(before, args[0], result.matched, strict=True):
+                if matched and row is not None:
+                    self._check_entitled(process, row, transition)
+        if verb == "claim":
+            unknown = [row for row in result.records if row.task_id not in process.tasks]
+            assert not unknown, f"{process.name} claimed unknown tasks: {unknown}"
+        if database.writes:
+            self._check_writes()
+            self._spread_news(process)
+        return result, failure
+
+    def promise(self, execution_id: str, task_id: str) -> None:
+        """An enqueue returned: from now on the row must be there."""
+        assert self.database.shelf.get(execution_id) is not None, f"{execution_id} was lost"
+        self.promised[execution_id] = task_id
+
+    def begin(self, process: Process, execution_id: str, attempt: int, *, stubborn: bool) -> Run:
+        """A task's function begins to run."""
+        held = process.engine.running._by_id.get(execution_id)
+        assert held is not None, f"{execution_id} runs without a place"
+        run = Run(
+            token=len(self.runs),
+            execution_id=execution_id,
+            attempt=attempt,
+            fence=held.record.fence,
+            process=process,
+            executor_id=process.engine.executor_id,
+            is_stubborn=stubborn,
+        )
+        # Not raised: the task's attempt would fail with it, and nobody would know.
+        self.errors += [
+            f"{execution_id} runs on {other.process.name} (fence {other.fence}) "
+            f"and on {process.name} (fence {run.fence}) at once"
+            for other in self.open_runs.get(execution_id, ())
+            if not other.is_stubborn
+        ]
+        self.runs.append(run)
+        self.open_runs.setdefault(execution_id, []).append(run)
+        process.note("runs", execution_id[-6:], f"#{run.fence}", f"attempt {attempt}")
+        return run
+
+    def end(self, run: Run) -> None:
+        """A task's function has ended."""
+        runs = self.open_runs.get(run.execution_id, [])
+        if run in runs:
+            runs.remove(run)
+
+    def note_death(self, process: Process) -> None:
+        """Whatever ran there runs no more."""
+        for runs in self.open_runs.values():
+            runs[:] = [run for run in runs if run.process is not process]
+
+    def note_stall(self, process: Process) -> None:
+        """What runs there cannot be stopped in time."""
+        for runs in self.open_runs.values():
+            for run in runs:
+                run.is_stubborn = run.is_stubborn or run.process is process
+
+    def collect_errors(self, process: Process, loop: VirtualLoop) -> None:
+        """Take what a loop's exception handler was told: nothing should get there."""
+        for context in loop.errors:
+            error = context.get("exception")
+            self.errors.append(f"{process.name}: {context.get('message')}: {error!r}")
+        loop.errors.clear()
+
+    def check_end(self) -> None:
+        """Check what must be true once everything has finished."""
+        for execution_id, task_id in self.promised.items():
+            row = self.database.shelf.get(execution_id)
+            assert row is not None, f"{execution_id} was lost"
+            assert row.task_id == task_id, row
+        for row in self.database.rows():
+            assert row.is_finished, row
+            self._check_family(row)
+
+    def _spread_news(self, writer: Process) -> None:
+        for process in self.processes:
+            if process is not writer and process.is_alive:
+                process.adversary.spread_news(process)
+
+    def _check_entitled(
+        self, process: Process, row: ExecutionRecord, transition: Transition
+    ) -> None:
+        """Whoever changes a running row holds it, cancels it, or takes it from the dead."""
+        if row.status != "running" or row.is_sleeping or transition.cancels_descendants:
+            return
+        if _is_rescue(row, transition):
+            owner = next(each for each in self.processes if each.executor_id == row.executor_id)
+            assert not owner.is_alive or owner.was_disturbed, (
+                f"{row.execution_id} was taken from {owner.name}, which is alive and well"
+            )
+            return
+        assert process.engine.executor_id == row.executor_id, (
+            f"{process.name} wrote what {row.executor_id} runs: {row} {transition.patch}"
+        )
+
+    def _check_writes(self) -> None:
+        touched = {
+            after.execution_id: after.parent_execution_id for _, after in self.database.writes
+        }
+        check_writes(self.database)  # type: ignore[arg-type] # all it looks at is `writes`
+        for execution_id, parent_id in touched.items():
+            row = self.database.shelf.get(execution_id)
+            assert row is not None
+            self._check_family(row)
+            if parent_id is not None and parent_id not in touched:
+                parent = self.database.shelf.get(parent_id)
+                assert parent is not None, f"no parent: {row}"
+                self._check_family(parent)
+
+    def _check_family(self, row: ExecutionRecord) -> None:
+        _check_alone(row)
+        self._check_origin(row)
+        children = self.database.shelf.children(row.execution_id)
+        unfinished = sum(not child.is_finished for child in children)
+        if row.status in WAITING:
+            assert row.active_children_count == unfinished, (row, children)
+        else:
+            assert row.active_children_count == 0, row
+            assert unfinished == 0, f"unfinished below: {row} {children}"
+        ordinary = sorted(child.index_in_parent for child in children if not child.is_finalize)
+        assert ordinary == list(range(row.children_count)), (row, children)
+        assert len(children) - len(ordinary) <= 1, (row, children)
+
+    def _check_origin(self, row: ExecutionRecord) -> None:
+        """A completed run's output is what the holder of its fence returned."""
+        if row.status != "completed" or row.output is None or row.is_sleeping:
+            return
+        if row.task_id not in self.with_tokens:
+            return
+        token = token_of(row.output)
+        assert token is not None, f"completed without a run: {row}"
+        run = self.runs[token]
+        found = (run.execution_id, run.fence, run.executor_id, run.attempt)
+        assert found == (row.execution_id, row.fence, row.executor_id, row.attempt), (run, row)
+
+
+def token_of(payload: bytes) -> int | None:
+    """Return the token that a run put into its output."""
+    _, _, tail = payload.partition(b'"token":')
+    if not tail:
+        return None
+    digits = tail[: next((i for i, c in enumerate(tail) if not 48 <= c <= 57), len(tail))]
+    return int(digits) if digits else None
+
+
+def _is_rescue(row: ExecutionRecord, transition: Transition) -> bool:
+    patch = transition.patch
+    if isinstance(patch, Requeue):
+        return patch.crash_count > row.crash_count
+    return (
+        isinstance(patch, Finish)
+        and patch.error is not None
+        and patch.error.message.startswith("Executor crashed or lost its lease")
+    )
+
+
+def _check_alone(row: ExecutionRecord) -> None:
+    assert (row.finished_at is not None) == row.is_finished, row
+    assert (row.output is not None) == (row.status == "completed"), row
+    if row.is_finished:
+        assert (row.error is not None) == (row.status in ERRORED), row
+    assert row.attempt <= row.retry.max_retries, row
+    assert row.crash_count <= CRASH_BUDGET, row
+    if row.status == "running":
+        assert (row.executor_id is None) == row.is_sleeping, row
+    if row.status == "ready":
+        assert row.executor_id is None, row

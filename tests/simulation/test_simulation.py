@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from durable_execution._core.patch import Guard, Transition
+from durable_execution.storage.protocol import Applied, Pulse
+from tests.simulation.database import Database
+from tests.simulation.simulation import SimulationError, simulate
+from tests.simulation.virtual_time import World
+
+SEEDS = 400
+CHUNK = 40
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_every_promise_is_kept(first: int) -> None:
+    reports = [simulate(seed) for seed in range(first, first + CHUNK)]
+    assert sum(report.executions for report in reports) > CHUNK
+    assert sum(report.processes for report in reports) > CHUNK
+
+
+def test_the_same_seed_is_the_same_run() -> None:
+    assert [simulate(seed) for seed in range(5)] == [simulate(seed) for seed in range(5)]
+
+
+def test_the_same_seed_is_the_same_run_in_another_process() -> None:
+    source = (
+        "from tests.simulation.simulation import simulate\n"
+        "print(*(simulate(seed).digest for seed in range(5)))"
+    )
+    command = [sys.executable, "-c", source]
+    environment = {"PYTHONHASHSEED": "77", "PYTHONPATH": ":".join(sys.path)}
+    output = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
+    assert output.stdout.split() == [simulate(seed).digest for seed in range(5)]
+
+
+def test_seeds_differ() -> None:
+    assert len({simulate(seed).digest for seed in range(20)}) == 20
+
+
+class Forgetful(Database):
+    """Answers every tenth insert without doing it."""
+
+    inserts = 0
+
+    def execute(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        self.inserts += verb == "insert"
+        if verb == "insert" and self.inserts % 10 == 5:
+            return None
+        return super().execute(verb, *args, **kwargs)
+
+
+class Unguarded(Database):
+    """Looks at the id of a guard alone."""
+
+    def execute(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        if verb != "apply":
+            return super().execute(verb, *args, **kwargs)
+        return super().execute(verb, [self._weakened(each) for each in args[0]])
+
+    def _weakened(self, transition: Transition) -> Transition:
+        row = self.shelf.get(transition.guard.execution_id)
+        assert row is not None
+        guard = Guard(row.execution_id, row.status, row.fence)
+        return msgspec.structs.replace(transition, guard=guard)
+
+
+class Uncounted(Database):
+    """Never counts a child off."""
+
+    def execute(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        if verb == "apply":
+            args = ([msgspec.structs.replace(each, counts_off=None) for each in args[0]],)
+        return super().execute(verb, *args, **kwargs)
+
+
+class Silent(Database):
+    """Never says which parents became joinable, and finds none left over."""
+
+    def execute(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        result = super().execute(verb, *args, **kwargs)
+        if verb == "joinable":
+            return []
+        return Applied(matched=result.matched) if isinstance(result, Applied) else result
+
+
+class Blind(Database):
+    """Never notices that an executor died."""
+
+    def execute(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        result = super().execute(verb, *args, **kwargs)
+        if isinstance(result, Pulse):
+            return msgspec.structs.replace(result, found_dead=False)
+        return [] if verb == "orphans" else result
+
+
+@pytest.mark.parametrize("broken", [Forgetful, Unguarded, Uncounted, Silent, Blind])
+def test_a_broken_database_is_found_out(broken: Callable[[World], Database]) -> None:
+    with pytest.raises(SimulationError) as found:
+        _simulate_many(60, broken)
+    assert f"make simulate SEEDS=1 FIRST={found.value.seed}" in str(found.value)
+    assert "the last events:" in str(found.value)
+
+
+def _simulate_many(seeds: int, new_database: Callable[[World], Database]) -> None:
+    for seed in range(seeds):
+        simulate(seed, new_database=new_database)
