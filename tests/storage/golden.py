@@ -9,23 +9,48 @@ import dataclasses
 import textwrap
 from pathlib import Path
 
+from durable_execution.storage.search import Search
 from durable_execution.storage.sql.driver import SqlDialect
 from durable_execution.storage.sql.migrations import schema_ddl
+from durable_execution.storage.sql.searching import Searches
 from durable_execution.storage.sql.sqlite import SqliteDialect
 from durable_execution.storage.sql.statements import build_statements
 
 FOLDER = Path(__file__).parent / "golden"
 DIALECTS: tuple[SqlDialect, ...] = (SqliteDialect(),)
+SEARCHES = {
+    "newest": Search(with_payloads=True),
+    "on_from_a_cursor": Search(order="oldest_first", cursor="b2E"),
+    "by_tags": Search(tags=(("a", "1"), ("b", "2")), id_from="a"),
+    "by_parent": Search(parent_execution_id="a"),
+    "by_root": Search(root_execution_id="a"),
+    "by_all_else": Search(
+        task_ids=frozenset(),
+        statuses=frozenset(),
+        created_from=0,
+        created_before=1,
+        finished_from=0,
+        finished_before=1,
+        is_root=True,
+        id_from="a",
+        id_before="b",
+    ),
+}
+"""Some of the searches there are."""
 
 
 def golden_texts(dialect: SqlDialect) -> dict[str, str]:
-    statements = build_statements(dialect)
+    built = build_statements(dialect)
+    statements = {field.name: getattr(built, field.name) for field in dataclasses.fields(built)}
+    searches = Searches(dialect)
+    statements |= {f"search_{name}": searches.of(search)[0] for name, search in SEARCHES.items()}
     texts = {"schema": ";\n\n".join(schema_ddl(dialect))}
-    for field in dataclasses.fields(statements):
-        statement = getattr(statements, field.name)
+    for name, statement in statements.items():
+        if statement is None:
+            continue
         parameters = textwrap.wrap(", ".join(statement.names) or "none", 90)
         head = "\n".join(f"-- {line}" for line in ["parameters:", *parameters])
-        texts[field.name] = f"{head}\n{_folded(statement.text)}"
+        texts[name] = f"{head}\n{_folded(statement.text)}"
     return {f"{name}.sql": f"{_without_trailing(text)};\n" for name, text in texts.items()}
 
 

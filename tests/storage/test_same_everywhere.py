@@ -15,6 +15,7 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution.errors import DuplicateSleepingIdError
 from durable_execution.storage import Storage, open_storage
 from durable_execution.storage.protocol import Applied, Beat, Claim
+from durable_execution.storage.search import Page, Search
 from durable_execution.testing.records import RecordBuilder
 from durable_execution.testing.storage_suite.harness import CANCELLED, FAILED
 from tests.storage.hands import HandClock
@@ -33,6 +34,8 @@ class Life:
         self.records = RecordBuilder()
         self.ids: list[str] = []
         self.kinds: set[str] = set()
+        self.statuses: set[str] = set()
+        self.deleted = 0
 
     async def same(self, call: str, *arguments: object) -> object:
         answers = [_plain(await _answer(storage, call, arguments)) for storage in self.storages]
@@ -42,14 +45,14 @@ class Life:
     async def rows(self) -> list[ExecutionRecord]:
         found = await self.same("get", self.ids)
         assert isinstance(found, list)
-        return [row for row in found if row is not None]
+        rows = [row for row in found if row is not None]
+        self.statuses |= {row.status for row in rows}
+        return rows
 
     async def step(self) -> None:
         await self.clock.advance(self.random.choice([0, 1, 400, 2_000]))
-        action = self.random.choice(
-            [self.enqueue, self.claim, self.claim, self.move, self.move, self.beat, self.sweep]
-        )
-        await action()
+        often = [self.enqueue, self.claim, self.claim, self.move, self.move]
+        await self.random.choice([*often, self.beat, self.sweep, self.look, self.delete])()
 
     async def enqueue(self) -> None:
         now = self.clock()
@@ -89,6 +92,28 @@ class Life:
         await self.same("orphans", 1_000)
         await self.same("children_of", self._some(self.ids))
         await self.same("last_children_of", self._some(self.ids))
+
+    async def look(self) -> None:
+        search = Search(
+            statuses=self.random.choice([None, frozenset({"completed", "ready", "cancelled"})]),
+            is_root=self.random.choice([None, True, False]),
+            tags=self.random.choice([(), (), (("a", "v1"),), (("a", "v1"), ("b", "v2"))]),
+            root_execution_id=self.random.choice([None, None, *self.ids[-20:]]),
+            created_from=self.random.choice([None, self.clock() - 20_000]),
+            order="oldest_first" if self._coin() else "newest_first",
+            limit=self.random.choice([3, 1000]),
+        )
+        page = await self.same("search", search)
+        assert isinstance(page, Page)
+        if page.next_cursor is not None:
+            await self.same("search", msgspec.structs.replace(search, cursor=page.next_cursor))
+        await self.same("counts", self.random.choice([None, frozenset({"task"})]))
+
+    async def delete(self) -> None:
+        before = self.clock() - self.random.choice([10_000, 60_000])
+        deleted = await self.same("delete_finished", before, 10_000)
+        assert isinstance(deleted, int)
+        self.deleted += deleted
 
     async def move(self) -> None:
         moves = [self._move(row) for row in self._some(await self.rows()) if not row.is_finished]
@@ -142,6 +167,8 @@ class Life:
 
 async def _answer(storage: Storage, call: str, arguments: tuple[object, ...]) -> object:
     try:
+        if call == "delete_finished":
+            return await storage.delete_finished(*arguments, id_before="~")  # type: ignore[arg-type]
         return await getattr(storage, call)(*arguments)
     except DuplicateSleepingIdError as error:
         return error.sleeping_unique_id
@@ -152,6 +179,8 @@ def _plain(answer: object) -> object:
     if isinstance(answer, Applied):
         rows = sorted(answer.joinable, key=_by_id)
         return msgspec.structs.replace(answer, joinable=tuple(rows))
+    if isinstance(answer, Page):
+        return answer
     if hasattr(answer, "records"):
         return msgspec.structs.replace(answer, records=tuple(sorted(answer.records, key=_by_id)))
     is_rows = isinstance(answer, list) and all(isinstance(row, ExecutionRecord) for row in answer)
@@ -177,8 +206,9 @@ async def test_every_storage_lives_the_same_life(
     life = Life(storages, clock, seed)
     for _ in range(STEPS):
         await life.step()
-    statuses = {row.status for row in await life.rows()}
-    assert {"completed", "cancelled", "failed"} <= statuses, "the life was too quiet"
+    await life.rows()
+    assert {"completed", "cancelled", "failed"} <= life.statuses, "the life was too quiet"
+    assert life.deleted > 0
     assert life.kinds == {"Finish", "Requeue", "Wait"}
     for storage in storages:
         await storage.close()

@@ -7,13 +7,14 @@ import pytest
 from durable_execution._core.offspring import Label
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.storage.sql import rows
-from durable_execution.storage.sql.driver import SqlDialect
+from durable_execution.storage.sql.driver import SqlDialect, Statement
 from durable_execution.storage.sql.migrations import schema_ddl
 from durable_execution.storage.sql.schema import executions
+from durable_execution.storage.sql.searching import Searches
 from durable_execution.storage.sql.sqlite import SqliteDialect
 from durable_execution.storage.sql.statements import build_statements
 from durable_execution.testing.records import RecordBuilder
-from tests.storage.golden import DIALECTS, FOLDER, golden_texts
+from tests.storage.golden import DIALECTS, FOLDER, SEARCHES, golden_texts
 
 STATEMENTS = build_statements(SqliteDialect())
 
@@ -57,10 +58,13 @@ def test_a_row_is_the_record() -> None:
 
 
 def _plan(name: str) -> str:
+    return _plan_of(getattr(STATEMENTS, name))
+
+
+def _plan_of(statement: Statement) -> str:
     connection = sqlite3.connect(":memory:")
     for ddl in schema_ddl(SqliteDialect()):
         connection.execute(ddl)
-    statement = getattr(STATEMENTS, name)
     plan = connection.execute(f"EXPLAIN QUERY PLAN {statement.text}", [None] * len(statement.names))
     lines = [row[3] for row in plan]
     connection.close()
@@ -91,6 +95,10 @@ def _plan(name: str) -> str:
         ("joinable", "durable_joinable"),
         ("expired_sleepers", "durable_sleeping"),
         ("next_expires_at", "durable_sleeping"),
+        ("finished_roots", "sqlite_autoindex_durable_task_executions_1 (execution_id<?)"),
+        ("children_ids", "INDEX durable_children (parent_execution_id=?)"),
+        ("delete_finished", "sqlite_autoindex_durable_task_executions_1"),
+        ("delete_tag", "PRIMARY KEY (name=? AND value=? AND execution_id=?)"),
         ("still_held", "sqlite_autoindex_durable_task_executions_1"),
     ],
 )
@@ -101,6 +109,28 @@ def test_statement_uses_its_index_and_scans_no_table(name: str, index: str) -> N
     assert "SCAN below\n" not in f"{plan}\n"
 
 
-@pytest.mark.parametrize("name", ["claim", "joinable", "expired_sleepers"])
+@pytest.mark.parametrize("name", ["claim", "joinable", "expired_sleepers", "finished_roots"])
 def test_sweep_stops_at_its_limit_instead_of_sorting(name: str) -> None:
     assert "USE TEMP B-TREE FOR ORDER BY" not in _plan(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "access"),
+    [
+        ("newest", "SCAN durable_task_executions USING INDEX sqlite_autoindex"),
+        ("on_from_a_cursor", "(execution_id>?)"),
+        ("by_tags", "SEARCH tag_0 USING PRIMARY KEY (name=? AND value=? AND execution_id>?)"),
+        ("by_all_else", "(execution_id>? AND execution_id<?)"),
+    ],
+)
+def test_search_walks_the_ids_to_its_limit(name: str, access: str) -> None:
+    plan = _plan_of(Searches(SqliteDialect()).of(SEARCHES[name])[0])
+    assert access in plan
+    assert "USE TEMP B-TREE FOR ORDER BY" not in plan
+
+
+@pytest.mark.parametrize("name", ["by_parent", "by_root"])
+def test_search_in_a_tree_reads_only_the_tree(name: str) -> None:
+    plan = _plan_of(Searches(SqliteDialect()).of(SEARCHES[name])[0])
+    assert "INDEX durable_children (parent_execution_id=?)" in plan
+    assert "SCAN durable_task_executions" not in plan

@@ -22,11 +22,11 @@ _MIN_STALE: Final = 64
 
 
 class Shelf:
-    """Records by id, task and start, parent, sleeping id, key and owner, and the joinable."""
+    """Records by id, task and start, parent, sleeping id, key, owner, and by what they wait for."""
 
     def __init__(self) -> None:
         self._rows: dict[str, ExecutionRecord] = {}
-        self._children: dict[str, list[str]] = {}
+        self._children: dict[str, dict[str, None]] = {}
         self._last_child: dict[str, str] = {}
         self._sleeping: dict[str, str] = {}
         self._keys: dict[tuple[str, str], str] = {}
@@ -34,6 +34,8 @@ class Shelf:
         self._held: dict[str, dict[str, None]] = {}
         self._ready: dict[str, _Heap] = {}
         self._sleepers = _Heap()
+        self._sorted_ids: list[str] | None = []
+        self._finished_roots: list[tuple[int, str]] = []
 
     def rows(self) -> Iterable[ExecutionRecord]:
         """Return all rows in the order of insertion."""
@@ -59,6 +61,10 @@ class Shelf:
         """Return the children in the order of insertion."""
         return [self._rows[child_id] for child_id in self._children.get(parent_id, ())]
 
+    def child_ids(self, parent_id: str) -> Iterable[str]:
+        """Return the ids of the children in the order of insertion."""
+        return self._children.get(parent_id, ())
+
     def last_child(self, parent_id: str) -> ExecutionRecord | None:
         """Return the finalize child, or else the one of highest index."""
         child_id = self._last_child.get(parent_id)
@@ -80,12 +86,64 @@ class Shelf:
     def put(self, record: ExecutionRecord) -> None:
         """Insert the row, or put it in the place of the one with its id."""
         before = self._rows.get(record.execution_id)
+        if before is record:
+            return
         self._rows[record.execution_id] = record
         if before is None:
             self._index_identity(record)
         else:
             self._leave(before)
         self._enter(record)
+
+    def remove(self, record: ExecutionRecord) -> None:
+        """Take a finished row off the shelf."""
+        del self._rows[record.execution_id]
+        self._sorted_ids = None
+        self._children.pop(record.execution_id, None)
+        self._last_child.pop(record.execution_id, None)
+        parent_id = record.parent_execution_id
+        if parent_id is not None:
+            siblings = self._children.get(parent_id, {})
+            siblings.pop(record.execution_id, None)
+            if self._last_child.get(parent_id) == record.execution_id:
+                del self._last_child[parent_id]
+                if siblings:
+                    self._last_child[parent_id] = max(
+                        siblings, key=lambda child_id: place(self._rows[child_id])
+                    )
+        if record.sleeping_unique_id is not None:
+            del self._sleeping[record.sleeping_unique_id]
+        if record.idempotency_key is not None:
+            del self._keys[record.task_id, record.idempotency_key]
+
+    def sorted_ids(self) -> list[str]:
+        """Return all ids in ascending order."""
+        if self._sorted_ids is None:
+            # Cheap: the rows came in nearly this order.
+            self._sorted_ids = sorted(self._rows)
+        return self._sorted_ids
+
+    def take_finished_roots(self, before: int, limit: int, *, id_before: str) -> list[str]:
+        """Take roots that finished before that instant out of their index, the earliest first.
+
+        The caller deletes them, or gives them back with `keep_finished_root`.
+        """
+        roots = self._finished_roots
+        taken: list[str] = []
+        passed_over: list[tuple[int, str]] = []
+        while roots and len(taken) < limit and roots[0][0] < before:
+            entry = heapq.heappop(roots)
+            if entry[1] < id_before:
+                taken.append(entry[1])
+            else:
+                passed_over.append(entry)
+        for entry in passed_over:
+            heapq.heappush(roots, entry)
+        return taken
+
+    def keep_finished_root(self, record: ExecutionRecord) -> None:
+        """Put a finished root into the index of those that may be deleted one day."""
+        heapq.heappush(self._finished_roots, (record.finished_at or 0, record.execution_id))
 
     def take_due(self, task_ids: frozenset[str], *, now: int, limit: int) -> list[ExecutionRecord]:
         """Take ready rows out of the ready index, the earliest first; the caller claims them."""
@@ -120,9 +178,10 @@ class Shelf:
         return [self._rows[entry[2]] for entry in due], next_instant
 
     def _index_identity(self, record: ExecutionRecord) -> None:
+        self._sorted_ids = None
         parent_id = record.parent_execution_id
         if parent_id is not None:
-            self._children.setdefault(parent_id, []).append(record.execution_id)
+            self._children.setdefault(parent_id, {})[record.execution_id] = None
             last = self.last_child(parent_id)
             if last is None or place(record) > place(last):
                 self._last_child[parent_id] = record.execution_id
@@ -162,6 +221,8 @@ class Shelf:
                 self._held.setdefault(record.executor_id, {})[record.execution_id] = None
         elif record.is_joinable:
             self._joinable[record.execution_id] = None
+        elif record.is_finished and record.parent_execution_id is None:
+            self.keep_finished_root(record)
 
 
 def place(child: ExecutionRecord) -> tuple[bool, int]:

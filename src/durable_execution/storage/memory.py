@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
 
 from durable_execution._core.patch import Finish, Patch, Transition, counted_off, patched
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.status import Status
 from durable_execution._core.transitions import cancelled_with_ancestor, claimed
 from durable_execution.errors import DuplicateSleepingIdError, StorageError
+from durable_execution.storage._felling import rows_to_delete
 from durable_execution.storage._shelf import Shelf, place
 from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse, Sleepers
+from durable_execution.storage.search import Page, Search, Span
 
 SAVE_VERSION: Final = 1
 """The version of the bytes that `save` returns."""
@@ -132,10 +137,7 @@ class InMemoryStorage:
             ]
         if with_payloads:
             return children
-        return [
-            msgspec.structs.replace(child, input=b"", run_output=None, output=None)
-            for child in children
-        ]
+        return [_lightened(child) for child in children]
 
     async def last_children_of(  # noqa: D102
         self, parent_execution_ids: Sequence[str]
@@ -210,6 +212,63 @@ class InMemoryStorage:
             now = self._clock()
             records, next_expires_at = self._shelf.expired_sleepers(now=now, limit=limit)
             return Sleepers(records=tuple(records), next_expires_at=next_expires_at)
+
+    async def search(self, search: Search) -> Page:  # noqa: D102
+        span = search.span()
+        with self._lock:
+            found: list[ExecutionRecord] = []
+            for row in self._within(search, span):
+                if search.matches(row):
+                    found.append(row)
+                    if len(found) > search.limit:
+                        break
+        return search.page(found if search.with_payloads else [_lightened(row) for row in found])
+
+    async def counts(  # noqa: D102
+        self, task_ids: frozenset[str] | None = None
+    ) -> dict[str, dict[Status, int]]:
+        counts: dict[str, dict[Status, int]] = {}
+        with self._lock:
+            for row in self._shelf.rows():
+                if task_ids is None or row.task_id in task_ids:
+                    of_task = counts.setdefault(row.task_id, {})
+                    of_task[row.status] = of_task.get(row.status, 0) + 1
+        return counts
+
+    async def delete_finished(  # noqa: D102
+        self, finished_before: int, limit: int, *, id_before: str
+    ) -> int:
+        shelf = self._shelf
+
+        async def children_of(parent_ids: Sequence[str], at_most: int) -> list[str]:
+            ids = (each for parent_id in parent_ids for each in shelf.child_ids(parent_id))
+            return list(islice(ids, at_most))
+
+        with self._lock:
+            taken = shelf.take_finished_roots(finished_before, limit, id_before=id_before)
+            doomed = await rows_to_delete(taken, limit, children_of)
+            for row in map(shelf.get, doomed):
+                if row is not None:
+                    shelf.remove(row)
+            for row in map(shelf.get, taken):
+                if row is not None:
+                    shelf.keep_finished_root(row)
+            return len(doomed)
+
+    def _within(self, search: Search, span: Span) -> Iterator[ExecutionRecord]:
+        """Walk the rows among which to look, in the order of the search."""
+        ids = self._shelf.sorted_ids()
+        if search.parent_execution_id is not None:
+            ids = sorted(self._shelf.child_ids(search.parent_execution_id))
+        first = 0 if span.id_from is None else bisect_left(ids, span.id_from)
+        if span.id_after is not None:
+            first = max(first, bisect_right(ids, span.id_after))
+        end = len(ids) if span.id_before is None else bisect_left(ids, span.id_before)
+        places = range(first, end)
+        for at in places if search.order == "oldest_first" else reversed(places):
+            row = self._shelf.get(ids[at])
+            if row is not None:
+                yield row
 
     def _insert(self, records: Sequence[ExecutionRecord]) -> None:
         new: dict[str, ExecutionRecord] = {}
@@ -286,6 +345,10 @@ class InMemoryStorage:
 
 def _instant(patch: Patch) -> int:
     return patch.finished_at if isinstance(patch, Finish) else patch.updated_at
+
+
+def _lightened(record: ExecutionRecord) -> ExecutionRecord:
+    return msgspec.structs.replace(record, input=b"", run_output=None, output=None)
 
 
 def _is_held(record: ExecutionRecord | None, executor_id: str, fence: int) -> bool:

@@ -25,6 +25,8 @@ import msgspec
 
 from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.status import Status
+from durable_execution.storage.search import Page, Search
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,4 +225,34 @@ class Storage(Protocol):
 
     async def expired_sleepers(self, limit: int) -> Sleepers:
         """Return running sleeping rows whose `expires_at` has come, the earliest first."""
+        ...
+
+    async def search(self, search: Search) -> Page:
+        """Return rows for which `Search.matches` holds, a page at a time, in the order of ids.
+
+        Make the page with `Search.span` and `Search.page`. May read all rows of the span where no
+        index helps; that delays no other call for long.
+
+        Raises:
+            InvalidInputError: The cursor is not one of such a search.
+        """
+        ...
+
+    async def counts(self, task_ids: frozenset[str] | None = None) -> dict[str, dict[Status, int]]:
+        """Return how many rows each of these tasks, or every task, has in each status.
+
+        What would be 0 is left out. Reads all rows.
+        """
+        ...
+
+    async def delete_finished(self, finished_before: int, limit: int, *, id_before: str) -> int:
+        """Delete trees whose root finished before that instant; return how many rows that were.
+
+        At most `limit` rows, with their keys and tags: whole trees, as many as fit. A single tree
+        with more rows goes in several calls, from below, its root last. 0 says that nothing is
+        left to delete. Unfinished rows are never deleted; a finished root has none.
+
+        Only roots whose id is below `id_before` are looked at. Ids have the order of creation, so
+        that this spares reading what is too young to have finished before that instant.
+        """
         ...

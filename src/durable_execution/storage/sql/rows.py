@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import msgspec
 
 from durable_execution._core.patch import Finish, Guard, Requeue, Wait
 from durable_execution._core.record import ExecutionRecord, Tags
 from durable_execution._core.retry import RetryPolicy
+from durable_execution._core.status import Status
 from durable_execution.errors import StoredError
 
 Value: TypeAlias = str | int | bytes | None
@@ -100,6 +102,14 @@ def to_record(row: Row) -> ExecutionRecord:
     if fields["error"] is not None:
         fields["error"] = _ERROR.decode(fields["error"])  # type: ignore[arg-type]  # a text column
     return ExecutionRecord(**fields)  # type: ignore[arg-type]  # as `to_row` wrote it
+
+
+def to_counts(rows: Sequence[Row]) -> dict[str, dict[Status, int]]:
+    """Return rows of task id, status and number as numbers by task and status."""
+    counts: dict[str, dict[Status, int]] = {}
+    for task_id, status, number in rows:
+        counts.setdefault(str(task_id), {})[cast("Status", status)] = cast("int", number)
+    return counts
 
 
 def guard_values(guard: Guard) -> Row:

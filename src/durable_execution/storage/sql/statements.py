@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from durable_execution._core.status import WAITING
 from durable_execution.storage.sql.driver import SqlDialect, Statement
-from durable_execution.storage.sql.rows import FIELDS, FIELDS_BUT_PAYLOADS
+from durable_execution.storage.sql.rows import FIELDS, FIELDS_BUT_PAYLOADS, TAG
 from durable_execution.storage.sql.schema import (
     IS_HELD,
     IS_JOINABLE,
@@ -41,6 +41,7 @@ from durable_execution.storage.sql.schema import (
     has_lease,
     schema_version,
     status_in,
+    tags,
 )
 
 _E: Final = executions.c
@@ -83,6 +84,12 @@ class Statements:
     dead_executors: Statement
     held_by: Statement
     forget_executor: Statement
+    counts: Statement
+    counts_of_tasks: Statement
+    finished_roots: Statement
+    children_ids: Statement
+    delete_finished: Statement
+    delete_tag: Statement
     read_version: Statement
     insert_version: Statement
     update_version: Statement
@@ -94,7 +101,15 @@ class Statements:
 
 def build_statements(dialect: SqlDialect) -> Statements:
     """Build and compile all statements for a dialect."""
-    parts = {**_rows(dialect), **_moves(), **_sweeps(dialect), **_leases(dialect), **_versions()}
+    parts = {
+        **_rows(dialect),
+        **_moves(),
+        **_sweeps(dialect),
+        **_leases(dialect),
+        **_counts(dialect),
+        **_deletions(dialect),
+        **_versions(),
+    }
     adapted = dialect.adapted(parts)
     return Statements(**{name: compiled(part, dialect) for name, part in adapted.items()})
 
@@ -298,6 +313,37 @@ def _leases(dialect: SqlDialect) -> dict[str, ClauseElement]:
         "forget_executor": delete(executors).where(
             who, executors.c.lease_expires_at == bindparam("lease")
         ),
+    }
+
+
+def _counts(dialect: SqlDialect) -> dict[str, ClauseElement]:
+    counts = select(_E.task_id, _E.status, func.count()).group_by(_E.task_id, _E.status)
+    return {
+        "counts": counts,
+        "counts_of_tasks": counts.where(dialect.is_any_of(_E.task_id, "task_ids")),
+    }
+
+
+def _deletions(dialect: SqlDialect) -> dict[str, ClauseElement]:
+    return {
+        "finished_roots": select(_E.execution_id)
+        .where(
+            _E.execution_id < bindparam("id_before"),
+            _E.parent_execution_id.is_(None),
+            _E.finished_at < bindparam("finished_before"),
+        )
+        .order_by(_E.execution_id)
+        .limit(bindparam("limit")),
+        "children_ids": select(_E.execution_id)
+        .where(dialect.is_any_of(_E.parent_execution_id, "parent_execution_ids"))
+        .limit(bindparam("limit")),
+        "delete_finished": delete(executions)
+        .where(
+            dialect.is_any_of(_E.execution_id, "execution_ids"),
+            _E.finished_at.is_not(None),
+        )
+        .returning(_E.execution_id, _E.tags),
+        "delete_tag": delete(tags).where(*[tags.c[name] == bindparam(name) for name in TAG]),
     }
 
 

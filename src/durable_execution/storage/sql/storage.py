@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 
 from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.status import Status
 from durable_execution.errors import DuplicateSleepingIdError
 from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse, Sleepers
+from durable_execution.storage.search import Page, Search
 from durable_execution.storage.sql.batch import apply_batch, is_one_statement
+from durable_execution.storage.sql.deletion import Deletion
 from durable_execution.storage.sql.driver import (
     Driver,
     SleepingIdConflictError,
@@ -20,7 +23,8 @@ from durable_execution.storage.sql.driver import (
 )
 from durable_execution.storage.sql.insertion import insert_roots
 from durable_execution.storage.sql.migrations import migrate
-from durable_execution.storage.sql.rows import Row, Value, to_record, without_payloads
+from durable_execution.storage.sql.rows import Row, Value, to_counts, to_record, without_payloads
+from durable_execution.storage.sql.searching import Searches
 from durable_execution.storage.sql.statements import build_statements
 
 _SIGNED_OFF = 0
@@ -40,6 +44,7 @@ class SqlStorage:
         self._driver = driver
         self._dialect = driver.dialect
         self._statements = build_statements(driver.dialect)
+        self._searches = Searches(driver.dialect)
         self._opening = asyncio.Lock()
         self._is_open = False
 
@@ -259,6 +264,45 @@ class SqlStorage:
         return Sleepers(
             records=tuple(map(to_record, rows)), next_expires_at=_instant(next_expires_at)
         )
+
+    async def search(self, search: Search) -> Page:  # noqa: D102
+        statement, values = self._searches.of(search)
+        complete = None if search.with_payloads else without_payloads
+        return search.page(await self._read(statement, values, complete))
+
+    async def counts(  # noqa: D102
+        self, task_ids: frozenset[str] | None = None
+    ) -> dict[str, dict[Status, int]]:
+        statement = self._statements.counts
+        values: Row = ()
+        if task_ids is not None:
+            statement = self._statements.counts_of_tasks
+            values = statement.bind(task_ids=self._dialect.texts(sorted(task_ids)))
+
+        async def work(transaction: Transaction) -> list[Row]:
+            return await transaction.fetch(statement, values)
+
+        return to_counts(await self._driver.read(work))
+
+    async def delete_finished(  # noqa: D102
+        self, finished_before: int, limit: int, *, id_before: str
+    ) -> int:
+        if limit < 1:
+            return 0
+        deletion = Deletion(self._statements, self._dialect)
+
+        async def find(transaction: Transaction) -> Sequence[str]:
+            return await deletion.find(transaction, finished_before, limit, id_before=id_before)
+
+        # Found apart, so that the lock is held only while rows go: what has finished stays so.
+        doomed = await self._driver.read(find)
+        if not doomed:
+            return 0
+
+        async def delete(transaction: Transaction) -> int:
+            return await deletion.delete(transaction, doomed)
+
+        return await self._driver.write(delete)
 
     async def _migrate(self, transaction: Transaction) -> None:
         await migrate(transaction, self._dialect, self._statements)

@@ -10,10 +10,12 @@ from durable_execution.testing.storage_suite import (
     cascade,
     claim,
     concurrency,
+    deletion,
     get,
     insert,
     keys,
     lease,
+    search,
     sleepers,
     tree,
 )
@@ -31,6 +33,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     *cascade.CHECKS,
     *lease.CHECKS,
     *sleepers.CHECKS,
+    *search.CHECKS,
+    *deletion.CHECKS,
     *concurrency.CHECKS,
 )
 """Every check, by verb."""

@@ -1,0 +1,49 @@
+"""Deleting finished trees: which rows, found by one transaction, and their end in another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from durable_execution.storage._felling import rows_to_delete
+from durable_execution.storage.sql.driver import SqlDialect, Transaction
+from durable_execution.storage.sql.rows import to_tags
+from durable_execution.storage.sql.statements import Statements
+
+
+class Deletion:
+    """The two halves of `Storage.delete_finished`."""
+
+    def __init__(self, statements: Statements, dialect: SqlDialect) -> None:
+        self._statements = statements
+        self._dialect = dialect
+
+    async def find(
+        self, transaction: Transaction, finished_before: int, limit: int, *, id_before: str
+    ) -> Sequence[str]:
+        """Return the ids of the rows to delete, at most `limit`."""
+
+        async def children_of(parent_ids: Sequence[str], at_most: int) -> list[str]:
+            statement = self._statements.children_ids
+            ids = self._dialect.texts(parent_ids)
+            values = statement.bind(parent_execution_ids=ids, limit=at_most)
+            return [str(row[0]) for row in await transaction.fetch(statement, values)]
+
+        statement = self._statements.finished_roots
+        values = statement.bind(finished_before=finished_before, id_before=id_before, limit=limit)
+        roots = [str(row[0]) for row in await transaction.fetch(statement, values)]
+        return await rows_to_delete(roots, limit, children_of)
+
+    async def delete(self, transaction: Transaction, execution_ids: Sequence[str]) -> int:
+        """Delete these rows with their tags; return how many there still were."""
+        statement = self._statements.delete_finished
+        values = statement.bind(execution_ids=self._dialect.texts(execution_ids))
+        deleted = await transaction.fetch(statement, values)
+        delete_tag = self._statements.delete_tag
+        tags = [
+            delete_tag.bind(name=name, value=value, execution_id=execution_id)
+            for execution_id, text in deleted
+            for name, value in to_tags(text)
+        ]
+        if tags:
+            await transaction.execute_many(delete_tag, tags)
+        return len(deleted)

@@ -1,0 +1,132 @@
+"""The statements of searches: one for each set of filters, built when it is first asked for.
+
+Only what is asked for stands in the text, so that the database sees which index leads to it: that
+of the tag, of the children, or the ids, from one end to the limit.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sqlalchemy import and_, bindparam, select
+
+from durable_execution.storage.search import Search, SearchOrder, Span
+from durable_execution.storage.sql.driver import SqlDialect, Statement
+from durable_execution.storage.sql.rows import FIELDS, FIELDS_BUT_PAYLOADS, Row, Value
+from durable_execution.storage.sql.schema import executions, tags
+from durable_execution.storage.sql.statements import compiled
+
+if TYPE_CHECKING:
+    from sqlalchemy import Column, ColumnElement
+
+_E: Final = executions.c
+_STATEMENTS_KEPT: Final = 256
+
+
+class Shape(NamedTuple):
+    """What of a search is in the text of its statement."""
+
+    filters: frozenset[str]
+    is_root: bool | None
+    tags: int
+    order: SearchOrder
+    with_payloads: bool
+
+
+class Searches:
+    """Statements by shape, and the values that go with them."""
+
+    def __init__(self, dialect: SqlDialect) -> None:
+        self._dialect = dialect
+        self._statement_of = lru_cache(_STATEMENTS_KEPT)(partial(search_statement, dialect))
+
+    def of(self, search: Search) -> tuple[Statement, Row]:
+        """Return the statement of a search, and its parameters.
+
+        Raises:
+            InvalidInputError: The cursor is not one of such a search.
+        """
+        values = self._values(search, search.span())
+        given = frozenset(name for name, value in values.items() if value is not None)
+        shape = Shape(given, search.is_root, len(search.tags), search.order, search.with_payloads)
+        for place, (name, value) in enumerate(search.tags):
+            values |= {f"tag_name_{place}": name, f"tag_value_{place}": value}
+        # One more than the page holds tells whether there are more.
+        values["limit"] = search.limit + 1
+        statement = self._statement_of(shape)
+        return statement, statement.bind(**values)
+
+    def _values(self, search: Search, span: Span) -> dict[str, Value]:
+        return {
+            "task_ids": self._texts(search.task_ids),
+            "statuses": self._texts(search.statuses),
+            "created_from": search.created_from,
+            "created_before": search.created_before,
+            "finished_from": search.finished_from,
+            "finished_before": search.finished_before,
+            "parent_execution_id": search.parent_execution_id,
+            "root_execution_id": search.root_execution_id,
+            "id_from": span.id_from,
+            "id_after": span.id_after,
+            "id_before": span.id_before,
+        }
+
+    def _texts(self, texts: frozenset[str] | None) -> Value:
+        return None if texts is None else self._dialect.texts(sorted(texts))
+
+
+def search_statement(dialect: SqlDialect, shape: Shape) -> Statement:
+    """Build and compile the statement of a shape."""
+    names = FIELDS if shape.with_payloads else FIELDS_BUT_PAYLOADS
+    statement = select(*[_E[name] for name in names])
+    # The table of tags is in the order of ids for each tag: the first tag leads, if there is one.
+    lead: Column[str] = _E.execution_id
+    for place in range(shape.tags):
+        tag = tags.alias(f"tag_{place}")
+        statement = statement.join(tag, tag.c.execution_id == lead).where(
+            tag.c.name == bindparam(f"tag_name_{place}"),
+            tag.c.value == bindparam(f"tag_value_{place}"),
+        )
+        if place == 0:
+            lead = tag.c.execution_id
+    conditions = _conditions(dialect, lead)
+    statement = statement.where(*[conditions[name] for name in sorted(shape.filters)])
+    if shape.is_root is not None:
+        has_no_parent = _E.parent_execution_id.is_(None)
+        statement = statement.where(has_no_parent if shape.is_root else ~has_no_parent)
+    ordered = lead.asc() if shape.order == "oldest_first" else lead.desc()
+    return compiled(statement.order_by(ordered).limit(bindparam("limit")), dialect)
+
+
+def _conditions(dialect: SqlDialect, lead: Column[str]) -> dict[str, ColumnElement[bool]]:
+    return {
+        "task_ids": dialect.is_any_of(_E.task_id, "task_ids"),
+        "statuses": dialect.is_any_of(_E.status, "statuses"),
+        "created_from": _E.created_at >= bindparam("created_from"),
+        "created_before": _E.created_at < bindparam("created_before"),
+        "finished_from": _E.finished_at >= bindparam("finished_from"),
+        "finished_before": _E.finished_at < bindparam("finished_before"),
+        "parent_execution_id": _E.parent_execution_id == bindparam("parent_execution_id"),
+        "root_execution_id": and_(
+            _E.execution_id.in_(_below_root()),
+            _E.root_execution_id == bindparam("root_execution_id"),
+        ),
+        "id_from": lead >= bindparam("id_from"),
+        "id_after": lead > bindparam("id_after"),
+        "id_before": lead < bindparam("id_before"),
+    }
+
+
+def _below_root() -> ColumnElement[str]:
+    # From parent to child by the index of children: rows of a tree are found by no other.
+    children = (
+        select(_E.execution_id)
+        .where(_E.parent_execution_id == bindparam("root_execution_id"))
+        .cte("tree", recursive=True)
+    )
+    below = executions.alias("below")
+    tree = children.union_all(
+        select(below.c.execution_id).where(below.c.parent_execution_id == children.c.execution_id)
+    )
+    return select(tree.c.execution_id).scalar_subquery()
