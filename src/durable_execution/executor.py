@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType, TracebackType
 from typing import Any, Literal, NamedTuple, Self, TypeVar, overload
 
 from durable_execution._codec import UNDEFINED
-from durable_execution._core import transitions
 from durable_execution._core.definitions import Definitions
-from durable_execution._core.limits import MAX_SLEEPING_ID_LENGTH
 from durable_execution._core.making import check_complete
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryOptions
@@ -19,18 +18,11 @@ from durable_execution._core.views import FinishedTaskExecution
 from durable_execution._engine.compose import new_root
 from durable_execution._engine.engine import Engine
 from durable_execution._engine.handle import TaskExecutionHandle, children_shown
-from durable_execution._engine.inputs import encode_output
 from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.surroundings import MACHINE
 from durable_execution._engine.viewing import finished_view_of
-from durable_execution.errors import (
-    DurableExecutionError,
-    DurableExecutionNotFoundError,
-    ExecutorShutDownError,
-    InvalidInputError,
-    StoredError,
-    to_stored_error,
-)
+from durable_execution._engine.waking import Ending, wake_up
+from durable_execution.errors import DurableExecutionNotFoundError, ExecutorShutDownError
 from durable_execution.storage.protocol import Storage
 
 InputT = TypeVar("InputT")
@@ -66,6 +58,8 @@ class DurableExecutor(Definitions):
         self._options = options
         self._engine: Engine | None = None
         self._has_shut_down = False
+        self._changing = asyncio.Lock()
+        """Held while starting or shutting down: who asks for either meanwhile waits for it."""
 
     @property
     def tasks(self) -> Mapping[str, Task[Any, Any]]:
@@ -97,19 +91,19 @@ class DurableExecutor(Definitions):
             ExecutorShutDownError: It was shut down before; make a new one.
             StorageError: The storage cannot be opened.
         """
-        if self._has_shut_down:
-            raise ExecutorShutDownError("Executor is shut down; make a new one")
-        if self._engine is not None:
-            return
-        check_complete(self._tasks)
-        engine = Engine(self._storage, self._tasks, self._options, self._surroundings)
-        self._engine = engine
-        try:
-            await engine.start()
-        except BaseException:
-            self._engine = None
-            await self._storage.close()
-            raise
+        async with self._changing:
+            if self._has_shut_down:
+                raise ExecutorShutDownError("Executor is shut down; make a new one")
+            if self._engine is not None:
+                return
+            check_complete(self._tasks)
+            engine = Engine(self._storage, self._tasks, self._options, self._surroundings)
+            try:
+                await engine.start()
+            except BaseException:
+                await self._storage.close()
+                raise
+            self._engine = engine
 
     async def shutdown(self) -> None:
         """Stop taking work, let what runs end, hand back the rest, and close the storage.
@@ -118,10 +112,11 @@ class DurableExecutor(Definitions):
         are ready for other executors at once, with no retry spent. Threads cannot be stopped:
         executions whose thread does not end are left to the end of the lease.
         """
-        self._has_shut_down = True
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await engine.stop()
+        async with self._changing:
+            self._has_shut_down = True
+            engine, self._engine = self._engine, None
+            if engine is not None:
+                await engine.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -272,37 +267,10 @@ class DurableExecutor(Definitions):
         """
         engine = self._running_engine()
         self._check_known(task)
-        payload, stored = self._ending(task, status, output, error)
-        while True:
-            record = await self._sleeping_record(engine, task, sleeping_task_unique_id)
-            if record.is_finished:
-                return finished_view_of(record, task)
-            transition = transitions.wake_up(
-                record, output=payload, error=stored, now=engine.clock.now()
-            )
-            await engine.commits.apply(record, transition)
-
-    def _ending(
-        self,
-        task: SleepingTask[Any],
-        status: str,
-        output: object,
-        error: str | BaseException | None,
-    ) -> tuple[bytes | None, StoredError | None]:
-        """Encode how a sleeping execution is to end."""
-        given: object = task
-        if not isinstance(given, SleepingTask):
-            raise InvalidInputError(f"Task is not a sleeping task [taskId={task.id}]")
-        if status == "completed":
-            limit = self._options.max_serialized_output_size
-            return encode_output(task, output, max_size=limit), None
-        if status == "failed":
-            if isinstance(error, BaseException):
-                return None, to_stored_error(error)
-            return None, to_stored_error(DurableExecutionError(error or "Unknown error"))
-        raise InvalidInputError(
-            f"Invalid status for a wake-up: expected completed or failed, got {status!r}"
-        )
+        limit = self._options.max_serialized_output_size
+        ending = Ending(task, status, output, error, max_output_size=limit)
+        record = await wake_up(engine, task, sleeping_task_unique_id, ending)
+        return finished_view_of(record, task)
 
     async def _record_of(
         self, engine: Engine, task: Task[Any, Any], execution_id: str
@@ -317,25 +285,6 @@ class DurableExecutor(Definitions):
             raise DurableExecutionNotFoundError(
                 f"Task execution belongs to another task [providedTaskId={task.id}] "
                 f"[taskId={record.task_id}] [executionId={execution_id}]"
-            )
-        return record
-
-    async def _sleeping_record(
-        self, engine: Engine, task: SleepingTask[Any], sleeping_task_unique_id: str
-    ) -> ExecutionRecord:
-        record = None
-        if 1 <= len(sleeping_task_unique_id) <= MAX_SLEEPING_ID_LENGTH:
-            record = await engine.storage.get_by_sleeping_unique_id(sleeping_task_unique_id)
-        if record is None:
-            raise DurableExecutionNotFoundError(
-                "Sleeping task execution not found "
-                f"[sleepingTaskUniqueId={sleeping_task_unique_id}]"
-            )
-        if record.task_id != task.id:
-            raise DurableExecutionNotFoundError(
-                f"Sleeping task execution belongs to another task [providedTaskId={task.id}] "
-                f"[sleepingTaskId={record.task_id}] "
-                f"[sleepingTaskUniqueId={sleeping_task_unique_id}]"
             )
         return record
 

@@ -209,3 +209,11 @@ def test_finalize_cannot_sleep() -> None:
     tasks = Tasks()
     with pytest.raises(InvalidOptionError, match="finalize of task parent must not be a sleeping"):
         tasks.parent_task(finalize=tasks.sleeping_task("sleeper"))(parent)
+
+
+def test_an_input_with_a_default_is_refused_because_nothing_would_use_it() -> None:
+    async def count(ctx: TaskContext, number: int = 3) -> int:
+        return number
+
+    with pytest.raises(InvalidOptionError, match="number of task function count must have no def"):
+        Tasks().task(count)

@@ -293,3 +293,14 @@ async def test_no_more_attempts_run_than_there_is_room_for(storage: Storage) -> 
         handles = [await executor.enqueue_task(count) for _ in range(20)]
         await asyncio.gather(*(handle.result() for handle in handles))
     assert 1 <= most <= 3
+
+
+async def test_who_starts_or_ends_an_executor_twice_at_once_waits_for_it(
+    storage: Storage,
+) -> None:
+    executor = DurableExecutor(storage, OPTIONS)
+    await asyncio.gather(executor.start(), executor.start())
+    assert executor.is_healthy
+    await asyncio.gather(executor.shutdown(), executor.shutdown())
+    with pytest.raises(ExecutorShutDownError, match="make a new one"):
+        await executor.start()

@@ -363,3 +363,15 @@ async def test_a_finalize_function_without_hints_gets_the_result_of_its_parent(
         return ParentTaskOutput(7)
 
     assert await (await executor.enqueue_task(parent)).result() == [7, []]
+
+
+async def test_a_child_that_child_task_did_not_make_is_named(executor: DurableExecutor) -> None:
+    @executor.parent_task()
+    async def parent(ctx: TaskContext) -> ParentTaskOutput[None]:
+        return ParentTaskOutput(None, ["a string"])  # type: ignore[list-item] # the point
+
+    execution = await (await executor.enqueue_task(parent)).wait_and_get_finished_execution()
+    assert execution.status == "failed"
+    assert execution.error.message == (
+        "Child 0 of parent task parent must be made by child_task(...), got str"
+    )

@@ -49,6 +49,11 @@ def read_signature(
             f"task function {name} must take (ctx) or (ctx, input), "
             f"got ({', '.join(parameter.name for parameter in parameters)})"
         )
+    if len(parameters) > 1 and parameters[1].default not in (parameters[1].empty, None):
+        raise InvalidOptionError(
+            f"{parameters[1].name} of task function {name} must have no default: "
+            "what is enqueued is the input; give it there"
+        )
     hints = _hints_of(function, name, local_names) if with_hints else {}
     takes_input = len(parameters) > 1
     return Signature(

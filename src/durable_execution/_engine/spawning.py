@@ -8,7 +8,7 @@ from typing import Any
 from durable_execution._core.decisions import Spawned
 from durable_execution._core.offspring import Place
 from durable_execution._core.record import ExecutionRecord
-from durable_execution._core.task import LoopPlan, ParentTaskOutput, SequencePlan, Task
+from durable_execution._core.task import ChildTask, LoopPlan, ParentTaskOutput, SequencePlan, Task
 from durable_execution._engine import compose
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.inputs import encode_run_output
@@ -50,7 +50,12 @@ class Spawning:
                 f"Parent task {task.id} returned {len(wanted)} children, "
                 f"at most {limit} are allowed"
             )
-        for child in wanted:
+        for index, child in enumerate(wanted):
+            if not isinstance(child, ChildTask):
+                raise InvalidInputError(
+                    f"Child {index} of parent task {task.id} must be made by child_task(...), "
+                    f"got {type(child).__name__}"
+                )
             self._check_known(child.task)
         output = encode_run_output(
             task, returned.output, max_size=self._options.max_serialized_output_size
