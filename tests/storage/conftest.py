@@ -9,7 +9,7 @@ from durable_execution.storage import Storage, open_storage
 from durable_execution.testing.storage_suite import Harness
 from tests.storage.hands import HandClock
 
-BACKENDS = ("memory", "sqlite file", "sqlite in memory")
+BACKENDS = ("memory", "sqlite file", "sqlite in memory", "postgresql", "system's postgresql")
 
 
 @pytest.fixture
@@ -26,10 +26,14 @@ async def harness(
         "sqlite file": f"sqlite:///{tmp_path}/tasks.db",
         "sqlite in memory": "sqlite://",
     }
+    servers = {"postgresql": "postgres", "system's postgresql": "system_postgres"}
+    if request.param in servers:
+        urls[request.param] = request.getfixturevalue(servers[request.param]).new_url()
+    has_siblings_only = request.param in ("memory", "sqlite in memory")
     opened: list[Storage] = []
 
     async def open_one() -> Storage:
-        is_new = request.param == "sqlite file" or not opened
+        is_new = not has_siblings_only or not opened
         storage = open_storage(urls[request.param], clock=clock) if is_new else opened[0].sibling()
         await storage.open()
         opened.append(storage)

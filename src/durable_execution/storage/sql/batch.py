@@ -81,12 +81,13 @@ async def _lock_trees(
     values = statements.lock_trees.bind(
         ancestor_ids=dialect.texts(ancestors), execution_ids=dialect.texts(sorted(known))
     )
-    has_below = False
+    has_below = any(move.children for move in transitions)
     while True:
-        found = {str(row[0]) for row in await transaction.fetch(statements.lock_trees, values)}
+        rows = await transaction.fetch(statements.lock_trees, values)
+        has_below = has_below or any(is_below for _, is_below in rows)
+        found = {str(row[0]) for row in rows}
         if found <= known:
             return has_below
-        has_below = True
         known |= found
 
 

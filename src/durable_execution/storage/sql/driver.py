@@ -91,6 +91,11 @@ class SqlDialect(Protocol):
         """What makes others wait who migrate, where transactions that write do not anyway."""
         ...
 
+    @property
+    def does_claim_look_ahead(self) -> bool:
+        """Whether `claim` has the next start as one more column, in a row without id if need be."""
+        ...
+
     def ddl(self, tables: Sequence[Table], indexes: Sequence[Index]) -> list[ExecutableDDLElement]:
         """Return the statements that create the tables and the indexes."""
         ...

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ClauseElement,
     Column,
     ColumnElement,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
 _E: Final = executions.c
 _COLUMNS: Final = tuple(executions.c[name] for name in FIELDS)
-_CLOCK: Final = "CAST(floor(extract(epoch FROM statement_timestamp()) * 1000) AS BIGINT)"
+_CLOCK: Final = "CAST(floor(extract(epoch FROM now()) * 1000) AS BIGINT)"
 
 
 class PostgresDialect:
@@ -67,6 +68,7 @@ class PostgresDialect:
 
     name = "postgresql"
     schema_lock = LOCK_SCHEMA
+    does_claim_look_ahead = True
 
     def __init__(self, *, has_clock: bool = False) -> None:
         self.compiler: Dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
@@ -78,9 +80,10 @@ class PostgresDialect:
         return postgres_ddl(tables, indexes)
 
     def now(self) -> ColumnElement[int]:
-        """Return the time of the statement: that of the transaction may be long ago.
+        """Return the time at which the transaction began, one instant for all its statements.
 
-        `clock_timestamp()` would move within the statement, so that no index could be asked.
+        What has just become due is then found either by "until now" or by "from now on". The
+        moving `clock_timestamp()` could besides not be looked up in an index.
         """
         if self._has_clock:
             return sql_cast(bindparam("now"), BigInteger)
@@ -122,6 +125,9 @@ class PostgresDialect:
         Whoever forgets the executor waits for the claim, or the claim finds the row locked and
         takes nothing: no row is given to an executor of whom nobody knows any more. Found by
         place (`ctid`), so that the limit holds whatever plan is made.
+
+        The last column is the next start, in a row of its own where nothing was claimed: asked by
+        a second statement, it would miss what becomes due between the two.
         """
         leased: Select[int] = (
             select(literal_column("1", Integer))
@@ -146,7 +152,7 @@ class PostgresDialect:
             .limit(bindparam("limit"))
             .with_for_update(skip_locked=True, key_share=True, of=picked)
         )
-        return (
+        claimed = (
             update(executions)
             .ordered_values(
                 (_E.status, literal_column("'running'")),
@@ -158,6 +164,11 @@ class PostgresDialect:
             )
             .where(literal_column("ctid") == func.any(func.array(due.scalar_subquery())))
             .returning(*_COLUMNS)
+            .cte("claimed")
+        )
+        ahead = self._next_start_at().subquery("ahead")
+        return select(*claimed.c, *ahead.c).select_from(
+            ahead.outerjoin(claimed, literal_column("true", Boolean))
         )
 
     def adapted(self, statements: dict[str, ClauseElement]) -> dict[str, ClauseElement]:
@@ -172,14 +183,11 @@ class PostgresDialect:
             **statements,
             **moves,
             "count_off": for_each(cast("Update", statements["count_off"])),
+            "delete_tag": for_each(cast("Delete", statements["delete_tag"])),
             "forget_executor": for_each(forget),
             "register": beat,
             "extend_lease": beat,
-            "next_start_at": select(func.min(READY_AT)).where(
-                self.now() < READY_AT,
-                self.is_any_of(_E.task_id, "task_ids"),
-                has_lease(self.now()),
-            ),
+            "next_start_at": self._next_start_at(),
             "joinable": _scan(JOINABLE_AT).where(
                 JOINABLE_AT.is_not(None), self.is_any_of(_E.task_id, "task_ids")
             ),
@@ -193,6 +201,13 @@ class PostgresDialect:
             .order_by(executors.c.executor_id)
             .with_for_update(),
         }
+
+    def _next_start_at(self) -> Select[int]:
+        return select(func.min(READY_AT).label("next_start_at")).where(
+            self.now() < READY_AT,
+            self.is_any_of(_E.task_id, "task_ids"),
+            has_lease(self.now()),
+        )
 
     def _beat(self) -> ClauseElement:
         """An executor that is forgotten at this moment is registered anew."""
@@ -216,10 +231,10 @@ def _scan(at: ColumnElement[int]) -> Select[tuple[object, ...]]:
 
 
 def _lock_trees() -> ClauseElement:
-    """Lock these rows and all unfinished rows below some of them, children first.
+    """Lock these rows and all unfinished rows below some of them, and tell which are below.
 
-    A child that ends locks itself and then its parent; a cascade that began with the parent would
-    wait for it in a circle.
+    Children first. A child that ends locks itself and then its parent; a cascade that began with
+    the parent would wait for it in a circle.
     """
     children = (
         select(_E.execution_id)
@@ -239,8 +254,11 @@ def _lock_trees() -> ClauseElement:
     ids = select(descendants.c.execution_id).union(
         select(named.render_derived(name="named").c.value)
     )
+    is_below = _E.execution_id == func.any(
+        func.array(select(descendants.c.execution_id).scalar_subquery())
+    )
     return (
-        select(_E.execution_id)
+        select(_E.execution_id, is_below.label("is_below"))
         .where(
             _E.execution_id == func.any(func.array(ids.scalar_subquery())),
             _E.finished_at.is_(None),

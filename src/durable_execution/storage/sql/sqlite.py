@@ -51,6 +51,7 @@ class SqliteDialect:
 
     name = "sqlite"
     schema_lock = None
+    does_claim_look_ahead = False
 
     def __init__(self) -> None:
         self.compiler: Dialect = sqlite.dialect(paramstyle="qmark")

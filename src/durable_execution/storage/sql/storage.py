@@ -148,6 +148,10 @@ class SqlStorage:
                 "limit": claim.limit,
             }
             rows = await transaction.fetch(pick, pick.bind(**values))
+            if self._dialect.does_claim_look_ahead:
+                next_start_at = rows[0][-1]
+                rows = [row[:-1] for row in rows if row[0] is not None]
+                return rows, None if len(rows) == claim.limit else next_start_at
             if len(rows) == claim.limit:
                 return rows, None
             next_rows = await transaction.fetch(ahead, ahead.bind(**values))

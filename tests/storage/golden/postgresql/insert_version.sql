@@ -1,0 +1,4 @@
+-- parameters:
+-- version
+INSERT INTO durable_execution_schema (single_row, version) VALUES (1, $1) RETURNING
+  durable_execution_schema.single_row;

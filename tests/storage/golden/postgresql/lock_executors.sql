@@ -1,0 +1,6 @@
+-- parameters:
+-- executor_ids
+SELECT durable_executors.executor_id
+FROM durable_executors
+WHERE durable_executors.executor_id = any(CAST($1 AS TEXT[])) ORDER BY durable_executors.executor_id
+  FOR UPDATE;
