@@ -7,6 +7,7 @@ Exception
     ├── DurableExecutionCancelledError    selects the status `cancelled`; never retried
     ├── InvalidInputError                 a value that does not fit its type or its bounds
     ├── InvalidOptionError                (ValueError) an option at definition or construction
+    ├── IdempotencyConflictError          (ValueError) a key that was used with another input
     ├── ExecutorShutDownError             the executor no longer, or not yet, takes work
     └── StorageError                      the storage refused or broke a call
         ├── StorageUnavailableError       may work when tried again: locked, disconnected
@@ -141,6 +142,22 @@ class InvalidOptionError(DurableExecutionError, ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
+
+
+class IdempotencyConflictError(DurableExecutionError, ValueError):
+    """A task was enqueued with a key that an execution with another input has; nothing was stored.
+
+    `execution_id` names that execution.
+    """
+
+    def __init__(self, task_id: str, idempotency_key: str, execution_id: str) -> None:
+        super().__init__(
+            "Idempotency key was used with another input "
+            f"[taskId={task_id}] [idempotencyKey={idempotency_key}] [executionId={execution_id}]"
+        )
+        self.task_id = task_id
+        self.idempotency_key = idempotency_key
+        self.execution_id = execution_id
 
 
 class ExecutorShutDownError(DurableExecutionError):

@@ -18,6 +18,7 @@ from durable_execution._core.views import FinishedTaskExecution
 from durable_execution._engine.compose import new_root
 from durable_execution._engine.engine import Engine
 from durable_execution._engine.handle import TaskExecutionHandle, children_shown
+from durable_execution._engine.labels import OnConflict, check_same_input, checked_label
 from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.surroundings import MACHINE
 from durable_execution._engine.viewing import finished_view_of
@@ -139,6 +140,9 @@ class DurableExecutor(Definitions):
         timeout: float | timedelta | None = None,
         retry: RetryOptions | None = None,
         sleep_before_run: float | timedelta | None = None,
+        key: str | None = None,
+        on_conflict: OnConflict = "raise",
+        tags: Mapping[str, str] | None = None,
     ) -> TaskExecutionHandle[OutputT]: ...
     @overload
     async def enqueue_task(
@@ -149,6 +153,9 @@ class DurableExecutor(Definitions):
         timeout: float | timedelta | None = None,
         retry: RetryOptions | None = None,
         sleep_before_run: float | timedelta | None = None,
+        key: str | None = None,
+        on_conflict: OnConflict = "raise",
+        tags: Mapping[str, str] | None = None,
     ) -> TaskExecutionHandle[OutputT]: ...
     async def enqueue_task(
         self,
@@ -158,6 +165,9 @@ class DurableExecutor(Definitions):
         timeout: float | timedelta | None = None,
         retry: RetryOptions | None = None,
         sleep_before_run: float | timedelta | None = None,
+        key: str | None = None,
+        on_conflict: OnConflict = "raise",
+        tags: Mapping[str, str] | None = None,
     ) -> TaskExecutionHandle[OutputT]:
         """Enqueue a task. When this returns, the execution is durable and will be run.
 
@@ -167,10 +177,19 @@ class DurableExecutor(Definitions):
             timeout: In the place of the task's own, like the following.
             retry: See `RetryOptions`. Has no effect on a sleeping task, as the next one.
             sleep_before_run: Seconds or timedelta to pass before the first attempt.
+            key: An idempotency key, 1 to 255 characters: a task that is enqueued again with the
+                same key is not executed again, however and wherever it is enqueued; the handle is
+                that of the first. Keys of different tasks are apart, and a key is free again when
+                its execution is deleted.
+            on_conflict: What to do when the key was used with another input: raise, or return
+                the handle of the execution that there is.
+            tags: What to find the execution by, at most 16: names of 1 to 64 letters, digits,
+                underscores, dots or dashes, and values of up to 255 characters. Children have none.
 
         Raises:
             InvalidInputError: The input does not fit; the message names the field.
             InvalidOptionError: An option is out of its bounds.
+            IdempotencyConflictError: The key was used with another input.
             DurableExecutionNotFoundError: The task is not registered on this executor.
             DuplicateSleepingIdError: Another sleeping execution has this id.
             ExecutorShutDownError: The executor is not running.
@@ -182,6 +201,7 @@ class DurableExecutor(Definitions):
         options = task.options.overridden(
             timeout=timeout, retry=retry, sleep_before_run=sleep_before_run
         )
+        label = checked_label(key, on_conflict, tags)
         record = new_root(
             task,
             input,
@@ -189,10 +209,15 @@ class DurableExecutor(Definitions):
             execution_id=engine.new_id(),
             max_size=self._options.max_serialized_input_size,
             now=engine.clock.now(),
+            label=label,
         )
         handle = TaskExecutionHandle(engine, task, record.execution_id, is_new=True)
-        await engine.commits.insert(record)
-        return handle
+        holder = await engine.commits.insert(record)
+        if holder is None:
+            return handle
+        if on_conflict == "raise":
+            check_same_input(record, holder)
+        return TaskExecutionHandle(engine, task, holder.execution_id)
 
     async def get_task_execution_handle(
         self, task: Task[Any, OutputT], execution_id: str

@@ -78,6 +78,19 @@ def test_a_taken_sleeping_id_is_the_callers_fault_and_named() -> None:
     assert str(error).endswith("[sleepingTaskUniqueId=bed]")
 
 
+def test_an_idempotency_conflict_is_the_callers_fault_and_names_its_facts() -> None:
+    error = errors.IdempotencyConflictError("charge", "order-42", "te_1")
+    assert (error.task_id, error.idempotency_key, error.execution_id) == (
+        "charge",
+        "order-42",
+        "te_1",
+    )
+    stored = to_stored_error(error)
+    assert not stored.is_internal
+    assert not stored.is_retryable
+    assert stored.message.endswith("[taskId=charge] [idempotencyKey=order-42] [executionId=te_1]")
+
+
 def test_an_invalid_option_is_a_value_error_too() -> None:
     assert isinstance(errors.InvalidOptionError("no"), ValueError)
 

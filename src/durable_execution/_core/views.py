@@ -6,7 +6,8 @@ task's type. Names and meaning are the reference's; instants are aware datetimes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeAlias, TypeVar
 
@@ -35,6 +36,8 @@ class _Execution:
     start_at: datetime
     created_at: datetime
     updated_at: datetime
+    idempotency_key: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -62,15 +62,15 @@ class Commits:
         """Name those who hear of writes."""
         self._listeners = listeners
 
-    async def insert(self, record: ExecutionRecord) -> None:
-        """Insert a record; it is durable when this returns.
+    async def insert(self, record: ExecutionRecord) -> ExecutionRecord | None:
+        """Insert a record, durable when this returns, or return the one that has its key.
 
         Raises:
             DuplicateSleepingIdError: Its sleeping id is taken.
             StorageUnavailableError: The storage could not be reached for about two seconds. The
                 record may have been written if only the answer was lost.
         """
-        await self._persist(lambda: self._inserts.submit(record), tries=PATIENT_TRIES)
+        return await self._persist(lambda: self._inserts.submit(record), tries=PATIENT_TRIES)
 
     async def get(
         self, execution_id: str, *, tries: int | None = PATIENT_TRIES
@@ -112,11 +112,11 @@ class Commits:
             families[child.parent_execution_id].append(child)
         return [families[parent_id] for parent_id in parent_ids]
 
-    async def _insert(self, records: list[ExecutionRecord]) -> Sequence[None]:
-        await self._storage.insert(records)
+    async def _insert(self, records: list[ExecutionRecord]) -> Sequence[ExecutionRecord | None]:
+        holders = await self._storage.insert(records)
         if self._listeners is not None:
             self._listeners.inserted(records)
-        return [None] * len(records)
+        return holders
 
     async def _apply(self, changes: list[Change]) -> Sequence[bool]:
         """Apply a batch; what would change a row twice waits for a second round."""

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from durable_execution._codec import UNDEFINED, Encoded, dumps, loads
-from durable_execution._core.offspring import Place, Seed, child_record, root_record
+from durable_execution._core.offspring import (
+    NO_LABEL,
+    Label,
+    Place,
+    Seed,
+    child_record,
+    root_record,
+)
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.results import (
     CompletedChild,
@@ -31,6 +38,7 @@ def new_root(
     execution_id: str,
     max_size: int,
     now: int,
+    label: Label = NO_LABEL,
 ) -> ExecutionRecord:
     """Build the record of an enqueued task.
 
@@ -38,7 +46,8 @@ def new_root(
         InvalidInputError: The input does not fit.
     """
     payload = encode_input(task, value, max_size=max_size)
-    return root_record(seed_of(task, value, payload, options, execution_id), now=now)
+    seed = seed_of(task, value, payload, options, execution_id)
+    return root_record(seed, now=now, label=label)
 
 
 def new_child(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypedDict, TypeVar, assert_never
 
@@ -47,6 +47,8 @@ class _Base(TypedDict):
     start_at: datetime
     created_at: datetime
     updated_at: datetime
+    idempotency_key: str | None
+    tags: Mapping[str, str]
 
 
 class _Started(TypedDict):
@@ -171,6 +173,8 @@ def _base(record: ExecutionRecord, task: TaskDeclaration[Any, Any]) -> _Base:
         start_at=_instant(record.start_at),
         created_at=_instant(record.created_at),
         updated_at=_instant(record.updated_at),
+        idempotency_key=record.idempotency_key,
+        tags=dict(record.tags),
     )
 
 
