@@ -114,3 +114,11 @@ async def test_what_is_abandoned_is_counted_and_cancelled(running: Running) -> N
     assert running.abandon_all() == 1
     assert attempt.is_abandoned
     assert _is_cancelled(attempt)
+
+
+async def test_the_claim_of_a_row_stops_the_attempt_of_an_earlier_claim(running: Running) -> None:
+    earlier = running_attempt(running, fence=1)
+    await asyncio.sleep(0)
+    running_attempt(running, fence=2)
+    assert earlier.stop_reason == "lost"
+    assert running.held() == (("te_1", 2),)

@@ -111,7 +111,14 @@ class Running:
         )
 
     def add(self, attempt: Attempt) -> None:
-        """Count an attempt that starts."""
+        """Count an attempt that starts.
+
+        Its claim proves that an earlier one of the same execution is lost, whether or not a beat
+        has said so: a beat names executions, and must not be asked about two claims of one.
+        """
+        earlier = self._by_id.get(attempt.record.execution_id)
+        if earlier is not None:
+            earlier.stop("lost")
         self._attempts[attempt] = None
         self._by_id[attempt.record.execution_id] = attempt
         self._threaded += attempt.is_threaded
