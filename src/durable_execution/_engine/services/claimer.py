@@ -37,6 +37,7 @@ class Claimer:
         executor_id: str,
         start: Callable[[Attempt], None],
         rescue: Callable[[Sequence[ExecutionRecord]], Awaitable[None]],
+        has_lease: Callable[[], bool],
         poll_interval: float,
     ) -> None:
         self.wakeup = Wakeup()
@@ -47,6 +48,7 @@ class Claimer:
         self._executor_id = executor_id
         self._start = start
         self._rescue = rescue
+        self._has_lease = has_lease
         self._poll_interval = poll_interval
         self._next_start_at: int | None = None
         self._is_short_of_room = False
@@ -75,6 +77,8 @@ class Claimer:
         """Claim once for all tasks, or once for each kind if there is much to do."""
         self._next_start_at = None
         self._is_short_of_room = False
+        if not self._has_lease():
+            return False  # until `reclaim`
         if self._was_cut_off:
             await self._rescue_own()
         if self._is_unsure:
@@ -115,6 +119,10 @@ class Claimer:
         except BaseException:
             self._is_unsure = True
             raise
+        if claimed.records and not self._has_lease():
+            # The answer took too long: others may have begun these already.
+            self._is_unsure = True
+            return False
         for record in claimed.records:
             self._start(self._attempt(record))
         due = claimed.next_start_at
@@ -124,7 +132,10 @@ class Claimer:
 
     async def _find_lost_claims(self) -> None:
         """Start what a claim took whose answer was lost: nobody else would, while this lives."""
-        for record in await self._strays():
+        strays = await self._strays()
+        if not self._has_lease():
+            return
+        for record in strays:
             self._start(self._attempt(record))
         self._is_unsure = False
 

@@ -39,7 +39,7 @@ class Told(NamedTuple):
     lost_all: Callable[[], None]
     found_dead: Callable[[], None]
     revived: Callable[[], None]
-    """After `lost_all`: it beats again, and may still hold rows whose attempts were stopped."""
+    """The lease was over and runs again: it may still hold rows whose attempts were stopped."""
 
 
 class Heart:
@@ -154,12 +154,13 @@ class Heart:
         )
 
     def _take(self, pulse: Pulse, beat: Beat, sent_at: float, *, is_first: bool) -> None:
+        was_over = self._has_lost_all or not (is_first or self.is_beating)
         self._beaten_at = sent_at  # the storage counts from later, which is the safe side
         self._clock.sync(pulse.now)
         if not pulse.was_known and not is_first:
             logger.warning("this executor was given up for dead and registers again")
-        if self._has_lost_all:
-            self._has_lost_all = False
+        self._has_lost_all = False
+        if was_over:
             self._tell(self._told.revived)
         if pulse.lost:
             lost = frozenset(pulse.lost)
