@@ -70,6 +70,7 @@ class ConnectionPool:
             self._cut(connection)
         idle, self._idle = self._idle, []
         for connection in idle:
+            self._pids.pop(connection, None)
             try:
                 await connection.close(timeout=_CLOSE_TIMEOUT)
             except Exception:  # a goodbye that failed is one all the same
