@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import asyncpg  # type: ignore[import-untyped]  # has no types
 
 from durable_execution.errors import StorageError
-from durable_execution.storage.sql.driver import SleepingIdConflictError, Work
+from durable_execution.storage.sql.driver import Work
 from durable_execution.storage.sql.postgres import PostgresDialect
 from durable_execution.storage.sql.postgres_connection import (
     SETTINGS,
@@ -22,7 +22,12 @@ from durable_execution.storage.sql.postgres_connection import (
     opening_of,
     quoted,
 )
-from durable_execution.storage.sql.postgres_errors import is_conflict, to_storage_error
+from durable_execution.storage.sql.postgres_errors import (
+    DRIVER_ERRORS,
+    is_conflict,
+    leaves_doubt,
+    to_storage_error,
+)
 from durable_execution.storage.sql.postgres_listener import Listener
 from durable_execution.storage.sql.postgres_pool import ConnectionPool
 from durable_execution.storage.sql.postgres_schema import LOCK_SCHEMA
@@ -79,9 +84,11 @@ class PostgresDriver:
                 self._is_pooled = is_pooled
                 await pool.close()  # these connections were opened for a server of their own
                 pool = ConnectionPool(self._connect, self._pool_size)
-        except Exception as error:
+        except BaseException as error:
             await pool.close()
-            raise self._told(error) from error
+            if isinstance(error, DRIVER_ERRORS):
+                raise to_storage_error(error, self._place.name) from error
+            raise
         self._pool = pool
 
     async def close(self) -> None:  # noqa: D102
@@ -109,8 +116,8 @@ class PostgresDriver:
         try:
             async with self._opened().lent() as connection:
                 now: int = await connection.fetchval(_NOW)
-        except Exception as error:
-            raise self._told(error) from error
+        except DRIVER_ERRORS as error:
+            raise to_storage_error(error, self._place.name) from error
         return now
 
     async def write(self, work: Work[T], *, is_single: bool = False) -> T:  # noqa: D102
@@ -143,11 +150,9 @@ class PostgresDriver:
         for tried in range(1, TRIES + 1):
             try:
                 return await self._attempt(pool, work, opening)
-            except (StorageError, SleepingIdConflictError):
-                raise
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+            except DRIVER_ERRORS as error:
                 if tried == TRIES or not is_conflict(error):
-                    raise self._told(error) from error
+                    raise to_storage_error(error, self._place.name) from error
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
             pause *= 2
         raise AssertionError("unreachable: the last try returns or raises")
@@ -162,7 +167,7 @@ class PostgresDriver:
                 result = await work(transaction)
                 await self._say(connection, "COMMIT")
             except Exception as error:
-                if not isinstance(error, OSError) and not connection.is_closed():
+                if not leaves_doubt(error) and not connection.is_closed():
                     await self._say(connection, "ROLLBACK")
                 raise
         return result
@@ -205,11 +210,6 @@ class PostgresDriver:
         if self._pool is None:
             raise StorageError("the storage is not open: await storage.open() first")
         return self._pool
-
-    def _told(self, error: Exception) -> Exception:
-        if isinstance(error, StorageError):
-            return error
-        return to_storage_error(error, self._place.name)
 
 
 def _do_nothing() -> None:

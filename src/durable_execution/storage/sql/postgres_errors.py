@@ -28,6 +28,15 @@ _STAYS: Final = {
     "23514": "a row would break an invariant of executions",
     "23": "a row would break a constraint",
 }
+DRIVER_ERRORS: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    OverflowError,
+    UnicodeError,
+)
+"""All that a connection raises, and nothing that is our own mistake."""
 _CONFLICTS: Final = frozenset({"40001", "40P01"})
 
 
@@ -38,6 +47,14 @@ def is_conflict(error: Exception) -> bool:
         return str(error.constraint_name or "").endswith("_pkey")
     stale = asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError
     return isinstance(error, stale) or getattr(error, "sqlstate", None) in _CONFLICTS
+
+
+def leaves_doubt(error: BaseException) -> bool:
+    """Whether nobody knows what state the connection is in."""
+    # The driver confuses itself when a server takes its leave between two statements.
+    return not isinstance(error, Exception) or isinstance(
+        error, OSError | asyncpg.InternalClientError
+    )
 
 
 def to_storage_error(error: Exception, database: str) -> StorageError:

@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import asyncpg  # type: ignore[import-untyped]  # has no types
-
+from durable_execution.storage.sql.postgres_errors import DRIVER_ERRORS
 from durable_execution.storage.sql.postgres_schema import CHANNEL
 
 if TYPE_CHECKING:
@@ -53,6 +52,7 @@ class Listener:
         self._timer: asyncio.TimerHandle | None = None
         self._is_late = False
         self._is_deaf = False
+        self._connection: Connection | None = None
         self._task = self._loop.create_task(self._run(), name="durable-postgres-listener")
 
     def stop(self) -> None:
@@ -71,13 +71,13 @@ class Listener:
         pause = FIRST_PAUSE
         while True:
             try:
-                connection = await self._connect()
+                connection = self._connection = await self._connect()
                 try:
                     pause = FIRST_PAUSE
                     await self._hear(connection)
                 finally:
                     connection.terminate()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except DRIVER_ERRORS as error:
                 if not self._is_deaf:
                     logger.warning("the storage is not heard", extra={"error": str(error)})
                 self._is_deaf = True

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from durable_execution.errors import StorageError
+from durable_execution.storage.sql.postgres_errors import leaves_doubt
 
 if TYPE_CHECKING:
     from durable_execution.storage.sql.postgres_connection import Connection
@@ -101,5 +102,4 @@ class ConnectionPool:
 
 
 def _is_in_doubt(connection: Connection, error: BaseException) -> bool:
-    is_answer = isinstance(error, Exception) and not isinstance(error, OSError | TimeoutError)
-    return not is_answer or connection.is_closed() or connection.is_in_transaction()
+    return leaves_doubt(error) or connection.is_closed() or connection.is_in_transaction()

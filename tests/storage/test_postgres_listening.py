@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from durable_execution._core import transitions as law
+from durable_execution._core.record import ExecutionRecord
+from durable_execution.storage import Storage, open_storage
+from durable_execution.storage.protocol import Beat, Claim
+from durable_execution.storage.sql import postgres_listener
+from durable_execution.testing.records import RecordBuilder
+from tests.servers.fixtures import Postgres
+from tests.servers.postgres import PostgresServer
+
+CLAIM = Claim(executor_id="x", task_ids=frozenset({"task"}), limit=10)
+QUIET = 0.2
+"""Seconds in which nothing is heard, where nothing should be."""
+
+
+class Ear:
+    """Listens to a storage."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.calls = 0
+        self._heard = asyncio.Event()
+        self.stop = storage.listen(self._hear)
+
+    def _hear(self) -> None:
+        self.calls += 1
+        self._heard.set()
+
+    async def hears(self) -> None:
+        async with asyncio.timeout(5):
+            await self._heard.wait()
+        self._heard.clear()
+
+    async def hears_nothing(self) -> None:
+        self._heard.clear()
+        await asyncio.sleep(QUIET)  # what does not come has no event
+        assert not self._heard.is_set()
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> str:
+    return postgres.new_url()
+
+
+@pytest.fixture
+async def storage(url: str) -> AsyncIterator[Storage]:
+    storage = open_storage(url)
+    await storage.open()
+    yield storage
+    await storage.close()
+
+
+@pytest.fixture
+async def other(url: str, storage: Storage) -> AsyncIterator[Storage]:
+    other = open_storage(url)
+    await other.open()
+    yield other
+    await other.close()
+
+
+@pytest.fixture
+async def ear(storage: Storage) -> AsyncIterator[Ear]:
+    ear = Ear(storage)
+    await ear.hears()  # once, because it has just connected
+    yield ear
+    ear.stop()
+
+
+async def _running(storage: Storage) -> ExecutionRecord:
+    await storage.insert([RecordBuilder().root(1)])
+    await storage.heartbeat(Beat(executor_id="x", lease_ms=60_000))
+    (row,) = (await storage.claim(CLAIM)).records
+    return row
+
+
+async def test_inserts_finishes_and_returns_of_others_are_heard(ear: Ear, other: Storage) -> None:
+    builder = RecordBuilder("more")
+    row = await _running(other)
+    await ear.hears()
+    await other.apply([law.retry(row, error=_FAILED, start_at=1, now=2)])
+    await ear.hears()
+    (row,) = (await other.claim(CLAIM)).records
+    await other.apply([law.complete(row, output=b"", now=3)])
+    await ear.hears()
+    await other.insert(builder.roots(1, 2))
+    await ear.hears()
+
+
+async def test_claims_and_beats_of_others_are_no_news(ear: Ear, other: Storage) -> None:
+    await other.insert([RecordBuilder().root(1)])
+    await ear.hears()
+    await ear.hears_nothing()
+    await other.heartbeat(Beat(executor_id="x", lease_ms=60_000))
+    assert len((await other.claim(CLAIM)).records) == 1
+    await ear.hears_nothing()
+
+
+async def test_own_changes_are_no_news(ear: Ear, storage: Storage) -> None:
+    row = await _running(storage)
+    await storage.apply([law.complete(row, output=b"", now=3)])
+    await ear.hears_nothing()
+
+
+async def test_other_schemas_are_not_heard(ear: Ear, postgres: Postgres) -> None:
+    stranger = open_storage(postgres.new_url())
+    await stranger.open()
+    await stranger.insert([RecordBuilder().root(1)])
+    await ear.hears_nothing()
+    await stranger.close()
+
+
+async def test_many_changes_are_told_together(ear: Ear, other: Storage) -> None:
+    builder = RecordBuilder()
+    before = ear.calls
+    for _ in range(50):
+        await other.insert([builder.root(1)])
+    await ear.hears()
+    await asyncio.sleep(10 * postgres_listener.BUNDLE)  # let the last bundle come
+    assert 1 <= ear.calls - before < 50
+
+
+async def test_change_is_heard_at_once(ear: Ear, other: Storage) -> None:
+    await asyncio.sleep(2 * postgres_listener.BUNDLE)  # let the bundle of connecting pass
+    waits = []
+    loop = asyncio.get_running_loop()
+    for number in range(20):
+        begun = loop.time()
+        await other.insert([RecordBuilder(f"{number}_").root(1)])
+        await ear.hears()
+        waits.append(loop.time() - begun)
+        await asyncio.sleep(2 * postgres_listener.BUNDLE)  # let the bundle pass
+    assert min(waits) < 0.05
+
+
+async def test_cut_listener_connects_again_and_calls(
+    ear: Ear, storage: Storage, other: Storage, postgres: Postgres
+) -> None:
+    connection = await asyncpg.connect(postgres.url)
+    cut = await connection.fetchval(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+    )
+    assert cut >= 1
+    await connection.close()
+    await ear.hears()  # once, because it has just connected: something may have been missed
+    await other.insert([RecordBuilder().root(1)])
+    await ear.hears()
+
+
+async def test_listener_outlives_a_restart(postgres_server: PostgresServer) -> None:
+    storage = open_storage(postgres_server.url)
+    await storage.open()
+    ear = Ear(storage)
+    await ear.hears()
+    await asyncio.to_thread(postgres_server.stop)
+    await asyncio.to_thread(postgres_server.start)
+    await ear.hears()
+    other = open_storage(postgres_server.url)
+    await other.open()
+    await other.insert([RecordBuilder().root(1)])
+    await ear.hears()
+    await other.close()
+    await storage.close()
+
+
+async def test_listening_ends_with_the_storage(url: str, postgres: Postgres) -> None:
+    storage = open_storage(url)
+    await storage.open()
+    ear = Ear(storage)
+    await ear.hears()
+    await storage.close()
+    ear.stop()
+    names = [task.get_name() for task in asyncio.all_tasks()]
+    assert "durable-postgres-listener" not in names
+
+
+async def test_silent_connection_is_asked_whether_it_hears(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_listener, "CHECK_INTERVAL", 0.02)
+    monkeypatch.setattr(postgres_listener, "CHECK_TIMEOUT", 0.05)
+    ear = Ear(storage)
+    await ear.hears()
+    (listener,) = storage._driver._listeners
+    connection = listener._connection
+    # A cable that was cut: what is sent is lost, and nothing comes.
+    connection._transport.pause_reading()
+    await ear.hears()
+    assert listener._connection is not connection
+    ear.stop()
+
+
+_FAILED = law.StoredError(message="failed by a test", is_retryable=True)
