@@ -89,7 +89,7 @@ class Engine:
             executor_id=self.executor_id,
             start=self._start_attempt,
             rescue=self._rescuer.rescue,
-            has_lease=lambda: self.heart.is_beating,
+            lease_term=lambda: self.heart.lease_term,
             poll_interval=seconds(options.poll_interval),
         )
         self._joiner = Joiner(storage, tasks, self.commits, spawning, self.clock, options)

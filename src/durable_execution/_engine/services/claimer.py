@@ -37,7 +37,7 @@ class Claimer:
         executor_id: str,
         start: Callable[[Attempt], None],
         rescue: Callable[[Sequence[ExecutionRecord]], Awaitable[None]],
-        has_lease: Callable[[], bool],
+        lease_term: Callable[[], int | None],
         poll_interval: float,
     ) -> None:
         self.wakeup = Wakeup()
@@ -48,7 +48,7 @@ class Claimer:
         self._executor_id = executor_id
         self._start = start
         self._rescue = rescue
-        self._has_lease = has_lease
+        self._lease_term = lease_term
         self._poll_interval = poll_interval
         self._next_start_at: int | None = None
         self._is_short_of_room = False
@@ -77,7 +77,7 @@ class Claimer:
         """Claim once for all tasks, or once for each kind if there is much to do."""
         self._next_start_at = None
         self._is_short_of_room = False
-        if not self._has_lease():
+        if self._lease_term() is None:
             return False  # until `reclaim`
         if self._was_cut_off:
             await self._rescue_own()
@@ -112,6 +112,9 @@ class Claimer:
         if limit <= 0:
             self._is_short_of_room = True
             return False
+        term = self._lease_term()
+        if term is None:
+            return False
         limit = min(limit, CLAIM_LIMIT)
         claim = Claim(executor_id=self._executor_id, task_ids=task_ids, limit=limit)
         try:
@@ -119,8 +122,8 @@ class Claimer:
         except BaseException:
             self._is_unsure = True
             raise
-        if claimed.records and not self._has_lease():
-            # The answer took too long: others may have begun these already.
+        if claimed.records and self._lease_term() != term:
+            # The answer outlived the lease: others may have begun these already.
             self._is_unsure = True
             return False
         for record in claimed.records:
@@ -132,8 +135,9 @@ class Claimer:
 
     async def _find_lost_claims(self) -> None:
         """Start what a claim took whose answer was lost: nobody else would, while this lives."""
+        term = self._lease_term()
         strays = await self._strays()
-        if not self._has_lease():
+        if term is None or self._lease_term() != term:
             return
         for record in strays:
             self._start(self._attempt(record))

@@ -75,11 +75,17 @@ class Heart:
         self._has_stalled = False
         self._has_lost_all = False
         self._beaten_at = 0.0
+        self._terms = 0
 
     @property
     def is_beating(self) -> bool:
         """Whether the lease still runs, as far as is known here."""
         return self._lease_left > 0
+
+    @property
+    def lease_term(self) -> int | None:
+        """The number of the lease that runs, None while none does; each end begins another."""
+        return self._terms if self.is_beating else None
 
     @property
     def _lease_left(self) -> float:
@@ -161,6 +167,7 @@ class Heart:
             logger.warning("this executor was given up for dead and registers again")
         self._has_lost_all = False
         if was_over:
+            self._terms += 1
             self._tell(self._told.revived)
         if pulse.lost:
             lost = frozenset(pulse.lost)
