@@ -31,6 +31,8 @@ class Adversary:
         self._latency = random.choice((0.0, 0.001, 0.01, 0.05))
         self._has_lag = random.random() < 0.5
         self._news = random.choice((0.0, 0.5, 1.0))
+        self.poison = random.choice((0.0, 0.0, 0.0, 0.1))
+        """How many of what is enqueued kill the executor that runs them."""
         self.max_skew_ms = random.choice((0, 500, HOUR_MS))
         self.is_active = True
 

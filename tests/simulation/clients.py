@@ -28,7 +28,7 @@ def enqueue(simulation: Simulation) -> None:
         return
     random = simulation.world.random
     known = [task_id for task_id in ROOTS if task_id in process.tasks]
-    task_id = random.choice(known)
+    task_id = "poison" if random.random() < simulation.adversary.poison else random.choice(known)
     value = input_of(task_id, random)
     delay = random.choice((None, None, None, 0.5, 2))
     process.do(_enqueue(simulation, process, task_id, value, delay, waits=random.random() < 0.7))

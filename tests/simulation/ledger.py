@@ -154,8 +154,8 @@ class Ledger:
             return
         if _is_rescue(row, transition):
             owner = next(each for each in self.processes if each.executor_id == row.executor_id)
-            assert not owner.is_alive or owner.was_disturbed, (
-                f"{row.execution_id} was taken from {owner.name}, which is alive and well"
+            assert owner.was_disturbed or owner.has_crashed or owner.left_threads, (
+                f"{row.execution_id} was taken from {owner.name}, which was well and handed back"
             )
             return
         assert process.engine.executor_id == row.executor_id, (

@@ -88,6 +88,8 @@ class _Call:
         process = self._process
         if ending == "dies before":
             process.crash(f"before {self._verb}")
+        if not process.is_running and (ending != "answered" or self._fate.there > 1):
+            process.was_disturbed = True  # at its end it cannot hand back what it runs
         if ending in {"refused", "dies before"} or process.is_cut(self._side):
             process.note(self._side, self._verb, "refused")
             error = StorageUnavailableError("simulated: refused")

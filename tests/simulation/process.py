@@ -44,7 +44,9 @@ class Process:
         self.is_alive = True
         self.is_running = False
         """Whether it has started and was not told to shut down."""
-        self.has_exited = False
+        self.has_crashed = False
+        self.left_threads = False
+        """Whether it ended while it still ran what nobody could stop."""
         self.was_disturbed = False
         """Whether its heart may have missed a beat, so that it may lose what it runs."""
         self.clients: list[asyncio.Task[None]] = []
@@ -116,13 +118,14 @@ class Process:
         if not self.is_alive:
             return
         self.note("crashes", when)
+        self.has_crashed = True
         self.is_alive = self.is_running = False
         for loop in self.loops:
             loop.kill()
         self.ledger.note_death(self)
 
     def shut_down(self) -> None:
-        """End in an orderly way."""
+        """End in an orderly way, if the database lets it."""
         if self.is_running:
             self.note("shuts down")
             self.is_running = False
@@ -170,8 +173,8 @@ class Process:
 
     async def _end(self) -> None:
         await self.executor.shutdown()
+        self.left_threads = len(self.engine.running) > 0
         self.note("has ended")
-        self.has_exited = True
         self.is_alive = False
         for loop in self.loops:
             self.ledger.collect_errors(self, loop)

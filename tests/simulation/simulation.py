@@ -28,7 +28,11 @@ PATIENCE: Final = 400.0
 """Virtual seconds of peace within which everything ends: the longest chain of naps and retries."""
 QUIET: Final = 20.0
 """Virtual seconds for which idle executors are watched."""
-EXPECTED_ERRORS: Final = ("no beat came through", "event loop has not answered")
+EXPECTED_ERRORS: Final = (
+    "no beat came through",
+    "event loop has not answered",
+    "storage unavailable at shutdown",
+)
 
 
 @dataclass(frozen=True)

@@ -96,3 +96,28 @@ def test_a_wall_clock_that_jumps_does_not_put_work_off(stage: Stage) -> None:
     stage.world.run(2)
     rows = stage.ledger.database.rows()
     assert [row.start_at - EPOCH_MS < 2000 for row in rows] == [True]
+
+
+def test_an_answer_that_outlives_the_lease_begins_nothing(stage: Stage) -> None:
+    late: list[str] = []
+
+    def fate(process: Process, side: Side, verb: str) -> Fate | None:
+        if process.name != "p0":
+            return None
+        if side == "heart" and 0.2 < stage.world.now < 3:
+            return Fate(0.001, "refused", 0.001)
+        if verb == "claim" and stage.ledger.database.unfinished() and not late:
+            late.append(verb)
+            return Fate(0.001, "answered", 5)
+        return None
+
+    stage.script.fate = fate
+    cut_off = stage.process(ExecutorOptions(lease=1))
+    cut_off.was_disturbed = True
+    stage.world.run(0.1)
+    stage.enqueue(cut_off)
+    stage.world.run(0.2)
+    stage.process(ExecutorOptions(lease=1))
+    stage.world.run(10)
+    assert late
+    assert [run.process.name for run in stage.ledger.runs] == ["p1"]

@@ -57,6 +57,18 @@ def thread_work(ctx: TaskContext, spec: Any) -> Any:
     return {"token": run.token}
 
 
+@leaves.task(timeout=TIMEOUT, retry=RETRY)
+async def poison(ctx: TaskContext, spec: Any) -> Any:
+    """Kill whoever runs it, most of the time."""
+    process = _home()
+    run = process.ledger.begin(process, ctx.execution_id, ctx.attempt, stubborn=False)
+    if process.world.random.random() < 0.8:
+        process.world.after(0, lambda: process.crash("poisoned"))
+        await asyncio.sleep(1)
+    process.ledger.end(run)
+    return {"token": run.token}
+
+
 nap = leaves.sleeping_task("nap", timeout=NAP_TIMEOUT)
 
 tasks.include(leaves)
@@ -147,14 +159,14 @@ loop_fan = tasks.looping_task("loop_fan", fan_turn, 3)
 ROOTS: Final = tuple(
     task_id
     for task_id in tasks
-    if task_id not in {"total", "judge", "fan_function_finalize", "total_in_steps"}
+    if task_id not in {"poison", "total", "judge", "fan_function_finalize", "total_in_steps"}
 )
 CHILDREN: Final = (
     *("work", "work", "work", "hasty", "thread_work", "thread_work", "nap"),
     *("fan", "fan_in", "fan_function", "fan_fan", "fan_steps", "thread_fan"),
     *("chain", "chain_nap", "chain_fan", "loop", "loop_fan"),
 )
-WITH_TOKENS: Final = frozenset({"work", "hasty", "thread_work", "total", "step"})
+WITH_TOKENS: Final = frozenset({"work", "poison", "hasty", "thread_work", "total", "step"})
 """Tasks of which every completed execution says which run completed it."""
 
 
