@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         TaskExecutionSummary,
     )
     from durable_execution._core.definitions import Tasks
+    from durable_execution._core.found import FoundTaskExecution, TaskExecutionPage
     from durable_execution._core.making import child_task, declare_task
     from durable_execution._core.results import (
         CompletedChild,
@@ -98,6 +99,7 @@ _HOMES = {
         "TaskExecutionSummary",
     ),
     "_core.definitions": ("Tasks",),
+    "_core.found": ("FoundTaskExecution", "TaskExecutionPage"),
     "_core.making": ("child_task", "declare_task"),
     "_core.results": (
         "CompletedChild",
@@ -175,6 +177,7 @@ __all__ = [
     "FinishedChild",
     "FinishedStatus",
     "FinishedTaskExecution",
+    "FoundTaskExecution",
     "IdempotencyConflictError",
     "InMemoryStorage",
     "InvalidInputError",
@@ -205,6 +208,7 @@ __all__ = [
     "TaskDeclaration",
     "TaskExecution",
     "TaskExecutionHandle",
+    "TaskExecutionPage",
     "TaskExecutionSummary",
     "Tasks",
     "TimedOutTaskExecution",

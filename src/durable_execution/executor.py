@@ -20,6 +20,7 @@ from durable_execution._engine.engine import Engine
 from durable_execution._engine.handle import TaskExecutionHandle, children_shown
 from durable_execution._engine.labels import OnConflict, check_same_input, checked_label
 from durable_execution._engine.options import ExecutorOptions
+from durable_execution._engine.oversight import Oversight
 from durable_execution._engine.surroundings import MACHINE
 from durable_execution._engine.viewing import finished_view_of
 from durable_execution._engine.waking import Ending, wake_up
@@ -39,7 +40,7 @@ class StoredTaskExecution(NamedTuple):
     children: Sequence[ExecutionRecord]
 
 
-class DurableExecutor(Definitions):
+class DurableExecutor(Definitions, Oversight):
     """Runs tasks durably: what was enqueued ends, whatever happens to this process.
 
     Use it as `async with executor:`, or call `start` and `shutdown`. All calls belong on the event

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import re
 
-from durable_execution._engine.ids import new_execution_id, new_executor_id
+from durable_execution._engine.ids import (
+    new_execution_id,
+    new_executor_id,
+    newest_id_before,
+    oldest_id_after,
+)
 
 NOW = 1_700_000_000_000
 
@@ -21,3 +26,13 @@ def test_ids_are_in_the_order_of_time() -> None:
 
 def test_ids_of_one_instant_are_unique() -> None:
     assert len({new_execution_id(NOW) for _ in range(10_000)}) == 10_000
+
+
+def test_bounds_of_ids_hold_for_ids_that_were_made_within_a_minute() -> None:
+    instant = 1_700_000_000_000
+    for late in (-59_000, 0, 59_000):
+        assert newest_id_before(instant) < new_execution_id(instant + late)
+        assert new_execution_id(instant + late) < oldest_id_after(instant)
+    assert new_execution_id(instant - 61_000) < newest_id_before(instant)
+    assert oldest_id_after(instant) < new_execution_id(instant + 61_000)
+    assert newest_id_before(-5) < new_execution_id(0)

@@ -10,6 +10,8 @@ _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 """32 letters in ascending order; without i, l, o and u, which people mistake."""
 _PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _RANDOM_BYTES: Final = 9
+_SLACK_MS: Final = 60_000
+"""How far the time in an id may be from the instant of creation in its row, and to spare."""
 
 
 def new_execution_id(now: int, random_bytes: Callable[[int], bytes] = os.urandom) -> str:
@@ -17,9 +19,23 @@ def new_execution_id(now: int, random_bytes: Callable[[int], bytes] = os.urandom
     return "te_" + _letters((now << 72) | int.from_bytes(random_bytes(_RANDOM_BYTES)), 12)
 
 
+def newest_id_before(instant: int) -> str:
+    """Return an id below those of all executions that were created at this instant or later."""
+    return _first_id(instant - _SLACK_MS)
+
+
+def oldest_id_after(instant: int) -> str:
+    """Return an id above those of all executions that were created before this instant."""
+    return _first_id(instant + _SLACK_MS)
+
+
 def new_executor_id(random_bytes: Callable[[int], bytes] = os.urandom) -> str:
     """Return `de_` and 8 letters or digits."""
     return "de_" + _letters(int.from_bytes(random_bytes(5)), 4)
+
+
+def _first_id(instant: int) -> str:
+    return "te_" + _letters(max(0, instant) << 72, 12)
 
 
 def _letters(number: int, pairs: int) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypedDict, TypeVar, assert_never
 
 from durable_execution._core.context import ParentTaskExecutionSummary, TaskExecutionSummary
+from durable_execution._core.found import FoundTaskExecution
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.task import TaskDeclaration
@@ -145,23 +146,55 @@ def has_children(record: ExecutionRecord) -> bool:
     return record.children_count > 0 or record.waiting_for_finalize_at is not None
 
 
+def found_view_of(record: ExecutionRecord) -> FoundTaskExecution:
+    """Build the view of a row in a list."""
+    return FoundTaskExecution(
+        task_id=record.task_id,
+        execution_id=record.execution_id,
+        status=record.status,
+        root=_root(record),
+        parent=_parent(record),
+        idempotency_key=record.idempotency_key,
+        tags=dict(record.tags),
+        sleeping_task_unique_id=record.sleeping_unique_id,
+        executor_id=record.executor_id,
+        attempt=record.attempt,
+        children_count=record.children_count,
+        active_children_count=record.active_children_count,
+        error=record.error,
+        start_at=_instant(record.start_at),
+        created_at=_instant(record.created_at),
+        updated_at=_instant(record.updated_at),
+        started_at=_instant_or_none(record.started_at),
+        expires_at=_instant_or_none(record.expires_at),
+        finished_at=_instant_or_none(record.finished_at),
+    )
+
+
+def _root(record: ExecutionRecord) -> TaskExecutionSummary | None:
+    if record.root_task_id is None or record.root_execution_id is None:
+        return None
+    return TaskExecutionSummary(record.root_task_id, record.root_execution_id)
+
+
+def _parent(record: ExecutionRecord) -> ParentTaskExecutionSummary | None:
+    if record.parent_task_id is None or record.parent_execution_id is None:
+        return None
+    return ParentTaskExecutionSummary(
+        record.parent_task_id,
+        record.parent_execution_id,
+        record.index_in_parent,
+        record.is_only_child,
+        record.is_finalize,
+    )
+
+
 def _base(record: ExecutionRecord, task: TaskDeclaration[Any, Any]) -> _Base:
-    root = parent = None
-    if record.root_task_id is not None and record.root_execution_id is not None:
-        root = TaskExecutionSummary(record.root_task_id, record.root_execution_id)
-    if record.parent_task_id is not None and record.parent_execution_id is not None:
-        parent = ParentTaskExecutionSummary(
-            record.parent_task_id,
-            record.parent_execution_id,
-            record.index_in_parent,
-            record.is_only_child,
-            record.is_finalize,
-        )
     return _Base(
         task_id=record.task_id,
         execution_id=record.execution_id,
-        root=root,
-        parent=parent,
+        root=_root(record),
+        parent=_parent(record),
         sleeping_task_unique_id=record.sleeping_unique_id,
         retry=record.retry.to_options(),
         sleep_before_run=record.sleep_before_run_ms / 1000,

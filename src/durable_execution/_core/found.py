@@ -1,0 +1,49 @@
+"""What a search shows: executions without their payloads, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from durable_execution._core.context import ParentTaskExecutionSummary, TaskExecutionSummary
+from durable_execution._core.status import Status
+from durable_execution.errors import StoredError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundTaskExecution:
+    """An execution in a list: where it stands and how it got there, without input and output.
+
+    These, in the type of its task, are in what `get_task_execution_handle` leads to. The task of
+    an execution that is found need not be registered on the executor that found it.
+    """
+
+    task_id: str
+    execution_id: str
+    status: Status
+    root: TaskExecutionSummary | None
+    parent: ParentTaskExecutionSummary | None
+    idempotency_key: str | None
+    tags: Mapping[str, str]
+    sleeping_task_unique_id: str | None
+    executor_id: str | None
+    """The executor that runs it, or ran it last."""
+    attempt: int
+    children_count: int
+    active_children_count: int
+    error: StoredError | None
+    start_at: datetime
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    expires_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskExecutionPage:
+    """Executions that were found. `next_cursor` leads to the next page; None: this is the last."""
+
+    executions: tuple[FoundTaskExecution, ...]
+    next_cursor: str | None

@@ -1,0 +1,146 @@
+"""What who runs the system asks of an executor: which executions there are, and to delete some."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from durable_execution._core.found import TaskExecutionPage
+from durable_execution._core.limits import MAX_DURATION_MS, check_between, check_task_id, to_ms
+from durable_execution._core.status import Status
+from durable_execution._core.task import TaskDeclaration
+from durable_execution._engine.engine import Engine
+from durable_execution._engine.ids import oldest_id_after
+from durable_execution._engine.searching import search_for
+from durable_execution._engine.viewing import found_view_of
+from durable_execution.storage.search import SearchOrder
+
+DELETE_BATCH: Final = 500
+"""Rows that one transaction deletes at most."""
+MAX_DELETED: Final = 1_000_000
+
+
+class Oversight(ABC):
+    """The part of an executor that looks at all executions of its storage."""
+
+    async def search_task_executions(
+        self,
+        *,
+        tasks: Iterable[TaskDeclaration[Any, Any] | str] | None = None,
+        statuses: Iterable[Status] | None = None,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        finished_from: datetime | None = None,
+        finished_before: datetime | None = None,
+        parent_execution_id: str | None = None,
+        root_execution_id: str | None = None,
+        is_root: bool | None = None,
+        tags: Mapping[str, str] | None = None,
+        order: SearchOrder = "newest_first",
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> TaskExecutionPage:
+        """Find executions, of this executor or any other on the storage: all that is given holds.
+
+        A search by tags, parent or root reads little more than it finds. Any other walks the
+        executions in the order of creation until the page is full: say when they were created, at
+        least, if few of many match.
+
+        Args:
+            tasks: Tasks or ids of tasks, registered here or not.
+            statuses: Such as `("failed", "timed_out")`.
+            created_from: Created at this instant or later. All instants are aware datetimes.
+            created_before: Created before this instant.
+            finished_from: Finished at this instant or later.
+            finished_before: Finished before this instant.
+            parent_execution_id: Children of this execution.
+            root_execution_id: Below this root, at any depth.
+            is_root: Whether it was enqueued from outside, rather than by a parent.
+            tags: Names and values that it has, all of them.
+            order: By creation: "newest_first" or "oldest_first".
+            cursor: `next_cursor` of the page before, with all else as it was.
+            limit: Executions of a page, 1 to 1000.
+
+        Raises:
+            InvalidInputError: A filter, the limit or the cursor is malformed.
+            InvalidOptionError: A task id or a tag is malformed.
+            ExecutorShutDownError: The executor is not running.
+            StorageError: The storage cannot be reached.
+        """
+        search = search_for(
+            task_ids=None if tasks is None else _ids_of(tasks),
+            statuses=statuses,
+            created=(created_from, created_before),
+            finished=(finished_from, finished_before),
+            parent_execution_id=parent_execution_id,
+            root_execution_id=root_execution_id,
+            is_root=is_root,
+            tags=tags,
+            order=order,
+            cursor=cursor,
+            limit=limit,
+        )
+        page = await self._running_engine().storage.search(search)
+        executions = tuple(found_view_of(record) for record in page.records)
+        return TaskExecutionPage(executions=executions, next_cursor=page.next_cursor)
+
+    async def count_task_executions(
+        self, *, tasks: Iterable[TaskDeclaration[Any, Any] | str] | None = None
+    ) -> dict[str, dict[Status, int]]:
+        """Count the executions of the storage, by task id and status; what is 0 is left out.
+
+        Reads all of them, so that it is no question to ask every second.
+
+        Raises:
+            InvalidOptionError: A task id is malformed.
+            ExecutorShutDownError: The executor is not running.
+            StorageError: The storage cannot be reached.
+        """
+        engine = self._running_engine()
+        return await engine.storage.counts(None if tasks is None else _ids_of(tasks))
+
+    async def delete_finished_task_executions(
+        self, *, older_than: float | timedelta, limit: int = 10_000
+    ) -> int:
+        """Delete executions whose root finished so long ago, and return how many that were.
+
+        They go with all that is below them, their keys and their tags, some at a time, so that
+        nobody waits for long. A tree that does not fit into what is left of the limit is cut from
+        below, and its rest goes with a later call. See `ExecutorOptions.retention` for having it
+        done all the time.
+
+        Args:
+            older_than: Seconds or timedelta.
+            limit: Executions to delete at most, children included, 1 to 1,000,000.
+
+        Raises:
+            InvalidOptionError: A bound is out of bounds.
+            ExecutorShutDownError: The executor is not running.
+            StorageError: The storage cannot be reached; some may have been deleted.
+        """
+        age = to_ms("older_than", older_than, 0, MAX_DURATION_MS)
+        check_between("limit", limit, 1, MAX_DELETED, whole=True)
+        engine = self._running_engine()
+        before = engine.clock.now() - age
+        deleted = 0
+        while deleted < limit:
+            batch = await engine.storage.delete_finished(
+                before, min(DELETE_BATCH, limit - deleted), id_before=oldest_id_after(before)
+            )
+            if batch == 0:
+                break
+            deleted += batch
+        return deleted
+
+    @abstractmethod
+    def _running_engine(self) -> Engine:
+        """Return the engine, or raise ExecutorShutDownError."""
+
+
+def _ids_of(tasks: Iterable[TaskDeclaration[Any, Any] | str]) -> frozenset[str]:
+    each = [tasks] if isinstance(tasks, str | TaskDeclaration) else tasks
+    return frozenset(
+        check_task_id(task.id if isinstance(task, TaskDeclaration) else task) for task in each
+    )
