@@ -1,18 +1,17 @@
-"""Where processes meet: one database file, one effects log, and whoever was started on them."""
+"""Where processes meet: one database, one effects log, and whoever was started on them."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-import sqlite3
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from durable_execution import DurableExecutor, ExecutorOptions, open_storage
+from tests.processes.database import Database
 from tests.processes.effects import VARIABLE, Effect, read_effects
 from tests.processes.tasks import tasks
 
@@ -68,22 +67,22 @@ class Process:
 
 
 class Arena:
-    """Starts processes on one new SQLite file and looks at what they leave there."""
+    """Starts processes on one new database and looks at what they leave there."""
 
-    def __init__(self, folder: Path) -> None:
-        self.database = folder / "tasks.db"
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.database = database
         self._folder = folder
         self._effects = folder / "effects.log"
         self._processes: list[Process] = []
         os.environ[VARIABLE] = str(self._effects)
 
-    async def start(self, role: str = "work", **options: float) -> Process:
+    async def start(self, role: str = "work", **options: float | str) -> Process:
         """Start a process and wait until its executor has started."""
         process = await self.launch(role, **options)
         assert await process.line() == "started", process.log.read_text()
         return process
 
-    async def launch(self, role: str = "work", **options: float) -> Process:
+    async def launch(self, role: str = "work", **options: float | str) -> Process:
         """Start a process without waiting for it."""
         log = self._folder / f"stderr-{len(self._processes)}.log"
         flags = [f"--{name}={value}" for name, value in options.items()]
@@ -93,7 +92,7 @@ class Arena:
                 "-m",
                 "tests.processes.worker",
                 role,
-                str(self.database),
+                self.database.url,
                 *flags,
                 cwd=ROOT,
                 stdout=asyncio.subprocess.PIPE,
@@ -126,7 +125,7 @@ class Arena:
             lease=LEASE,
             max_crash_recoveries=max_crash_recoveries,
         )
-        executor = DurableExecutor(open_storage(f"sqlite:///{self.database}"), options)
+        executor = DurableExecutor(open_storage(self.database.url), options)
         executor.include(tasks)
         return executor
 
@@ -135,24 +134,18 @@ class Arena:
         return [effect for effect in read_effects(self._effects) if effect.event == event]
 
     def rows(self, where: str = "1 = 1", *values: object) -> list[dict[str, Any]]:
-        """Return rows straight from the file, past everything that is under test."""
-        with closing(sqlite3.connect(self.database, timeout=10)) as connection:
-            connection.row_factory = sqlite3.Row
-            query = f"SELECT * FROM durable_task_executions WHERE {where}"
-            return [dict(row) for row in connection.execute(query, values)]
+        """Return rows straight from the database, in the order of their ids."""
+        query = f"SELECT * FROM durable_task_executions WHERE {where} ORDER BY execution_id"
+        return self.database.query(query, values)
 
     async def stop_between_writes(self, process: Process) -> None:
-        """SIGSTOP a process, but not while it holds the lock of the file: nobody could end that."""
+        """SIGSTOP a process, but not while it holds a lock: on SQLite nobody could end that."""
         while True:
             process.signal(signal.SIGSTOP)
-            with closing(sqlite3.connect(self.database, timeout=0.2)) as connection:
-                try:
-                    connection.execute("BEGIN IMMEDIATE")
-                except sqlite3.OperationalError:
-                    process.signal(signal.SIGCONT)
-                    await asyncio.sleep(LOOK_INTERVAL)
-                else:
-                    return
+            if not self.database.is_anybody_writing():
+                return
+            process.signal(signal.SIGCONT)
+            await asyncio.sleep(LOOK_INTERVAL)
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:

@@ -16,7 +16,7 @@ DYING = "de_dying"
 
 
 async def test_a_parent_whose_joiner_died_joins_within_the_lease(arena: Arena) -> None:
-    storage = open_storage(f"sqlite:///{arena.database}")
+    storage = open_storage(arena.database.url)
     await storage.open()
     try:
         builder = RecordBuilder()

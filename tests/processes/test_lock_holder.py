@@ -8,15 +8,18 @@ from contextlib import closing
 import pytest
 
 from tests.processes.arena import LEASE, Arena
+from tests.processes.database import SqliteFile
+from tests.processes.fixtures import ON_SQLITE
 from tests.processes.tasks import add_one
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, ON_SQLITE]
 
 
 async def test_a_beat_that_waits_for_the_lock_does_not_turn_the_clock_back(arena: Arena) -> None:
+    assert isinstance(arena.database, SqliteFile)
     async with arena.observer() as observer:
         await asyncio.sleep(0.6 * LEASE)  # until its heart has a connection of its own
-        with closing(sqlite3.connect(arena.database, isolation_level=None)) as other:
+        with closing(sqlite3.connect(arena.database.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             await asyncio.sleep(0.8 * LEASE)  # a beat every quarter of the lease waits for it
             other.execute("COMMIT")

@@ -1,4 +1,4 @@
-"""A process of the tests: `python -m tests.processes.worker ROLE DATABASE [options]`.
+"""A process of the tests: `python -m tests.processes.worker ROLE URL [options]`.
 
 `work` runs tasks until SIGTERM, `enqueue` enqueues and prints what is durable, `ask` enqueues one
 task at a time and prints how long each result took.
@@ -58,7 +58,7 @@ def say(line: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("role", choices=ROLES)
-    parser.add_argument("database")
+    parser.add_argument("url")
     parser.add_argument("--capacity", type=int, default=100)
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--grace", type=float, default=5)
@@ -72,7 +72,7 @@ def main() -> None:
         max_crash_recoveries=arguments.crashes,
         shutdown_timeout=arguments.grace,
     )
-    executor = DurableExecutor(open_storage(f"sqlite:///{arguments.database}"), options)
+    executor = DurableExecutor(open_storage(arguments.url), options)
     executor.include(tasks)
     asyncio.run(ROLES[arguments.role](executor, arguments))
 
