@@ -24,6 +24,7 @@ from durable_execution._engine.services.expirer import Expirer
 from durable_execution._engine.services.finishes import Finishes
 from durable_execution._engine.services.heart import Heart, Told
 from durable_execution._engine.services.joiner import Joiner
+from durable_execution._engine.services.pruner import Pruner
 from durable_execution._engine.services.rescuer import Rescuer
 from durable_execution._engine.signals import OneShot
 from durable_execution._engine.spawning import Spawning
@@ -105,6 +106,14 @@ class Engine:
             rhythm=surroundings.new_rhythm(),
             monotonic=surroundings.monotonic,
         )
+        self._pruner: Pruner | None = None
+        if options.retention_ms is not None:
+            self._pruner = Pruner(
+                storage,
+                self.clock,
+                retention_ms=options.retention_ms,
+                jitter=surroundings.jitter,
+            )
         self._stops: dict[str, asyncio.Event] = {}
         self._wakeups: dict[str, Wakeup] = {}
         self._jobs: dict[str, asyncio.Task[None]] = {}
@@ -149,7 +158,7 @@ class Engine:
         self.running.stop_all("shutdown")
         await self._drain(LAST_WORDS)
         left = self.running.abandon_all()
-        for name in ("joiner", "expirer", "rescuer", "finishes"):
+        for name in ("pruner", "joiner", "expirer", "rescuer", "finishes"):
             await self._stop_chore(name)
         await self._flush()
         self._stop_pumps.set()
@@ -179,6 +188,7 @@ class Engine:
             self._expirer,
             self._rescuer,
             self.finishes,
+            *([] if self._pruner is None else [self._pruner]),
         )
         async with asyncio.TaskGroup() as services:
             pumps = [services.create_task(pump()) for pump in self.commits.pumps()]

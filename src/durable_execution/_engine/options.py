@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Final
 
 from durable_execution._core.decisions import DEFAULT_MAX_CRASH_RECOVERIES
-from durable_execution._core.limits import KIB, MIB, check_between, to_ms
+from durable_execution._core.limits import KIB, MAX_DURATION_MS, MIB, check_between, to_ms
 
 MAX_CHILDREN: Final = 1000
 SHORTEST_LEASE_MS: Final = 200
+SHORTEST_RETENTION_MS: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +32,8 @@ class ExecutorOptions:
             is enqueued anywhere is announced, also by other processes, so this is a safety net.
         shutdown_timeout: Time that running tasks get to end at shutdown before they are cancelled
             and handed back, at most an hour.
+        retention: How long a finished execution is kept, from one second to a century; then it is
+            deleted with all that is below it, its key and its tags. None, the default: for ever.
         max_children_per_task_execution: 1 to 1000.
         max_serialized_input_size: Bytes of an encoded input, 1 KiB to 10 MiB.
         max_serialized_output_size: Bytes of an encoded output, 1 KiB to 10 MiB.
@@ -46,6 +49,7 @@ class ExecutorOptions:
     loop_stall_timeout: float | timedelta = 60
     poll_interval: float | timedelta = 10
     shutdown_timeout: float | timedelta = 15
+    retention: float | timedelta | None = None
     max_children_per_task_execution: int = MAX_CHILDREN
     max_serialized_input_size: int = MIB
     max_serialized_output_size: int = MIB
@@ -74,11 +78,19 @@ class ExecutorOptions:
         to_ms("loop_stall_timeout", self.loop_stall_timeout, 100, 86_400_000)
         to_ms("poll_interval", self.poll_interval, 50, 60_000)
         to_ms("shutdown_timeout", self.shutdown_timeout, 0, 3_600_000)
+        _ = self.retention_ms
 
     @property
     def lease_ms(self) -> int:
         """The lease in milliseconds."""
         return to_ms("lease", self.lease, SHORTEST_LEASE_MS, 3_600_000)
+
+    @property
+    def retention_ms(self) -> int | None:
+        """The retention in milliseconds, None without one."""
+        if self.retention is None:
+            return None
+        return to_ms("retention", self.retention, SHORTEST_RETENTION_MS, MAX_DURATION_MS)
 
 
 def seconds(value: float | timedelta) -> float:
