@@ -40,7 +40,9 @@ class Adversary:
         """Put everything that will happen onto the world's agenda."""
         random, world = self._random, simulation.world
         for _ in range(random.randrange(3, 12)):
-            world.at(random.uniform(0, self.horizon), lambda: clients.enqueue(simulation))
+            instant = random.uniform(0, self.horizon)
+            for _ in range(random.choice((1, 1, 1, 2, 6))):
+                world.at(instant, lambda: clients.enqueue(simulation))
         for _ in range(random.randrange(0, 8)):
             world.at(random.uniform(0, self.horizon), lambda: clients.wake_up(simulation))
         for _ in range(random.choice((0, 1, 3))):
@@ -83,7 +85,7 @@ class Adversary:
         luck = self._random.random()
         if luck < 0.4:
             return 0.0
-        if luck < 0.95:
+        if luck < 0.85:
             return self._random.random() * 0.6
         return self._random.uniform(0.6, 6)
 
@@ -95,9 +97,12 @@ class Adversary:
         if not self.is_active:
             return
         alive = [process for process in simulation.processes if process.is_running]
+        # Whoever has something to lose.
+        alive = [process for process in alive if len(process.engine.running)] or alive
         strikes: list[Callable[[Process], None]] = [
             lambda victim: victim.crash("struck"),
             lambda victim: victim.crash("struck"),
+            lambda victim: victim.shut_down(),
             lambda victim: victim.shut_down(),
             lambda victim: victim.stall(self._span(), with_heart=False),
             lambda victim: victim.stall(self._span(), with_heart=True),

@@ -57,6 +57,8 @@ class Ledger:
     ) -> tuple[Any, Exception | None]:
         """Run a verb for a process and check what it did; give its result or its refusal."""
         assert not self.errors, self.errors
+        if verb == "sign_off":
+            assert not process.main.threads, f"{process.name} signs off with threads at work"
         database = self.database
         before: list[ExecutionRecord | None] = []
         if verb == "apply":
@@ -158,9 +160,12 @@ class Ledger:
                 f"{row.execution_id} was taken from {owner.name}, which was well and handed back"
             )
             return
+        patch = transition.patch
         assert process.engine.executor_id == row.executor_id, (
-            f"{process.name} wrote what {row.executor_id} runs: {row} {transition.patch}"
+            f"{process.name} wrote what {row.executor_id} runs: {row} {patch}"
         )
+        if isinstance(patch, Requeue) and process.is_running:
+            assert patch.attempt == row.attempt + 1, f"a retry was not counted: {row} {patch}"
 
     def _check_writes(self) -> None:
         touched = {

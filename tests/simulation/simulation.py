@@ -24,9 +24,13 @@ from tests.simulation.trace import KEPT, Trace
 from tests.simulation.virtual_time import World
 from tests.simulation.workload import WITH_TOKENS, leaves, tasks
 
-PATIENCE: Final = 400.0
+PATIENCE: Final = 150.0
 """Virtual seconds of peace within which everything ends: the longest chain of naps and retries."""
-QUIET: Final = 20.0
+LONGEST_CALL: Final = 10.0
+"""Virtual seconds within which whatever clients asked for during chaos has reached the database."""
+SETTLING: Final = 5.0
+"""Virtual seconds for timers and waiters of the time before."""
+QUIET: Final = 12.0
 """Virtual seconds for which idle executors are watched."""
 EXPECTED_ERRORS: Final = (
     "no beat came through",
@@ -182,6 +186,7 @@ class Simulation:
     def _make_peace(self) -> None:
         """Let everything end: those who live on must see to it, with one who knows all tasks."""
         self.trace.note(self.world.now, "peace")
+        self._pass(LONGEST_CALL)
         end = self.world.now + PATIENCE
         while self.database.unfinished() and self.world.now < end:
             if not any(each.is_alive and each.tasks == set(tasks) for each in self.processes):
@@ -194,7 +199,7 @@ class Simulation:
 
     def _check_quiet(self) -> None:
         """Executors with nothing to do hardly ask the database for anything."""
-        self._pass(40)  # for timers, sweeps and waiters of the time before
+        self._pass(SETTLING)
         before = {process: process.calls for process in self._idle()}
         self._pass(QUIET)
         lease = self.options.lease_ms / 1000

@@ -131,6 +131,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.errors: list[dict[str, Any]] = []
         self.thread_pause: Callable[[], float] = lambda: 0.0
         """Gives the seconds that a function takes that is run in a thread."""
+        self.threads = 0
+        """Functions that run in threads right now."""
         self._ready: deque[asyncio.Handle] = deque()
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -241,6 +243,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         future = self.create_future()
 
         def end() -> None:
+            self.threads -= 1
             if self.is_dead:
                 return
             _THREADS.append(self.home)
@@ -252,6 +255,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 _THREADS.pop()
             self.call_soon_threadsafe(_settle, future, result, error)
 
+        self.threads += 1
         self.world.after(self.thread_pause(), end)
         return future
 

@@ -43,7 +43,7 @@ async def work(ctx: TaskContext, spec: Any) -> Any:
     return await _behave(ctx)
 
 
-@leaves.task(timeout=1)
+@leaves.task(timeout=1, retry=RetryOptions(max_retries=5))
 async def hasty(ctx: TaskContext, spec: Any) -> Any:
     return await _behave(ctx)
 
