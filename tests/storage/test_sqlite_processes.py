@@ -46,6 +46,25 @@ async def main(url, name):
 asyncio.run(main(*sys.argv[1:]))
 """
 
+KEYED = """
+import asyncio, sys
+from durable_execution._core.offspring import Label
+from durable_execution.storage import open_storage
+from durable_execution.testing.records import RecordBuilder
+
+async def main(url, name):
+    storage = open_storage(url)
+    await storage.open()
+    builder = RecordBuilder(name)
+    for number in range(200):
+        row = builder.root(1, label=Label(idempotency_key=f"key {number}"))
+        (holder,) = await storage.insert([row])
+        print((holder or row).execution_id, flush=True)
+    await storage.close()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
 
 async def _start(program: str, *arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
@@ -97,4 +116,17 @@ async def test_processes_share_the_rows_without_overlap(tmp_path: Path) -> None:
     for row in await storage.get(claimed):
         assert row is not None
         assert row.executor_id == owners[row.execution_id]
+    await storage.close()
+
+
+async def test_processes_that_enqueue_the_same_keys_hear_of_the_same_rows(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/tasks.db"
+    processes = [await _start(KEYED, url, f"p{number}_") for number in range(3)]
+    answers = [(await process.communicate())[0].decode().split() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert answers[0] == answers[1] == answers[2]
+    assert len(set(answers[0])) == 200
+    storage = open_storage(url)
+    await storage.open()
+    assert await storage.counts() == {"task": {"ready": 200}}
     await storage.close()
