@@ -6,9 +6,11 @@ import msgspec
 import pytest
 
 from durable_execution._core import transitions as law
+from durable_execution._core.offspring import Label
 from durable_execution.errors import DuplicateSleepingIdError, StorageError
 from durable_execution.storage.memory import InMemoryStorage
 from durable_execution.storage.protocol import Beat
+from durable_execution.storage.search import Search
 from durable_execution.testing.records import RecordBuilder
 from durable_execution.testing.storage_suite import Harness
 
@@ -120,3 +122,21 @@ async def test_cancelled_ready_rows_leave_the_heap(clock: HandClock) -> None:
 async def test_default_clock_is_the_wall_clock() -> None:
     pulse = await InMemoryStorage().heartbeat(Beat(executor_id="e", lease_ms=1))
     assert pulse.now > 1_700_000_000_000
+
+
+async def test_load_brings_back_keys_tags_and_what_may_be_deleted(clock: HandClock) -> None:
+    old = _harness(clock)
+    label = Label(idempotency_key="order", tags=(("tenant", "acme"),))
+    row = old.records.root(clock(), label=label)
+    await old.storage.insert([row])
+    await old.cancel(row)
+    new = _harness(clock, "y")
+    assert isinstance(old.storage, InMemoryStorage)
+    assert isinstance(new.storage, InMemoryStorage)
+    new.storage.load(old.storage.save())
+    again = new.records.root(clock(), label=label)
+    assert await new.storage.insert([again]) == [await old.read(row)]
+    found = await new.storage.search(Search(tags=label.tags))
+    assert [each.execution_id for each in found.records] == [row.execution_id]
+    assert await new.storage.delete_finished(clock() + 1, 10, id_before="~") == 1
+    assert await new.storage.insert([again]) == [None]

@@ -13,7 +13,9 @@ from durable_execution._core import transitions as law
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.errors import StorageError, StorageUnavailableError
 from durable_execution.storage import open_storage
+from durable_execution.storage.search import Search
 from durable_execution.storage.sql import sqlite_driver
+from durable_execution.testing.records import RecordBuilder
 from durable_execution.testing.storage_suite import Harness
 from tests.storage.hands import HandClock
 
@@ -214,7 +216,7 @@ async def test_closing_ends_the_threads_and_empties_the_log(file: Path) -> None:
     before = threading.active_count()
     storage = open_storage(f"sqlite:///{file}")
     await storage.open()
-    assert threading.active_count() == before + 2
+    assert threading.active_count() == before + 3
     await storage.close()
     assert threading.active_count() == before
     assert [path.name for path in file.parent.iterdir()] == ["tasks.db"]
@@ -235,3 +237,23 @@ async def test_payloads_are_not_read_for_lists(harness: Harness, statements: Sta
     await harness.storage.children_of([parent.execution_id], with_payloads=False)
     (select,) = [text for text in statements.heard if text.startswith("SELECT")]
     assert "durable_task_executions.input" not in select
+
+
+async def test_long_searches_do_not_delay_short_reads(tmp_path: Path) -> None:
+    storage = open_storage(f"sqlite:///{tmp_path}/tasks.db?synchronous=NORMAL")
+    await storage.open()
+    rows = RecordBuilder().roots(1, 20_000)
+    await storage.insert(rows)
+    finished: list[str] = []
+
+    async def search() -> None:
+        await storage.search(Search(statuses=frozenset({"failed"})))
+        finished.append("search")
+
+    async def get() -> None:
+        await storage.get([rows[0].execution_id])
+        finished.append("get")
+
+    await asyncio.gather(search(), get())
+    assert finished == ["get", "search"]
+    await storage.close()

@@ -191,6 +191,10 @@ class Driver(Protocol):
         """
         ...
 
+    async def scan(self, work: Work[T]) -> T:
+        """Do the same for work that may read for long, and that `read` must not wait for."""
+        ...
+
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
         """Call `on_change` soon after another process may have changed rows."""
         ...

@@ -127,6 +127,9 @@ class PostgresDriver:
         begin: Begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         return await self._run(work, begin, is_single=is_single)
 
+    async def scan(self, work: Work[T]) -> T:  # noqa: D102
+        return await self.read(work)
+
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:  # noqa: D102
         pool = self._opened()
         if self._is_pooled:

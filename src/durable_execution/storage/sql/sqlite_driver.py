@@ -61,20 +61,26 @@ class SqliteDriver:
             if path is None
             else SqliteConnection(self._connect_reader, name, on_statement)
         )
+        # What reads long has a thread of its own, so that the executor's short reads do not queue.
+        self._scanner = (
+            self._writer
+            if path is None
+            else SqliteConnection(self._connect_reader, name, on_statement)
+        )
         self._users = 0
         self._switching = asyncio.Lock()
 
     async def open(self) -> None:  # noqa: D102
         async with self._switching:
             if self._users == 0:
-                await self._connect_both()
+                await self._connect_all()
             self._users += 1
 
     async def close(self) -> None:  # noqa: D102
         async with self._switching:
             self._users -= 1
             if self._users == 0:
-                await self._disconnect_both()
+                await self._disconnect_all()
 
     def sibling(self) -> SqliteDriver:
         """Return the driver itself: its threads serve any event loop.
@@ -93,6 +99,9 @@ class SqliteDriver:
     async def read(self, work: Work[T], *, is_single: bool = False) -> T:  # noqa: D102
         return await self._reader.run(work, "BEGIN")
 
+    async def scan(self, work: Work[T]) -> T:  # noqa: D102
+        return await self._scanner.run(work, "BEGIN")
+
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:  # noqa: D102
         if self._path is None:
             return _do_nothing
@@ -100,20 +109,21 @@ class SqliteDriver:
         watch = FileWatch((log, self._path), lambda: self._writer.ask("data_version"), on_change)
         return watch.stop
 
-    async def _connect_both(self) -> None:
-        await self._writer.open()
-        if self._reader is not self._writer:
-            try:
-                await self._reader.open()
-            except BaseException:
-                await self._writer.close()
-                raise
+    async def _connect_all(self) -> None:
+        try:
+            for connection in self._connections():
+                await connection.open()
+        except BaseException:
+            await self._disconnect_all()
+            raise
 
-    async def _disconnect_both(self) -> None:
-        # The reader first: the last connection that closes empties the log, and must be the writer.
-        if self._reader is not self._writer:
-            await self._reader.close()
-        await self._writer.close()
+    async def _disconnect_all(self) -> None:
+        # The writer last: the last connection that closes empties the log, which readers cannot.
+        for connection in reversed(self._connections()):
+            await connection.close()
+
+    def _connections(self) -> list[SqliteConnection]:
+        return list(dict.fromkeys((self._writer, self._reader, self._scanner)))
 
     def _connect_writer(self) -> sqlite3.Connection:
         connection = self._connect()

@@ -272,7 +272,8 @@ class SqlStorage:
     async def search(self, search: Search) -> Page:  # noqa: D102
         statement, values = self._searches.of(search)
         complete = None if search.with_payloads else without_payloads
-        return search.page(await self._read(statement, values, complete))
+        rows = await self._scan(statement, values)
+        return search.page([to_record(complete(row) if complete else row) for row in rows])
 
     async def counts(  # noqa: D102
         self, task_ids: frozenset[str] | None = None
@@ -283,10 +284,7 @@ class SqlStorage:
             statement = self._statements.counts_of_tasks
             values = statement.bind(task_ids=self._dialect.texts(sorted(task_ids)))
 
-        async def work(transaction: Transaction) -> list[Row]:
-            return await transaction.fetch(statement, values)
-
-        return to_counts(await self._driver.read(work))
+        return to_counts(await self._scan(statement, values))
 
     async def delete_finished(  # noqa: D102
         self, finished_before: int, limit: int, *, id_before: str
@@ -299,7 +297,7 @@ class SqlStorage:
             return await deletion.find(transaction, finished_before, limit, id_before=id_before)
 
         # Found apart, so that the lock is held only while rows go: what has finished stays so.
-        doomed = await self._driver.read(find)
+        doomed = await self._driver.scan(find)
         if not doomed:
             return 0
 
@@ -307,6 +305,12 @@ class SqlStorage:
             return await deletion.delete(transaction, doomed)
 
         return await self._driver.write(delete)
+
+    async def _scan(self, statement: Statement, values: Row) -> list[Row]:
+        async def work(transaction: Transaction) -> list[Row]:
+            return await transaction.fetch(statement, values)
+
+        return await self._driver.scan(work)
 
     async def _migrate(self, transaction: Transaction) -> None:
         await migrate(transaction, self._dialect, self._statements)
