@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     )
     from durable_execution._engine.handle import TaskExecutionHandle
     from durable_execution._engine.options import ExecutorOptions
+    from durable_execution.enqueueing import enqueue_in_transaction
     from durable_execution.errors import (
         DuplicateSleepingIdError,
         DurableExecutionCancelledError,
@@ -136,6 +137,7 @@ _HOMES = {
     ),
     "_engine.handle": ("TaskExecutionHandle",),
     "_engine.options": ("ExecutorOptions",),
+    "enqueueing": ("enqueue_in_transaction",),
     "errors": (
         "DuplicateSleepingIdError",
         "DurableExecutionCancelledError",
@@ -218,6 +220,7 @@ __all__ = [
     "WaitingForFinalizeTaskExecution",
     "child_task",
     "declare_task",
+    "enqueue_in_transaction",
     "open_storage",
 ]
 

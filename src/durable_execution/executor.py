@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType, TracebackType
-from typing import Any, Literal, NamedTuple, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar, overload
 
 from durable_execution._codec import UNDEFINED
 from durable_execution._core.definitions import Definitions
@@ -24,8 +24,16 @@ from durable_execution._engine.oversight import Oversight
 from durable_execution._engine.surroundings import MACHINE
 from durable_execution._engine.viewing import finished_view_of
 from durable_execution._engine.waking import Ending, wake_up
-from durable_execution.errors import DurableExecutionNotFoundError, ExecutorShutDownError
+from durable_execution.errors import (
+    DurableExecutionNotFoundError,
+    ExecutorShutDownError,
+    InvalidOptionError,
+)
 from durable_execution.storage.protocol import Storage
+from durable_execution.storage.transactional import TransactionalStorage
+
+if TYPE_CHECKING:
+    from durable_execution.storage.sql.caller import CallerConnection
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
@@ -144,6 +152,7 @@ class DurableExecutor(Definitions, Oversight):
         key: str | None = None,
         on_conflict: OnConflict = "raise",
         tags: Mapping[str, str] | None = None,
+        connection: CallerConnection | None = None,
     ) -> TaskExecutionHandle[OutputT]: ...
     @overload
     async def enqueue_task(
@@ -157,6 +166,7 @@ class DurableExecutor(Definitions, Oversight):
         key: str | None = None,
         on_conflict: OnConflict = "raise",
         tags: Mapping[str, str] | None = None,
+        connection: CallerConnection | None = None,
     ) -> TaskExecutionHandle[OutputT]: ...
     async def enqueue_task(
         self,
@@ -169,6 +179,7 @@ class DurableExecutor(Definitions, Oversight):
         key: str | None = None,
         on_conflict: OnConflict = "raise",
         tags: Mapping[str, str] | None = None,
+        connection: CallerConnection | None = None,
     ) -> TaskExecutionHandle[OutputT]:
         """Enqueue a task. When this returns, the execution is durable and will be run.
 
@@ -186,6 +197,11 @@ class DurableExecutor(Definitions, Oversight):
                 the handle of the execution that there is.
             tags: What to find the execution by, at most 16: names of 1 to 64 letters, digits,
                 underscores, dots or dashes, and values of up to 255 characters. Children have none.
+            connection: A Connection, Session, AsyncConnection or AsyncSession of SQLAlchemy, on
+                the database that holds the executions (an SQLite file, PostgreSQL). The execution
+                becomes part of its transaction: it exists and runs when that is committed, and
+                never did if it is rolled back. Until then the handle finds nothing. What is not
+                asynchronous blocks the event loop meanwhile.
 
         Raises:
             InvalidInputError: The input does not fit; the message names the field.
@@ -212,8 +228,13 @@ class DurableExecutor(Definitions, Oversight):
             now=engine.clock.now(),
             label=label,
         )
-        handle = TaskExecutionHandle(engine, task, record.execution_id, is_new=True)
-        holder = await engine.commits.insert(record)
+        # What the caller has not committed yet may be finished elsewhere: such a handle must look.
+        is_new = connection is None
+        handle = TaskExecutionHandle(engine, task, record.execution_id, is_new=is_new)
+        if connection is None:
+            holder = await engine.commits.insert(record)
+        else:
+            holder = await self._transactional_storage().insert_with(connection, record)
         if holder is None:
             return handle
         if on_conflict == "raise":
@@ -313,6 +334,14 @@ class DurableExecutor(Definitions, Oversight):
                 f"[taskId={record.task_id}] [executionId={execution_id}]"
             )
         return record
+
+    def _transactional_storage(self) -> TransactionalStorage:
+        if not isinstance(self._storage, TransactionalStorage):
+            raise InvalidOptionError(
+                "connection needs executions in an SQLite file or in PostgreSQL, this executor "
+                f"keeps them in {type(self._storage).__name__}"
+            )
+        return self._storage
 
     def _running_engine(self) -> Engine:
         if self._engine is None:

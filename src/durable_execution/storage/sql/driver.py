@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.storage.sql.rows import Row, Value
+from durable_execution.storage.table_names import TaskExecutionTables
 
 if TYPE_CHECKING:
     from sqlalchemy import ClauseElement, Column, ColumnElement, Index, Table
@@ -79,6 +80,11 @@ class SqlDialect(Protocol):
     @property
     def name(self) -> str:
         """The name of the dialect, as of its golden files."""
+        ...
+
+    @property
+    def tables(self) -> TaskExecutionTables:
+        """What the tables are called."""
         ...
 
     @property

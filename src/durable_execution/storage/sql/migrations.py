@@ -75,4 +75,4 @@ def schema_ddl(dialect: SqlDialect) -> list[str]:
 
 
 def _text(element: ExecutableDDLElement, dialect: SqlDialect) -> str:
-    return str(element.compile(dialect=dialect.compiler)).strip()
+    return dialect.tables.renamed(str(element.compile(dialect=dialect.compiler)).strip())

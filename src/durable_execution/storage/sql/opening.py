@@ -13,6 +13,7 @@ from durable_execution.errors import InvalidOptionError
 from durable_execution.storage.sql.sqlite_connection import OnStatement
 from durable_execution.storage.sql.sqlite_driver import SYNCHRONOUS, SqliteDriver, Synchronous
 from durable_execution.storage.sql.storage import SqlStorage
+from durable_execution.storage.table_names import TaskExecutionTables
 
 
 def open_sqlite(
@@ -78,5 +79,11 @@ def open_postgres(
         ) from error
     place, pool_size = read_url(url)
     return SqlStorage(
-        PostgresDriver(place, pool_size=pool_size, clock=clock, on_statement=on_statement)
+        PostgresDriver(
+            place,
+            pool_size=pool_size,
+            clock=clock,
+            on_statement=on_statement,
+            tables=TaskExecutionTables(schema=place.schema),
+        )
     )

@@ -46,6 +46,7 @@ from durable_execution.storage.sql.schema import (
     has_lease,
     tags,
 )
+from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
 if TYPE_CHECKING:
     from sqlalchemy import Delete, Index, Select, Table, Update
@@ -64,13 +65,17 @@ class PostgresDialect:
     Args:
         has_clock: Whether the caller's clock, the parameter `now`, decides instead of the
             database's.
+        tables: What the tables are called.
     """
 
     name = "postgresql"
     schema_lock = LOCK_SCHEMA
     does_claim_look_ahead = True
 
-    def __init__(self, *, has_clock: bool = False) -> None:
+    def __init__(
+        self, *, has_clock: bool = False, tables: TaskExecutionTables = DEFAULT_TABLES
+    ) -> None:
+        self.tables = tables
         self.compiler: Dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
         self._has_clock = has_clock
 

@@ -105,7 +105,7 @@ class PostgresTransaction:
         try:
             await self.fetch(statement, _columns(rows))
         except asyncpg.UniqueViolationError as error:
-            if error.constraint_name == "durable_sleeping_unique_id":
+            if str(error.constraint_name).endswith("_sleeping_unique_id"):
                 raise SleepingIdConflictError from error
             raise
 

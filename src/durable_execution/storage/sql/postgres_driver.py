@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import asyncpg  # type: ignore[import-untyped]  # has no types
 
 from durable_execution.errors import StorageError
-from durable_execution.storage.sql.driver import Work
+from durable_execution.storage.sql.driver import Statement, Transaction, Work
 from durable_execution.storage.sql.postgres import PostgresDialect
 from durable_execution.storage.sql.postgres_connection import (
     SETTINGS,
@@ -31,6 +31,7 @@ from durable_execution.storage.sql.postgres_errors import (
 from durable_execution.storage.sql.postgres_listener import Listener
 from durable_execution.storage.sql.postgres_pool import ConnectionPool
 from durable_execution.storage.sql.postgres_schema import LOCK_SCHEMA
+from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
 if TYPE_CHECKING:
     from durable_execution.storage.sql.postgres_connection import Connection, OnStatement
@@ -41,7 +42,9 @@ T = TypeVar("T")
 TRIES: Final = 8
 """Times that a transaction is begun while others are in its way."""
 _FIRST_PAUSE: Final = 0.005
-_NOW: Final = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)"
+_NOW: Final = Statement(
+    "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)", ()
+)
 _IS_REFUSED_SETTING: Final = "unsupported startup parameter"
 
 
@@ -53,6 +56,7 @@ class PostgresDriver:
         pool_size: Connections at most, besides the one that listens.
         clock: Returns the milliseconds since the epoch, instead of the database's clock.
         on_statement: Hears the text of every statement.
+        tables: What the tables are called; the schema is that of the place.
     """
 
     def __init__(
@@ -62,8 +66,9 @@ class PostgresDriver:
         pool_size: int,
         clock: Callable[[], int] | None = None,
         on_statement: OnStatement | None = None,
+        tables: TaskExecutionTables = DEFAULT_TABLES,
     ) -> None:
-        self.dialect = PostgresDialect(has_clock=clock is not None)
+        self.dialect = PostgresDialect(has_clock=clock is not None, tables=tables)
         self._place = place
         self._pool_size = pool_size
         self._clock = clock
@@ -105,6 +110,7 @@ class PostgresDriver:
             pool_size=self._pool_size,
             clock=self._clock,
             on_statement=self._on_statement,
+            tables=self.dialect.tables,
         )
 
     def clock(self) -> int:  # noqa: D102
@@ -113,12 +119,12 @@ class PostgresDriver:
     async def now(self) -> int:  # noqa: D102
         if self._clock is not None:
             return self._clock()
-        try:
-            async with self._opened().lent() as connection:
-                now: int = await connection.fetchval(_NOW)
-        except DRIVER_ERRORS as error:
-            raise to_storage_error(error, self._place.name) from error
-        return now
+
+        async def ask(transaction: Transaction) -> int:
+            ((now,),) = await transaction.fetch(_NOW)
+            return int(now or 0)
+
+        return await self.read(ask, is_single=True)
 
     async def write(self, work: Work[T], *, is_single: bool = False) -> T:  # noqa: D102
         return await self._run(work, "BEGIN", is_single=is_single)
@@ -135,7 +141,8 @@ class PostgresDriver:
         if self._is_pooled:
             logger.info("behind a pooler nobody can listen: changes are found by polling")
             return _do_nothing
-        listener = Listener(self._connect, pool.is_own, on_change)
+        table = self.dialect.tables.name
+        listener = Listener(self._connect, pool.is_own, on_change, table=table)
         self._listeners.add(listener)
 
         def stop() -> None:
@@ -195,7 +202,8 @@ class PostgresDriver:
         """Whether a pooler is in between: it may have dropped the settings without a word."""
         if self._place.is_pooled is not None or self._is_pooled:
             return self._is_pooled
-        setting = await connection.fetchval("SHOW plan_cache_mode")
+        async with connection.transaction():  # to one server, even if there is a pooler
+            setting = await connection.fetchval("SHOW plan_cache_mode")
         return bool(setting != SETTINGS["plan_cache_mode"])
 
     async def _create_schema(self, connection: Connection) -> None:

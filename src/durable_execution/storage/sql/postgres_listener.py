@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from durable_execution.storage.sql.postgres_connection import quoted
 from durable_execution.storage.sql.postgres_errors import DRIVER_ERRORS
 from durable_execution.storage.sql.postgres_schema import CHANNEL
 
@@ -27,7 +28,7 @@ CHECK_INTERVAL: Final = 20.0
 CHECK_TIMEOUT: Final = 5.0
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0
-_TABLE: Final = "SELECT 'durable_task_executions'::regclass::oid::text"
+_TABLE: Final = "SELECT $1::text::regclass::oid::text"
 
 
 class Listener:
@@ -37,6 +38,7 @@ class Listener:
         connect: Opens a connection.
         is_own: Whether a server process is one of ours, whose notifications are no news.
         on_change: Called on the event loop.
+        table: The table of executions.
     """
 
     def __init__(
@@ -44,7 +46,10 @@ class Listener:
         connect: Callable[[], Awaitable[Connection]],
         is_own: Callable[[int], bool],
         on_change: Callable[[], None],
+        *,
+        table: str,
     ) -> None:
+        self._table = table
         self._connect = connect
         self._is_own = is_own
         self._on_change = on_change
@@ -88,7 +93,7 @@ class Listener:
         """Listen until the connection fails."""
         cut = asyncio.Event()
         connection.add_termination_listener(lambda _: cut.set())
-        channel = CHANNEL + await connection.fetchval(_TABLE)
+        channel = CHANNEL + await connection.fetchval(_TABLE, quoted(self._table))
         await connection.add_listener(channel, self._heard)
         if self._is_deaf:
             self._is_deaf = False

@@ -24,6 +24,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from durable_execution.storage.sql.rows import FIELDS, TAG, Value
 from durable_execution.storage.sql.schema import HAS_KEY, executions, has_lease, tags
+from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
 if TYPE_CHECKING:
     from sqlalchemy import Index, Table
@@ -47,13 +48,17 @@ class SqliteDialect:
 
     A list of any length is one parameter, a JSON text that `json_each` turns into rows, so that
     every statement has one text however many ids are asked for.
+
+    Args:
+        tables: What the tables are called.
     """
 
     name = "sqlite"
     schema_lock = None
     does_claim_look_ahead = False
 
-    def __init__(self) -> None:
+    def __init__(self, tables: TaskExecutionTables = DEFAULT_TABLES) -> None:
+        self.tables = tables
         self.compiler: Dialect = sqlite.dialect(paramstyle="qmark")
         self.compiler.statement_compiler = _Compiler
 

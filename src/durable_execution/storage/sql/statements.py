@@ -115,9 +115,9 @@ def build_statements(dialect: SqlDialect) -> Statements:
 
 
 def compiled(statement: ClauseElement, dialect: SqlDialect) -> Statement:
-    """Compile a statement for a dialect."""
+    """Compile a statement for a dialect, with the names of its tables."""
     sql = dialect.compiler.statement_compiler(dialect.compiler, statement)
-    return Statement(str(sql), tuple(sql.positiontup or ()))
+    return Statement(dialect.tables.renamed(str(sql)), tuple(sql.positiontup or ()))
 
 
 def _rows(dialect: SqlDialect) -> dict[str, ClauseElement]:

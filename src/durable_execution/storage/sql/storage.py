@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import Status
-from durable_execution.errors import DuplicateSleepingIdError
+from durable_execution.errors import DuplicateSleepingIdError, InvalidOptionError
 from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse, Sleepers
 from durable_execution.storage.search import Page, Search
 from durable_execution.storage.sql.batch import apply_batch, is_one_statement
+from durable_execution.storage.sql.caller import insert_over, run_with_any
 from durable_execution.storage.sql.deletion import Deletion
 from durable_execution.storage.sql.driver import (
     Driver,
@@ -26,6 +28,11 @@ from durable_execution.storage.sql.migrations import migrate
 from durable_execution.storage.sql.rows import Row, Value, to_counts, to_record, without_payloads
 from durable_execution.storage.sql.searching import Searches
 from durable_execution.storage.sql.statements import build_statements
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from durable_execution.storage.sql.caller import CallerConnection
 
 _SIGNED_OFF = 0
 
@@ -86,6 +93,19 @@ class SqlStorage:
 
         is_single = all(row.idempotency_key is None and not row.tags for row in records)
         return await self._insert(work, is_single=is_single)
+
+    async def insert_with(  # noqa: D102
+        self, connection: CallerConnection, record: ExecutionRecord
+    ) -> ExecutionRecord | None:
+        def work(lent: Connection) -> ExecutionRecord | None:
+            if lent.dialect.name != self._dialect.name:
+                raise InvalidOptionError(
+                    f"connection must be one to {self._dialect.name}, where this storage is, "
+                    f"got one to {lent.dialect.name}"
+                )
+            return insert_over(lent, self._dialect.tables, record)
+
+        return await run_with_any(connection, work)
 
     async def get(  # noqa: D102
         self, execution_ids: Sequence[str]
