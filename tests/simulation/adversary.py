@@ -35,6 +35,7 @@ class Adversary:
         """How many of what is enqueued kill the executor that runs them."""
         self.max_skew_ms = random.choice((0, 500, HOUR_MS))
         self.is_active = True
+        """Whether it still does harm."""
 
     def plan(self, simulation: Simulation) -> None:
         """Put everything that will happen onto the world's agenda."""

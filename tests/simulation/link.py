@@ -86,11 +86,12 @@ class _Call:
     def _arrive(self) -> None:
         ending = self._fate.ending
         process = self._process
+        is_cut = process.is_cut(self._side)
+        if not process.is_running and (is_cut or ending != "answered" or self._fate.there > 0.5):
+            process.was_disturbed = True  # at its end it may fail to hand back what it runs
         if ending == "dies before":
             process.crash(f"before {self._verb}")
-        if not process.is_running and (ending != "answered" or self._fate.there > 1):
-            process.was_disturbed = True  # at its end it cannot hand back what it runs
-        if ending in {"refused", "dies before"} or process.is_cut(self._side):
+        if ending in {"refused", "dies before"} or is_cut:
             process.note(self._side, self._verb, "refused")
             error = StorageUnavailableError("simulated: refused")
             self._loop.world.after(self._fate.back, partial(self._reply, None, error))

@@ -173,7 +173,9 @@ class Process:
 
     async def _end(self) -> None:
         await self.executor.shutdown()
-        self.left_threads = len(self.engine.running) > 0
+        self.left_threads = self.main.threads > 0
+        # What a claim took whose answer was lost, nobody could hand back.
+        self.was_disturbed = self.was_disturbed or self.engine._claimer._is_unsure
         self.note("has ended")
         self.is_alive = False
         for loop in self.loops:

@@ -28,6 +28,9 @@ PATIENCE: Final = 150.0
 """Virtual seconds of peace within which everything ends: the longest chain of naps and retries."""
 LONGEST_CALL: Final = 10.0
 """Virtual seconds within which whatever clients asked for during chaos has reached the database."""
+SWEEP: Final = 36.0
+"""Virtual seconds of peace within which a parent is joined at the latest: by a sweep, when its last
+child was ended by a process that does not know it."""
 SETTLING: Final = 5.0
 """Virtual seconds for timers and waiters of the time before."""
 QUIET: Final = 12.0
@@ -120,6 +123,7 @@ class Simulation:
             max_concurrent_task_executions=random.choice((1, 3, 100)),
             max_threads=random.choice((1, 8)),
         )
+        self._joinable_since: dict[str, float] = {}
         self._peace_began = 0.0
         self._all_ended = 0.0
 
@@ -192,10 +196,21 @@ class Simulation:
             if not any(each.is_alive and each.tasks == set(tasks) for each in self.processes):
                 self.start_process()
             self._pass(5, until_all_ended=True)
+            self._check_joined()
         self._all_ended = self.world.now
         left = self.database.unfinished()
         assert not left, f"{len(left)} never end, such as {left[0]}"
         self.ledger.check_end()
+
+    def _check_joined(self) -> None:
+        now, before = self.world.now, self._joinable_since
+        self._joinable_since = {
+            row.execution_id: before.get(row.execution_id, now)
+            for row in self.database.unfinished()
+            if row.is_joinable
+        }
+        for execution_id, since in self._joinable_since.items():
+            assert now - since <= SWEEP, f"nobody joined {execution_id} within {SWEEP} s"
 
     def _check_quiet(self) -> None:
         """Executors with nothing to do hardly ask the database for anything."""

@@ -14,8 +14,8 @@ from tests.simulation.database import Database
 from tests.simulation.simulation import SimulationError, simulate
 from tests.simulation.virtual_time import World
 
-SEEDS = 400
-CHUNK = 40
+SEEDS = 300
+CHUNK = 30
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))

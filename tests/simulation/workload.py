@@ -59,10 +59,10 @@ def thread_work(ctx: TaskContext, spec: Any) -> Any:
 
 @leaves.task(timeout=TIMEOUT, retry=RETRY)
 async def poison(ctx: TaskContext, spec: Any) -> Any:
-    """Kill whoever runs it, most of the time."""
+    """Kill whoever runs it, most of the time, while the adversary wants it so."""
     process = _home()
     run = process.ledger.begin(process, ctx.execution_id, ctx.attempt, stubborn=False)
-    if process.world.random.random() < 0.8:
+    if process.adversary.is_active and process.world.random.random() < 0.8:
         process.world.after(0, lambda: process.crash("poisoned"))
         await asyncio.sleep(1)
     process.ledger.end(run)
