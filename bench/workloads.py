@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.floor import Floor
+from bench.postgres import bundled_binaries, started
 
 from durable_execution import DurableExecutor, Task, TaskContext, open_storage
 
@@ -128,11 +129,20 @@ async def floor(path: Path, synchronous: str) -> AsyncIterator[Engine]:
         yield engine.submit, ten_steps
 
 
+@asynccontextmanager
+async def on_postgres() -> AsyncIterator[Engine]:
+    """Start a server of its own, every commit on disk."""
+    with started(bundled_binaries(), fsync="on") as server:
+        async with executor(server.url) as engine:
+            yield engine
+
+
 ENGINES: dict[str, Callable[[Path], Any]] = {
     "memory": lambda _: executor("memory://"),
     "sqlite": lambda path: executor(f"sqlite:///{path}"),
     "floor": lambda path: floor(path, "FULL"),
     "sqlite-normal": lambda path: executor(f"sqlite:///{path}?synchronous=NORMAL"),
     "floor-normal": lambda path: floor(path, "NORMAL"),
+    "postgresql": lambda _: on_postgres(),
 }
 """By name. Those of the floor are measured beside the storages that they are the floor of."""

@@ -20,7 +20,8 @@ START_TIMEOUT = 30.0
 class PostgresServer:
     """A server that can be stopped and started again on the same port and data."""
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, *, fsync: str = "off") -> None:
+        self._fsync = fsync  # no test cuts the power
         self._binaries = binaries
         self._folder = Path(tempfile.mkdtemp(prefix="durable-postgres-"))
         self._account = _account()
@@ -43,7 +44,7 @@ class PostgresServer:
             "port": self.port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": self._folder,
-            "fsync": "off",  # no test cuts the power
+            "fsync": self._fsync,
             "max_connections": 200,
             "deadlock_timeout": "200ms",
             "shared_buffers": "64MB",
