@@ -20,11 +20,11 @@ CANCELLED = StoredError(error_type="cancelled", message="Task execution cancelle
 async def test_a_ready_execution_never_runs(executor: DurableExecutor) -> None:
     runs: list[str] = []
 
-    @executor.task(sleep_before_run=0.05)
+    @executor.task(sleep_before_run=0.5)
     async def late(ctx: TaskContext) -> None:
         runs.append(ctx.execution_id)
 
-    @executor.task(sleep_before_run=0.06)
+    @executor.task(sleep_before_run=0.6)
     async def later(ctx: TaskContext) -> None: ...
 
     handle = await executor.enqueue_task(late)

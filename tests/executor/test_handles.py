@@ -16,7 +16,7 @@ from durable_execution import (
 async def test_an_execution_is_seen_in_every_state(executor: DurableExecutor) -> None:
     begun, gate = asyncio.Event(), asyncio.Event()
 
-    @executor.task(sleep_before_run=0.05)
+    @executor.task(sleep_before_run=0.5)
     async def work(ctx: TaskContext, number: int) -> int:
         begun.set()
         await gate.wait()
