@@ -246,8 +246,8 @@ async def test_one_executor_enqueues_what_another_runs(storage: Storage) -> None
 async def test_tasks_of_others_are_left_alone(storage: Storage) -> None:
     first = DurableExecutor(storage, SHARED)
     stranger = DurableExecutor(storage.sibling(), SHARED)
-    theirs = first.task(sleep_before_run=0.05)(nothing)
-    own = stranger.task(id="own", sleep_before_run=0.1)(nothing)
+    theirs = first.task(sleep_before_run=0.5)(nothing)
+    own = stranger.task(id="own", sleep_before_run=0.6)(nothing)
     async with stranger:
         async with first:
             handle = await first.enqueue_task(theirs)
