@@ -76,10 +76,9 @@ def opening_of(begin: Begin, place: Place, *, is_pooled: bool) -> str:
     """Return the text that begins a transaction."""
     if not is_pooled:
         return begin
-    settings = dict(SETTINGS)
+    texts = [f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items()]
     if place.schema is not None:
-        settings["search_path"] = quoted(place.schema)
-    texts = [f"SET LOCAL {name} = '{value}'" for name, value in settings.items()]
+        texts.append(f"SET LOCAL search_path = {quoted(place.schema)}")
     return "; ".join([begin, *texts])
 
 
