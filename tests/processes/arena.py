@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from durable_execution import DurableExecutor, ExecutorOptions, open_storage
+from tests.processes.blocking import blocking
 from tests.processes.database import Database
 from tests.processes.effects import VARIABLE, Effect, read_effects
+from tests.processes.next_release import next_release
 from tests.processes.tasks import tasks
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +87,7 @@ class Arena:
     async def launch(self, role: str = "work", **options: float | str) -> Process:
         """Start a process without waiting for it."""
         log = self._folder / f"stderr-{len(self._processes)}.log"
-        flags = [f"--{name}={value}" for name, value in options.items()]
+        flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         with log.open("wb") as stderr:
             child = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -126,7 +128,8 @@ class Arena:
             max_crash_recoveries=max_crash_recoveries,
         )
         executor = DurableExecutor(open_storage(self.database.url), options)
-        executor.include(tasks)
+        for each in (tasks, blocking, next_release):
+            executor.include(each)
         return executor
 
     def effects(self, event: str = "begun") -> Sequence[Effect]:

@@ -14,9 +14,14 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from durable_execution import DurableExecutor, ExecutorOptions, open_storage
+from durable_execution import DurableExecutor, ExecutorOptions, Storage, open_storage
+from durable_execution._engine.clock import wall_clock
+from durable_execution._engine.surroundings import Surroundings
+from tests.processes.blocking import blocking
+from tests.processes.next_release import next_release
 from tests.processes.tasks import add_one, tasks
 
+LOG_FORMAT = "%(levelname)s %(name)s %(message)s %(error)s"
 Role = Callable[[DurableExecutor, argparse.Namespace], Awaitable[None]]
 
 
@@ -50,6 +55,20 @@ async def ask(executor: DurableExecutor, arguments: argparse.Namespace) -> None:
 ROLES: dict[str, Role] = {"work": work, "enqueue": enqueue, "ask": ask}
 
 
+class Displaced(DurableExecutor):
+    """An executor on a machine whose clock is off by some seconds."""
+
+    def __init__(self, storage: Storage, options: ExecutorOptions, seconds_off: int) -> None:
+        super().__init__(storage, options)
+        self._surroundings = Surroundings(wall_clock=lambda: wall_clock() + 1000 * seconds_off)
+
+
+def log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(LOG_FORMAT, defaults={"error": ""}))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
 def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
@@ -64,16 +83,23 @@ def main() -> None:
     parser.add_argument("--grace", type=float, default=5)
     parser.add_argument("--crashes", type=int, default=1000)
     parser.add_argument("--lease", type=float, default=1)
+    parser.add_argument("--stall", type=float, default=60)
+    parser.add_argument("--clock-off", type=int, default=0, help="seconds")
+    parser.add_argument("--release", choices=("this", "next"), default="this")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    log_to_stderr()
     options = ExecutorOptions(
         lease=arguments.lease,
+        loop_stall_timeout=arguments.stall,
         max_concurrent_task_executions=arguments.capacity if arguments.role == "work" else 0,
         max_crash_recoveries=arguments.crashes,
         shutdown_timeout=arguments.grace,
     )
-    executor = DurableExecutor(open_storage(arguments.url), options)
+    executor = Displaced(open_storage(arguments.url), options, arguments.clock_off)
     executor.include(tasks)
+    executor.include(blocking)
+    if arguments.release == "next":
+        executor.include(next_release)
     asyncio.run(ROLES[arguments.role](executor, arguments))
 
 
