@@ -52,6 +52,11 @@ bench: $(VENV)/.dev ## Measure
 	$(BIN)/python -m bench.storage
 	$(BIN)/python -m bench.tasks
 
+.PHONY: chaos
+chaos: $(VENV)/.dev ## Break everything under load: MINUTES=how long SEED=which chance
+	@CHAOS_MINUTES=$(or $(MINUTES),10) CHAOS_SEED=$(or $(SEED),0) \
+	  $(BIN)/python -m pytest -m chaos -rP --timeout=0
+
 .PHONY: interop
 interop: $(INTEROP)/node_modules/.package-lock.json ## Install the npm packages that tests run
 
