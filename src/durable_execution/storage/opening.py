@@ -8,6 +8,7 @@ from typing import Final
 from durable_execution.errors import InvalidOptionError
 from durable_execution.storage.memory import InMemoryStorage, wall_clock
 from durable_execution.storage.protocol import Storage
+from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
 _NOT_YET: Final = frozenset({"mysql", "mariadb"})
 _KNOWN: Final = (
@@ -21,6 +22,8 @@ def open_storage(
     *,
     clock: Callable[[], int] = wall_clock,
     on_statement: Callable[[str], None] | None = None,
+    tables: TaskExecutionTables = DEFAULT_TABLES,
+    migrate: bool = True,
 ) -> Storage:
     """Return the storage that a URL names, not yet open. No I/O takes place.
 
@@ -38,6 +41,10 @@ def open_storage(
         clock: Returns the milliseconds since the epoch. On PostgreSQL it is the database's own
             clock that decides unless another one is given.
         on_statement: Hears the text of every SQL statement, in a thread of the storage.
+        tables: What the tables are called. A schema may be named here or in the URL.
+        migrate: Whether opening creates the tables and brings them up to date. Without, it changes
+            nothing and refuses tables that are not those of this release: for tables that your own
+            migrations make, and for users of the database who may not create any.
 
     Raises:
         InvalidOptionError: The URL names no storage that this release has.
@@ -52,12 +59,16 @@ def open_storage(
         # Imported here, so that storages in memory do not load SQLAlchemy.
         from durable_execution.storage.sql.opening import open_sqlite
 
-        return open_sqlite(url, clock=clock, on_statement=on_statement)
+        return open_sqlite(
+            url, clock=clock, on_statement=on_statement, tables=tables, migrate=migrate
+        )
     if backend in ("postgresql", "postgres"):
         from durable_execution.storage.sql.opening import open_postgres
 
         own_clock = None if clock is wall_clock else clock
-        return open_postgres(url, clock=own_clock, on_statement=on_statement)
+        return open_postgres(
+            url, clock=own_clock, on_statement=on_statement, tables=tables, migrate=migrate
+        )
     if backend in _NOT_YET:
         raise InvalidOptionError(
             f"storage url has scheme {scheme!r}: its driver is not part of this release, "

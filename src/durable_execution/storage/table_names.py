@@ -16,7 +16,8 @@ _ENDS: Final = {
 }
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _SCHEMA: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}")
-_OURS: Final = re.compile(r"\bdurable_\w+")
+# Not what stands in quotes: a text within SQL, or a name that has been put in already.
+_OURS: Final = re.compile(r"""(?<!['"])\bdurable_\w+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class TaskExecutionTables:
     def renamed(self, sql: str) -> str:
         """Return compiled SQL with the names of here.
 
-        Values never stand in compiled SQL, and every name of ours begins with `durable_`, so that
-        what looks like one is one.
+        Values never stand in compiled SQL, and every name of ours begins with `durable_` and is
+        not quoted, so that what looks like one is one.
         """
         if self.name == EXECUTIONS:
             return sql

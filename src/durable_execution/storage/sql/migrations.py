@@ -54,10 +54,7 @@ async def migrate(
         return
     found = rows[0][0]
     if not isinstance(found, int) or not 1 <= found <= newest:
-        raise StorageError(
-            f"the database has schema version {found!r}, this release knows 1 to {newest}: "
-            "use the release that wrote it, or a newer one"
-        )
+        raise unknown_version(found, newest)
     if found == newest:
         return
     for step in steps[found - 1 :]:
@@ -65,6 +62,14 @@ async def migrate(
             await transaction.execute(Statement(ddl, ()))
     await transaction.execute(
         statements.update_version, statements.update_version.bind(version=newest)
+    )
+
+
+def unknown_version(found: object, newest: int) -> StorageError:
+    """Return the error for a database that another release has changed."""
+    return StorageError(
+        f"the database has schema version {found!r}, this release knows 1 to {newest}: "
+        "use the release that wrote it, or a newer one"
     )
 
 

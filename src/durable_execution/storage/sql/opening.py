@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -13,11 +14,16 @@ from durable_execution.errors import InvalidOptionError
 from durable_execution.storage.sql.sqlite_connection import OnStatement
 from durable_execution.storage.sql.sqlite_driver import SYNCHRONOUS, SqliteDriver, Synchronous
 from durable_execution.storage.sql.storage import SqlStorage
-from durable_execution.storage.table_names import TaskExecutionTables
+from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
 
 def open_sqlite(
-    url: str, *, clock: Callable[[], int], on_statement: OnStatement | None = None
+    url: str,
+    *,
+    clock: Callable[[], int],
+    on_statement: OnStatement | None = None,
+    tables: TaskExecutionTables = DEFAULT_TABLES,
+    migrate: bool = True,
 ) -> SqlStorage:
     """Return the storage in the SQLite file that the URL names, not yet open.
 
@@ -47,6 +53,8 @@ def open_sqlite(
         raise InvalidOptionError(
             f"storage url: synchronous must be one of {', '.join(SYNCHRONOUS)}, got {synchronous!r}"
         )
+    if tables.schema is not None:
+        raise InvalidOptionError(f"SQLite has no schemas, got the schema {tables.schema!r}")
     name = parsed.database
     path = None if name in (None, "", ":memory:") else Path(str(name))
     driver = SqliteDriver(
@@ -54,12 +62,19 @@ def open_sqlite(
         clock=clock,
         synchronous=cast("Synchronous", synchronous.upper()),
         on_statement=on_statement,
+        tables=tables,
+        must_exist=not migrate,
     )
-    return SqlStorage(driver)
+    return SqlStorage(driver, migrates=migrate)
 
 
 def open_postgres(
-    url: str, *, clock: Callable[[], int] | None, on_statement: OnStatement | None = None
+    url: str,
+    *,
+    clock: Callable[[], int] | None,
+    on_statement: OnStatement | None = None,
+    tables: TaskExecutionTables = DEFAULT_TABLES,
+    migrate: bool = True,
 ) -> SqlStorage:
     """Return the storage in the PostgreSQL database that the URL names, not yet open.
 
@@ -78,12 +93,17 @@ def open_postgres(
             "pip install 'durable-execution[postgres]'"
         ) from error
     place, pool_size = read_url(url)
-    return SqlStorage(
-        PostgresDriver(
-            place,
-            pool_size=pool_size,
-            clock=clock,
-            on_statement=on_statement,
-            tables=TaskExecutionTables(schema=place.schema),
+    schema = tables.schema or place.schema
+    if place.schema not in (None, schema):
+        raise InvalidOptionError(
+            f"storage url names the schema {place.schema!r}, the tables are in {schema!r}"
         )
+    driver = PostgresDriver(
+        replace(place, schema=schema),
+        pool_size=pool_size,
+        clock=clock,
+        on_statement=on_statement,
+        tables=replace(tables, schema=schema),
+        creates_schema=migrate,
     )
+    return SqlStorage(driver, migrates=migrate)

@@ -57,6 +57,7 @@ class PostgresDriver:
         clock: Returns the milliseconds since the epoch, instead of the database's clock.
         on_statement: Hears the text of every statement.
         tables: What the tables are called; the schema is that of the place.
+        creates_schema: Whether `open` creates that schema where it does not exist.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class PostgresDriver:
         clock: Callable[[], int] | None = None,
         on_statement: OnStatement | None = None,
         tables: TaskExecutionTables = DEFAULT_TABLES,
+        creates_schema: bool = True,
     ) -> None:
+        self._creates_schema = creates_schema
         self.dialect = PostgresDialect(has_clock=clock is not None, tables=tables)
         self._place = place
         self._pool_size = pool_size
@@ -111,6 +114,7 @@ class PostgresDriver:
             clock=self._clock,
             on_statement=self._on_statement,
             tables=self.dialect.tables,
+            creates_schema=self._creates_schema,
         )
 
     def clock(self) -> int:  # noqa: D102
@@ -208,7 +212,7 @@ class PostgresDriver:
 
     async def _create_schema(self, connection: Connection) -> None:
         schema = self._place.schema
-        if schema is None:
+        if schema is None or not self._creates_schema:
             return
         # Asked first, because a user who may not create schemas may use one that exists.
         async with connection.transaction():

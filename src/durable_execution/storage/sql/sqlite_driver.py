@@ -19,6 +19,7 @@ from durable_execution.storage.sql.driver import Work
 from durable_execution.storage.sql.sqlite import SqliteDialect
 from durable_execution.storage.sql.sqlite_connection import OnStatement, SqliteConnection
 from durable_execution.storage.sql.sqlite_watch import FileWatch
+from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
 T = TypeVar("T")
 Synchronous = Literal["FULL", "NORMAL"]
@@ -39,6 +40,8 @@ class SqliteDriver:
         synchronous: FULL (the default) makes every commit survive a power loss. NORMAL is faster;
             it keeps every commit when a process dies, but the last ones may be lost with the power.
         on_statement: Hears the text of every statement, in a thread of the driver.
+        tables: What the tables are called.
+        must_exist: Whether a file that does not exist is refused instead of created.
     """
 
     def __init__(
@@ -48,8 +51,11 @@ class SqliteDriver:
         clock: Callable[[], int],
         synchronous: Synchronous = "FULL",
         on_statement: OnStatement | None = None,
+        tables: TaskExecutionTables = DEFAULT_TABLES,
+        must_exist: bool = False,
     ) -> None:
-        self.dialect = SqliteDialect()
+        self.dialect = SqliteDialect(tables)
+        self._must_exist = must_exist
         self.clock = clock
         self._path = path
         self._synchronous = synchronous
@@ -142,6 +148,8 @@ class SqliteDriver:
         return connection
 
     def _connect(self) -> sqlite3.Connection:
+        if self._must_exist and self._path is not None and not self._path.exists():
+            raise StorageError(f"SQLite, {self._path}: there is no such file")
         name = ":memory:" if self._path is None else str(self._path)
         connection = sqlite3.connect(name, timeout=BUSY_TIMEOUT, isolation_level=None)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

@@ -26,6 +26,7 @@ from durable_execution.storage.sql.driver import (
 from durable_execution.storage.sql.insertion import insert_roots
 from durable_execution.storage.sql.migrations import migrate
 from durable_execution.storage.sql.rows import Row, Value, to_counts, to_record, without_payloads
+from durable_execution.storage.sql.schema_state import SchemaState, check_schema, state_of
 from durable_execution.storage.sql.searching import Searches
 from durable_execution.storage.sql.statements import build_statements
 
@@ -45,9 +46,12 @@ class SqlStorage:
 
     Args:
         driver: The way to the database, see `open_storage` for the usual ones.
+        migrates: Whether `open` creates the tables and brings them up to date, rather than to
+            refuse what is not of this release.
     """
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, *, migrates: bool = True) -> None:
+        self._migrates = migrates
         self._driver = driver
         self._dialect = driver.dialect
         self._statements = build_statements(driver.dialect)
@@ -61,7 +65,10 @@ class SqlStorage:
                 return
             await self._driver.open()
             try:
-                await self._driver.write(self._migrate)
+                if self._migrates:
+                    await self._driver.write(self._migrate)
+                else:
+                    await self._driver.read(self._check)
             except BaseException:
                 await self._driver.close()
                 raise
@@ -74,7 +81,22 @@ class SqlStorage:
                 await self._driver.close()
 
     def sibling(self) -> SqlStorage:  # noqa: D102
-        return SqlStorage(self._driver.sibling())
+        return SqlStorage(self._driver.sibling(), migrates=self._migrates)
+
+    async def schema_state(self) -> SchemaState:
+        """Tell which schema the database has, and change nothing.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        async with self._opening:
+            if self._is_open:
+                return await self._driver.read(self._state)
+            await self._driver.open()
+            try:
+                return await self._driver.read(self._state)
+            finally:
+                await self._driver.close()
 
     async def now(self) -> int:  # noqa: D102
         return await self._driver.now()
@@ -334,6 +356,12 @@ class SqlStorage:
 
     async def _migrate(self, transaction: Transaction) -> None:
         await migrate(transaction, self._dialect, self._statements)
+
+    async def _check(self, transaction: Transaction) -> None:
+        await check_schema(transaction, self._dialect, self._statements)
+
+    async def _state(self, transaction: Transaction) -> SchemaState:
+        return await state_of(transaction, self._dialect, self._statements)
 
     async def _read(
         self, statement: Statement, values: Row, complete: Callable[[Row], Row] | None = None
