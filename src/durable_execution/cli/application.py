@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from durable_execution.cli.db import database
 from durable_execution.cli.serve import serve
 
 application = typer.Typer(
@@ -18,6 +19,7 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
 )
 application.command()(serve)
+application.add_typer(database)
 
 
 def _show_version(is_wanted: bool) -> None:  # noqa: FBT001 - Typer passes the option's value
