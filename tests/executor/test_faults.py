@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -215,3 +216,41 @@ async def test_who_waits_later_finds_what_a_lost_answer_left_untold(
     while executor.running_task_executions_count or not runs:
         await asyncio.sleep(0.001)  # the attempt ends by itself
     assert await handle.result(timeout=5) == 2
+
+
+async def test_who_waits_or_wakes_up_does_not_hear_of_a_short_outage(
+    executor: DurableExecutor, faulty: FaultyStorage, tree: Task[int, int]
+) -> None:
+    signature = executor.sleeping_task("signature", output=str)
+    await executor.enqueue_task(signature, "ada")
+    family = await executor.enqueue_task(tree, 2)
+    await family.result(timeout=5)
+
+    faulty.fail_before("children_of", times=3)
+    shown = await family.wait_and_get_finished_execution(timeout=5)
+    faulty.fail_before("get_by_sleeping_unique_id", times=3)
+    woken = await executor.wakeup_sleeping_task_execution(signature, "ada", output="signed")
+
+    assert shown.status == "completed"
+    assert woken.status == "completed"
+
+
+async def test_a_claim_whose_answer_is_lost_at_the_end_is_handed_back(storage: Storage) -> None:
+    faulty = FaultyStorage(storage)
+    executor = DurableExecutor(faulty, replace(OPTIONS, shutdown_timeout=0))
+    claimed = asyncio.Event()
+
+    @executor.task
+    async def work(ctx: TaskContext, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async with executor:
+        await (await executor.enqueue_task(work, 0)).result()
+        faulty.fail_after("claim")
+        faulty.after_next("claim", claimed.set)
+        handle = await executor.enqueue_task(work, 60)
+        await claimed.wait()
+    async with DurableExecutor(storage, OPTIONS) as other:
+        (record,) = await other._engine.storage.get([handle.execution_id])  # type: ignore[union-attr]
+    assert record is not None
+    assert (record.status, record.crash_count) == ("ready", 0)

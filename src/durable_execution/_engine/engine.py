@@ -153,10 +153,13 @@ class Engine:
     async def stop(self) -> None:
         """Shut down, in an order in which every step leaves rows that others can go on from."""
         await self._stop_chore("claimer")
+        await self._find_lost_claims()
         self._shutdown_signal.set()
         await self._drain(seconds(self.options.shutdown_timeout))
         self.running.stop_all("shutdown")
         await self._drain(LAST_WORDS)
+        if any(attempt.has_ended for attempt in self.running.attempts()):
+            await self._drain(TURN_TIMEOUT)  # outcomes that the storage has not taken yet
         left = self.running.abandon_all()
         for name in ("pruner", "joiner", "expirer", "rescuer", "finishes"):
             await self._stop_chore(name)
@@ -223,6 +226,14 @@ class Engine:
         if hanging:
             job.cancel()
             await asyncio.wait({job})
+
+    async def _find_lost_claims(self) -> None:
+        """Take up what a claim took whose answer was lost, to hand it back like the rest."""
+        try:
+            async with asyncio.timeout(TURN_TIMEOUT):
+                await self._claimer.settle()
+        except (StorageError, TimeoutError) as error:
+            logger.warning("a claim's answer stays lost", extra={"error": str(error)})
 
     async def _drain(self, timeout: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -73,6 +73,11 @@ class Claimer:
         self._was_cut_off = True
         self.wakeup.set()
 
+    async def settle(self) -> None:
+        """Find what the last claim took, if its answer was lost."""
+        if self._is_unsure:
+            await self._find_lost_claims()
+
     async def run_once(self) -> bool:
         """Claim once for all tasks, or once for each kind if there is much to do."""
         self._next_start_at = None
@@ -81,8 +86,7 @@ class Claimer:
             return False  # until `reclaim`
         if self._was_cut_off:
             await self._rescue_own()
-        if self._is_unsure:
-            await self._find_lost_claims()
+        await self.settle()
         threaded = frozenset(
             task_id for task_id, task in self._tasks.items() if runs_in_thread(task)
         )
