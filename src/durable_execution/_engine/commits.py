@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 from durable_execution._core.patch import Finish, Requeue, Transition, patched
@@ -77,6 +77,10 @@ class Commits:
     ) -> ExecutionRecord | None:
         """Return a record, or None if there is none. `tries=None` waits for the storage."""
         return await self._persist(lambda: self._reads.submit(execution_id), tries=tries)
+
+    async def ask(self, question: Callable[[Storage], Awaitable[ResultT]]) -> ResultT:
+        """Return the storage's answer to what no batch reads, as patient as `get`."""
+        return await self._persist(lambda: question(self._storage), tries=PATIENT_TRIES)
 
     async def children_of(self, parent_execution_id: str) -> list[ExecutionRecord]:
         """Return all children of a parent, by index, its finalize child last.
@@ -178,7 +182,7 @@ class Commits:
             asyncio.get_running_loop().call_soon(listeners.finished, finished)
 
     async def _persist(
-        self, submit: Callable[[], asyncio.Future[ResultT]], *, tries: int | None
+        self, submit: Callable[[], Awaitable[ResultT]], *, tries: int | None
     ) -> ResultT:
         """Submit until the storage answers, or `tries` times."""
         patience = Patience(self._jitter)

@@ -77,7 +77,9 @@ async def _sleeping_record(engine: Engine, task: Task[Any, Any], unique_id: str)
     except InvalidInputError:  # no execution can have such an id
         record = None
     else:
-        record = await engine.storage.get_by_sleeping_unique_id(unique_id)
+        record = await engine.commits.ask(
+            lambda storage: storage.get_by_sleeping_unique_id(unique_id)
+        )
     if record is None:
         raise DurableExecutionNotFoundError(
             f"Sleeping task execution not found [sleepingTaskUniqueId={unique_id}]"
