@@ -11,7 +11,7 @@ __all__ = ["arena", "database"]
 
 MINUTES = "CHAOS_MINUTES"
 SEED = "CHAOS_SEED"
-STORMS = 4
+STORMS = 6
 """Tests that take the fixture: those minutes are for all of them together."""
 
 

@@ -34,10 +34,10 @@ class Storm:
         """Break something again and again under load; then everything must have ended well."""
         watch_for_rewrites(arena)
         async with arena.observer() as observer:
-            ends_at = time.monotonic() + self.seconds
+            calm = asyncio.Event()
             async with asyncio.TaskGroup() as group:
-                group.create_task(keep_busy(observer, ends_at))
-                group.create_task(self._keep_breaking(break_something, ends_at, pause))
+                group.create_task(keep_busy(observer, calm))
+                group.create_task(self._keep_breaking(break_something, calm, pause))
             await until(lambda: not arena.rows("finished_at IS NULL"), "all executions have ended")
         check_trees(arena)
         check_accounts(arena)
@@ -46,22 +46,29 @@ class Storm:
         crashes = sum(row["crash_count"] for row in facts)
         report(f"{len(facts)} executions, {crashes} attempts cut off")
 
-    async def _keep_breaking(self, break_something: Break, ends_at: float, pause: float) -> None:
+    async def _keep_breaking(
+        self, break_something: Break, calm: asyncio.Event, pause: float
+    ) -> None:
+        ends_at = time.monotonic() + self.seconds
         while time.monotonic() < ends_at:
             begun = time.monotonic()
             await break_something()
             await asyncio.sleep(max(0.0, begun + pause - time.monotonic()))
+        calm.set()
 
 
-async def keep_busy(observer: DurableExecutor, ends_at: float) -> None:
-    """Enqueue a round of every kind when the one before has ended, and check how."""
+async def keep_busy(observer: DurableExecutor, calm: asyncio.Event) -> None:
+    """Enqueue a round of every kind when the one before has ended, and check how.
+
+    There is work until it is calm, so that whoever broke something sees work go on.
+    """
     for first in count(step=ROUND):
         numbers = range(first, first + ROUND)
         enqueued = await enqueue_every_kind(observer, numbers)
         await asyncio.gather(
             sign_contracts(observer, numbers), check_endings(enqueued, timeout=ROUND_TIMEOUT)
         )
-        if time.monotonic() >= ends_at:
+        if calm.is_set():
             return
 
 
