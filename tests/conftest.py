@@ -9,18 +9,20 @@ import pytest
 
 from durable_execution import DurableExecutor, ExecutorOptions, Storage, open_storage
 from tests.servers.fixtures import postgres, postgres_server, system_postgres
+from tests.servers.mariadb_fixtures import mariadb, mariadb_server
 
-__all__ = ["postgres", "postgres_server", "system_postgres"]
+__all__ = ["mariadb", "mariadb_server", "postgres", "postgres_server", "system_postgres"]
 
 OPTIONS = ExecutorOptions(lease=1, poll_interval=60, shutdown_timeout=2)
 """A short lease, and no polling: what nobody is told of is never found, and its test hangs."""
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "mariadb"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     urls = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/t.db?synchronous=NORMAL"}
-    if request.param == "postgresql":
-        return open_storage(request.getfixturevalue("postgres").new_url())
+    servers = {"postgresql": "postgres", "mariadb": "mariadb"}
+    if request.param in servers:
+        return open_storage(request.getfixturevalue(servers[request.param]).new_url())
     return open_storage(urls[request.param])
 
 

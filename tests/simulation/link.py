@@ -46,6 +46,10 @@ class Link:
     async def close(self) -> None:
         return
 
+    @property
+    def can_notify(self) -> bool:
+        return True
+
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
         return self._process.hear_of_changes(on_change)
 

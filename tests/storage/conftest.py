@@ -9,7 +9,14 @@ from durable_execution.storage import Storage, open_storage
 from durable_execution.testing.storage_suite import Harness
 from tests.storage.hands import HandClock
 
-BACKENDS = ("memory", "sqlite file", "sqlite in memory", "postgresql", "system's postgresql")
+BACKENDS = (
+    "memory",
+    "sqlite file",
+    "sqlite in memory",
+    "postgresql",
+    "system's postgresql",
+    "mariadb",
+)
 
 
 @pytest.fixture
@@ -26,7 +33,11 @@ async def harness(
         "sqlite file": f"sqlite:///{tmp_path}/tasks.db",
         "sqlite in memory": "sqlite://",
     }
-    servers = {"postgresql": "postgres", "system's postgresql": "system_postgres"}
+    servers = {
+        "postgresql": "postgres",
+        "system's postgresql": "system_postgres",
+        "mariadb": "mariadb",
+    }
     if request.param in servers:
         urls[request.param] = request.getfixturevalue(servers[request.param]).new_url()
     has_siblings_only = request.param in ("memory", "sqlite in memory")

@@ -12,13 +12,14 @@ from pathlib import Path
 from durable_execution.storage.search import Search
 from durable_execution.storage.sql.driver import SqlDialect
 from durable_execution.storage.sql.migrations import schema_ddl
+from durable_execution.storage.sql.mysql import MySqlDialect
 from durable_execution.storage.sql.postgres import PostgresDialect
 from durable_execution.storage.sql.searching import Searches
 from durable_execution.storage.sql.sqlite import SqliteDialect
 from durable_execution.storage.sql.statements import build_statements
 
 FOLDER = Path(__file__).parent / "golden"
-DIALECTS: tuple[SqlDialect, ...] = (SqliteDialect(), PostgresDialect())
+DIALECTS: tuple[SqlDialect, ...] = (SqliteDialect(), PostgresDialect(), MySqlDialect())
 SEARCHES = {
     "newest": Search(with_payloads=True),
     "on_from_a_cursor": Search(order="oldest_first", cursor="b2E"),

@@ -19,6 +19,7 @@ from durable_execution.storage.search import Page, Search
 from durable_execution.testing.records import RecordBuilder
 from durable_execution.testing.storage_suite.harness import CANCELLED, FAILED
 from tests.servers.fixtures import Postgres
+from tests.servers.mariadb_fixtures import MariaDb
 from tests.storage.hands import HandClock
 
 STEPS = 300
@@ -193,12 +194,15 @@ def _by_id(row: ExecutionRecord) -> str:
 
 
 @pytest.fixture
-def storages(tmp_path: Path, clock: HandClock, postgres: Postgres) -> list[Storage]:
+def storages(
+    tmp_path: Path, clock: HandClock, postgres: Postgres, mariadb: MariaDb
+) -> list[Storage]:
     urls = [
         "memory://",
         "sqlite://",
         f"sqlite:///{tmp_path}/tasks.db?synchronous=NORMAL",
         postgres.new_url(),
+        mariadb.new_url(),
     ]
     return [open_storage(url, clock=clock) for url in urls]
 

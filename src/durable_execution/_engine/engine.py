@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 TURN_TIMEOUT: Final = 5.0
 """Seconds that a chore's turn and the last flush get at shutdown."""
+UNTOLD_POLL_INTERVAL: Final = 1.0
+"""Seconds between two looks at the most, on a storage that cannot tell what others change."""
 LAST_WORDS: Final = 1.0
 """Seconds that threads get to see their cancel signal before nobody waits for them any more."""
 
@@ -133,6 +135,9 @@ class Engine:
     async def start(self) -> None:
         """Open the storage, take the lease and start every service."""
         await self.storage.open()
+        if not self.storage.can_notify:
+            for chore in (self._claimer, self.finishes):
+                chore.poll_interval = min(chore.poll_interval, UNTOLD_POLL_INTERVAL)
         self.commits.tell(
             Listeners(
                 inserted=self._inserted,

@@ -66,6 +66,11 @@ class InMemoryStorage:
     async def open(self) -> None:  # noqa: D102
         return
 
+    @property
+    def can_notify(self) -> bool:
+        """Return True: all that happens, happens in this process."""
+        return True
+
     async def close(self) -> None:
         """Do nothing: the rows stay until the object is dropped."""
 

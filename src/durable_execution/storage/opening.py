@@ -10,10 +10,10 @@ from durable_execution.storage.memory import InMemoryStorage, wall_clock
 from durable_execution.storage.protocol import Storage
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
-_NOT_YET: Final = frozenset({"mysql", "mariadb"})
 _KNOWN: Final = (
     "memory://, sqlite:///relative/path.db, sqlite:////absolute/path.db, "
-    "postgresql://user:password@host/database"
+    "postgresql://user:password@host/database, mysql://user:password@host/database, "
+    "mariadb://user:password@host/database"
 )
 
 
@@ -35,10 +35,14 @@ def open_storage(
       `?schema=name` keeps the tables in that schema; `?pool_size=10` is the most connections, one
       more listens; `?pgbouncer=true` says that a pooler lends connections for one transaction at a
       time, where it is not noticed; `?sslmode=` as libpq has it.
+    - `mysql://user:password@host:port/database`, `mariadb://…`: MySQL 8.0.16 or later, MariaDB 10.6
+      or later. They cannot tell of changes, so executors look every second. `?pool_size=10` is the
+      most connections, `?ssl=require` encrypts, `?ssl=verify-full&ssl_ca=file` checks whom it is
+      talking to, `?unix_socket=` is a path.
 
     Args:
         url: The URL.
-        clock: Returns the milliseconds since the epoch. On PostgreSQL it is the database's own
+        clock: Returns the milliseconds since the epoch. On servers it is the database's own
             clock that decides unless another one is given.
         on_statement: Hears the text of every SQL statement, in a thread of the storage.
         tables: What the tables are called. A schema may be named here or in the URL.
@@ -69,9 +73,11 @@ def open_storage(
         return open_postgres(
             url, clock=own_clock, on_statement=on_statement, tables=tables, migrate=migrate
         )
-    if backend in _NOT_YET:
-        raise InvalidOptionError(
-            f"storage url has scheme {scheme!r}: its driver is not part of this release, "
-            f"which knows {_KNOWN}"
+    if backend in ("mysql", "mariadb"):
+        from durable_execution.storage.sql.opening import open_mysql
+
+        own_clock = None if clock is wall_clock else clock
+        return open_mysql(
+            url, clock=own_clock, on_statement=on_statement, tables=tables, migrate=migrate
         )
     raise InvalidOptionError(f"storage url has unknown scheme {scheme!r}, expected one of {_KNOWN}")

@@ -96,6 +96,14 @@ class Sleepers(msgspec.Struct, frozen=True, kw_only=True):
 class Storage(Protocol):
     """The verbs of a storage."""
 
+    @property
+    def can_notify(self) -> bool:
+        """Whether `listen` reports what others change; else who waits has to look often.
+
+        Known once the storage is open.
+        """
+        ...
+
     async def open(self) -> None:
         """Connect, and create or migrate the schema under a lock. Idempotent."""
         ...

@@ -49,7 +49,7 @@ class Claimer:
         self._start = start
         self._rescue = rescue
         self._lease_term = lease_term
-        self._poll_interval = poll_interval
+        self.poll_interval = poll_interval
         self._next_start_at: int | None = None
         self._is_short_of_room = False
         self._is_unsure = False
@@ -60,7 +60,7 @@ class Claimer:
         due_in = (start_at - self._clock.now()) / 1000
         if due_in <= 0:
             self.wakeup.set()
-        elif due_in <= self._poll_interval:
+        elif due_in <= self.poll_interval:
             self.wakeup.set_after(due_in)
 
     def announce_room(self) -> None:
@@ -105,9 +105,9 @@ class Claimer:
     def pause(self) -> float:
         """Until the next row is due, or until it is time to poll."""
         if self._next_start_at is None:
-            return self._poll_interval
+            return self.poll_interval
         due_in = (self._next_start_at - self._clock.now()) / 1000
-        return min(self._poll_interval, max(0.001, due_in))
+        return min(self.poll_interval, max(0.001, due_in))
 
     async def _claim(self, task_ids: frozenset[str], limit: int) -> bool:
         """Claim and start; return whether there may be more that could start at once."""

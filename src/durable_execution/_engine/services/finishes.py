@@ -42,7 +42,7 @@ class Finishes:
     def __init__(self, storage: Storage, *, poll_interval: float) -> None:
         self.wakeup = Wakeup()
         self._storage = storage
-        self._poll_interval = poll_interval
+        self.poll_interval = poll_interval
         self._watches: WeakValueDictionary[str, Watch] = WeakValueDictionary()
         self._waiters: dict[str, dict[asyncio.Future[ExecutionRecord], None]] = {}
         """By execution, in the order in which they came."""
@@ -129,4 +129,4 @@ class Finishes:
 
     def pause(self) -> float:
         """Until it is time to poll; while nobody waits, nothing is read."""
-        return self._poll_interval
+        return self.poll_interval

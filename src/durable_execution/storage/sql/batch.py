@@ -20,6 +20,7 @@ from durable_execution.storage.sql.driver import (
 from durable_execution.storage.sql.insertion import insert_rows
 from durable_execution.storage.sql.rows import (
     Row,
+    Value,
     error_text,
     finish_row,
     requeue_row,
@@ -78,17 +79,36 @@ async def _lock_trees(
         return bool(ancestors)
     own = {move.guard.execution_id for move in transitions}
     known = own | {move.counts_off for move in transitions if move.counts_off is not None}
-    values = statements.lock_trees.bind(
-        ancestor_ids=dialect.texts(ancestors), execution_ids=dialect.texts(sorted(known))
-    )
+    named = sorted(known)
     has_below = any(move.children for move in transitions)
     while True:
-        rows = await transaction.fetch(statements.lock_trees, values)
+        rows = await _lock_found(transaction, statements, dialect, ancestors, named)
         has_below = has_below or any(is_below for _, is_below in rows)
         found = {str(row[0]) for row in rows}
         if found <= known:
             return has_below
         known |= found
+
+
+async def _lock_found(
+    transaction: Transaction,
+    statements: Statements,
+    dialect: SqlDialect,
+    ancestors: Sequence[str],
+    named: Sequence[str],
+) -> list[Row]:
+    """Lock these rows and what is below the ancestors; return each, and whether it is below."""
+    find, lock = statements.find_trees, statements.lock_trees
+    values: dict[str, Value] = {"ancestor_ids": dialect.texts(ancestors)}
+    if lock is None:
+        return []
+    if find is None:
+        values["execution_ids"] = dialect.texts(named)
+        return await transaction.fetch(lock, lock.bind(**values))
+    below = {str(row[0]) for row in await transaction.fetch(find, find.bind(**values))}
+    values["execution_ids"] = dialect.texts(sorted(below.union(named)))
+    locked = await transaction.fetch(lock, lock.bind(**values))
+    return [(row[0], row[0] in below) for row in locked]
 
 
 async def _patch(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from durable_execution.storage._felling import rows_to_delete
 from durable_execution.storage.sql.driver import SqlDialect, Transaction
-from durable_execution.storage.sql.rows import to_tags
+from durable_execution.storage.sql.rows import Row, to_tags
 from durable_execution.storage.sql.statements import Statements
 
 
@@ -35,9 +35,7 @@ class Deletion:
 
     async def delete(self, transaction: Transaction, execution_ids: Sequence[str]) -> int:
         """Delete these rows with their tags; return how many there still were."""
-        statement = self._statements.delete_finished
-        values = statement.bind(execution_ids=self._dialect.texts(execution_ids))
-        deleted = await transaction.fetch(statement, values)
+        deleted = await self._delete(transaction, execution_ids)
         delete_tag = self._statements.delete_tag
         tags = [
             delete_tag.bind(name=name, value=value, execution_id=execution_id)
@@ -47,3 +45,15 @@ class Deletion:
         if tags:
             await transaction.execute_many(delete_tag, tags)
         return len(deleted)
+
+    async def _delete(
+        self, transaction: Transaction, execution_ids: Sequence[str]
+    ) -> Sequence[Row]:
+        delete, lock = self._statements.delete_finished, self._statements.lock_finished
+        ids = self._dialect.texts(execution_ids)
+        if lock is None:
+            return await transaction.fetch(delete, delete.bind(execution_ids=ids))
+        locked = await transaction.fetch(lock, lock.bind(execution_ids=ids))
+        ids = self._dialect.texts([str(row[0]) for row in locked])
+        await transaction.execute(delete, delete.bind(execution_ids=ids))
+        return locked

@@ -98,6 +98,11 @@ class SqlDialect(Protocol):
         ...
 
     @property
+    def schema_unlock(self) -> str | None:
+        """What lets them go on, where the end of the transaction does not."""
+        ...
+
+    @property
     def does_claim_look_ahead(self) -> bool:
         """Whether `claim` has the next start as one more column, in a row without id if need be."""
         ...
@@ -145,6 +150,9 @@ class SqlDialect(Protocol):
         """Return the statement that claims rows and returns them, in any order.
 
         Parameters: `executor_id`, `task_ids` (a list), `limit`, and `now` where `now()` is one.
+
+        Where a database cannot return what it updates, the statement locks the rows and returns
+        them as they were, followed by the instant of the claim; `claim_locked` updates them.
         """
         ...
 
@@ -155,6 +163,11 @@ class Driver(Protocol):
     @property
     def dialect(self) -> SqlDialect:
         """The SQL that the database speaks."""
+        ...
+
+    @property
+    def can_notify(self) -> bool:
+        """Whether `listen` hears of changes. Known once the driver is open."""
         ...
 
     async def open(self) -> None:

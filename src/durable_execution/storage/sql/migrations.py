@@ -38,9 +38,20 @@ async def migrate(
     Raises:
         StorageError: The database was written by a newer release.
     """
-    newest = len(steps) + 1
     if dialect.schema_lock is not None:
         await transaction.execute(Statement(dialect.schema_lock, ()))
+    await _bring_up_to_date(transaction, dialect, statements, steps)
+    if dialect.schema_unlock is not None:
+        await transaction.execute(Statement(dialect.schema_unlock, ()))
+
+
+async def _bring_up_to_date(
+    transaction: Transaction,
+    dialect: SqlDialect,
+    statements: Statements,
+    steps: Sequence[Mapping[str, Sequence[str]]],
+) -> None:
+    newest = len(steps) + 1
     # The version's own table is made first and apart: it must exist to be asked.
     version_table = CreateTable(schema_version, if_not_exists=True)
     await transaction.execute(Statement(_text(version_table, dialect), ()))

@@ -107,3 +107,38 @@ def open_postgres(
         creates_schema=migrate,
     )
     return SqlStorage(driver, migrates=migrate)
+
+
+def open_mysql(
+    url: str,
+    *,
+    clock: Callable[[], int] | None,
+    on_statement: OnStatement | None = None,
+    tables: TaskExecutionTables = DEFAULT_TABLES,
+    migrate: bool = True,
+) -> SqlStorage:
+    """Return the storage in the MySQL or MariaDB database that the URL names, not yet open.
+
+    Raises:
+        InvalidOptionError: The URL has options that are not known, or the driver is not installed.
+    """
+    # Imported here, because the driver is an extra.
+    try:
+        from durable_execution.storage.sql.mysql_driver import MySqlDriver
+        from durable_execution.storage.sql.mysql_url import read_url
+    except ModuleNotFoundError as error:
+        if error.name != "asyncmy":
+            raise
+        raise InvalidOptionError(
+            "storage url names MySQL or MariaDB, whose driver is not installed: "
+            "pip install 'durable-execution[mysql]'"
+        ) from error
+    place, pool_size = read_url(url)
+    if tables.schema is not None:
+        raise InvalidOptionError(
+            f"here a schema is a database, which the URL names; got the schema {tables.schema!r}"
+        )
+    driver = MySqlDriver(
+        place, pool_size=pool_size, clock=clock, on_statement=on_statement, tables=tables
+    )
+    return SqlStorage(driver, migrates=migrate)

@@ -70,6 +70,7 @@ class PostgresDialect:
 
     name = "postgresql"
     schema_lock = LOCK_SCHEMA
+    schema_unlock = None
     does_claim_look_ahead = True
 
     def __init__(

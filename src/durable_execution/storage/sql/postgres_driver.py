@@ -12,6 +12,7 @@ import asyncpg  # type: ignore[import-untyped]  # has no types
 
 from durable_execution.errors import StorageError
 from durable_execution.storage.sql.driver import Statement, Transaction, Work
+from durable_execution.storage.sql.pool import ConnectionPool
 from durable_execution.storage.sql.postgres import PostgresDialect
 from durable_execution.storage.sql.postgres_connection import (
     SETTINGS,
@@ -29,7 +30,6 @@ from durable_execution.storage.sql.postgres_errors import (
     to_storage_error,
 )
 from durable_execution.storage.sql.postgres_listener import Listener
-from durable_execution.storage.sql.postgres_pool import ConnectionPool
 from durable_execution.storage.sql.postgres_schema import LOCK_SCHEMA
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
@@ -77,13 +77,17 @@ class PostgresDriver:
         self._clock = clock
         self._on_statement = on_statement
         self._is_pooled = bool(place.is_pooled)
-        self._pool: ConnectionPool | None = None
+        self._pool: ConnectionPool[Connection] | None = None
         self._listeners: set[Listener] = set()
+
+    @property
+    def can_notify(self) -> bool:  # noqa: D102
+        return not self._is_pooled
 
     async def open(self) -> None:  # noqa: D102
         if self._pool is not None:
             return
-        pool = ConnectionPool(self._connect, self._pool_size)
+        pool = ConnectionPool(self._connect, self._pool_size, leaves_doubt)
         try:
             async with pool.lent() as connection:
                 is_pooled = await self._find_out(connection)
@@ -91,7 +95,7 @@ class PostgresDriver:
             if is_pooled != self._is_pooled:
                 self._is_pooled = is_pooled
                 await pool.close()  # these connections were opened for a server of their own
-                pool = ConnectionPool(self._connect, self._pool_size)
+                pool = ConnectionPool(self._connect, self._pool_size, leaves_doubt)
         except BaseException as error:
             await pool.close()
             if isinstance(error, DRIVER_ERRORS):
@@ -171,7 +175,9 @@ class PostgresDriver:
             pause *= 2
         raise AssertionError("unreachable: the last try returns or raises")
 
-    async def _attempt(self, pool: ConnectionPool, work: Work[T], opening: str | None) -> T:
+    async def _attempt(
+        self, pool: ConnectionPool[Connection], work: Work[T], opening: str | None
+    ) -> T:
         async with pool.lent() as connection:
             transaction = PostgresTransaction(connection, self._on_statement)
             if opening is None:
@@ -221,7 +227,7 @@ class PostgresDriver:
                 await connection.execute(LOCK_SCHEMA)
                 await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
 
-    def _opened(self) -> ConnectionPool:
+    def _opened(self) -> ConnectionPool[Connection]:
         if self._pool is None:
             raise StorageError("the storage is not open: await storage.open() first")
         return self._pool

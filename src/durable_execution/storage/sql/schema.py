@@ -155,7 +155,13 @@ executors: Final = Table(
 schema_version: Final = Table(
     "durable_execution_schema",
     metadata,
-    Column("single_row", Integer, CheckConstraint("single_row = 1"), primary_key=True),
+    Column(
+        "single_row",
+        Integer,
+        CheckConstraint("single_row = 1"),
+        primary_key=True,
+        autoincrement=False,
+    ),
     Column("version", Integer, nullable=False),
 )
 

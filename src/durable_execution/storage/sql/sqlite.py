@@ -55,6 +55,7 @@ class SqliteDialect:
 
     name = "sqlite"
     schema_lock = None
+    schema_unlock = None
     does_claim_look_ahead = False
 
     def __init__(self, tables: TaskExecutionTables = DEFAULT_TABLES) -> None:

@@ -44,6 +44,8 @@ class SqliteDriver:
         must_exist: Whether a file that does not exist is refused instead of created.
     """
 
+    can_notify = True
+
     def __init__(
         self,
         path: Path | None,

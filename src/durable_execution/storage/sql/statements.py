@@ -97,6 +97,14 @@ class Statements:
     """Locks rows and all that is unfinished below them; None where one transaction writes."""
     lock_executors: Statement | None = None
     """Makes claims under way of these executors end, and keeps others from beginning."""
+    find_trees: Statement | None = None
+    """Finds what is unfinished below some rows, where `lock_trees` locks only rows it is told."""
+    hold_lease: Statement | None = None
+    """Returns a row if the executor has a lease, which then stays until the transaction ends."""
+    claim_locked: Statement | None = None
+    """Claims rows that `claim` locked, where that cannot claim and return rows at once."""
+    lock_finished: Statement | None = None
+    """Returns what `delete_finished` is about to delete, where that cannot return it itself."""
 
 
 def build_statements(dialect: SqlDialect) -> Statements:
@@ -351,8 +359,8 @@ def _versions() -> dict[str, ClauseElement]:
     version = bindparam("version", type_=Integer)
     return {
         "read_version": select(schema_version.c.version),
-        "insert_version": insert(schema_version).values(
-            single_row=literal_column("1"), version=version
-        ),
+        "insert_version": insert(schema_version)
+        .inline()
+        .values(single_row=literal_column("1"), version=version),
         "update_version": update(schema_version).values(version=version),
     }

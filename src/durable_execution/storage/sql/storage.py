@@ -14,6 +14,7 @@ from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pu
 from durable_execution.storage.search import Page, Search
 from durable_execution.storage.sql.batch import apply_batch, is_one_statement
 from durable_execution.storage.sql.caller import insert_over, run_with_any
+from durable_execution.storage.sql.claiming import Claiming
 from durable_execution.storage.sql.deletion import Deletion
 from durable_execution.storage.sql.driver import (
     Driver,
@@ -101,6 +102,10 @@ class SqlStorage:
     async def now(self) -> int:  # noqa: D102
         return await self._driver.now()
 
+    @property
+    def can_notify(self) -> bool:  # noqa: D102
+        return self._driver.can_notify
+
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:  # noqa: D102
         return self._driver.listen(on_change)
 
@@ -177,35 +182,14 @@ class SqlStorage:
     async def claim(self, claim: Claim) -> Claimed:  # noqa: D102
         if claim.limit < 1 or not claim.task_ids:
             return Claimed(records=())
-        task_ids = self._dialect.texts(sorted(claim.task_ids))
-        pick, ahead = self._statements.claim, self._statements.next_start_at
+        claiming = Claiming(self._statements, self._dialect, claim)
 
-        async def work(transaction: Transaction) -> tuple[list[Row], Value]:
+        async def work(transaction: Transaction) -> Claimed:
             # Read once the lock is held: a lease may have ended in the queue for it.
-            now = self._driver.clock()
-            values: dict[str, Value] = {
-                "executor_id": claim.executor_id,
-                "task_ids": task_ids,
-                "now": now,
-                "limit": claim.limit,
-            }
-            rows = await transaction.fetch(pick, pick.bind(**values))
-            if self._dialect.does_claim_look_ahead:
-                next_start_at = rows[0][-1]
-                rows = [row[:-1] for row in rows if row[0] is not None]
-                return rows, None if len(rows) == claim.limit else next_start_at
-            if len(rows) == claim.limit:
-                return rows, None
-            next_rows = await transaction.fetch(ahead, ahead.bind(**values))
-            return rows, next_rows[0][0]
+            return await claiming.run(transaction, now=self._driver.clock())
 
         # What is claimed is claimed whatever comes of the question for the next start.
-        rows, next_start_at = await self._driver.write(work, is_single=True)
-        records = sorted(map(to_record, rows), key=lambda record: record.start_at)
-        return Claimed(
-            records=tuple(records),
-            next_start_at=_instant(next_start_at),
-        )
+        return await self._driver.write(work, is_single=True)
 
     async def apply(self, transitions: Sequence[Transition]) -> Applied:  # noqa: D102
         if not transitions:

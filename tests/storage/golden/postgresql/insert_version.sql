@@ -1,4 +1,3 @@
 -- parameters:
 -- version
-INSERT INTO durable_execution_schema (single_row, version) VALUES (1, $1) RETURNING
-  durable_execution_schema.single_row;
+INSERT INTO durable_execution_schema (single_row, version) VALUES (1, $1);

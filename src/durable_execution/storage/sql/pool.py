@@ -5,31 +5,61 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from durable_execution.errors import StorageError
-from durable_execution.storage.sql.postgres_errors import leaves_doubt
-
-if TYPE_CHECKING:
-    from durable_execution.storage.sql.postgres_connection import Connection
 
 _CLOSE_TIMEOUT: Final = 5.0
 
 
-class ConnectionPool:
+class Poolable(Protocol):
+    """What a pool asks of a connection."""
+
+    def is_closed(self) -> bool:
+        """Whether the connection is of no more use."""
+        ...
+
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        ...
+
+    def get_server_pid(self) -> int:
+        """Return the server's number of the connection."""
+        ...
+
+    def terminate(self) -> None:
+        """Cut the connection."""
+        ...
+
+    async def close(self, *, timeout: float) -> None:
+        """Say goodbye and close the connection, within so many seconds."""
+        ...
+
+
+ConnectionT = TypeVar("ConnectionT", bound=Poolable)
+
+
+class ConnectionPool(Generic[ConnectionT]):
     """At most `size` connections, for one event loop, opened when they are needed.
 
     Args:
         connect: Opens a connection.
         size: Connections at the same time; who finds none free waits.
+        leaves_doubt: Tells whether after an error nobody knows what state the connection is in.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[ConnectionT]],
+        size: int,
+        leaves_doubt: Callable[[BaseException], bool],
+    ) -> None:
         self._connect = connect
+        self._leaves_doubt = leaves_doubt
         self._places = asyncio.Semaphore(size)
-        self._idle: list[Connection] = []
-        self._lent: set[Connection] = set()
-        self._pids: dict[Connection, int] = {}
+        self._idle: list[ConnectionT] = []
+        self._lent: set[ConnectionT] = set()
+        self._pids: dict[ConnectionT, int] = {}
         self._loop = asyncio.get_running_loop()
         self._is_closed = False
 
@@ -38,7 +68,7 @@ class ConnectionPool:
         return pid in self._pids.values()
 
     @asynccontextmanager
-    async def lent(self) -> AsyncIterator[Connection]:
+    async def lent(self) -> AsyncIterator[ConnectionT]:
         """Lend a connection.
 
         It is kept when the body ends well, or with an error of the database that left no
@@ -57,7 +87,7 @@ class ConnectionPool:
             try:
                 yield connection
             except BaseException as error:
-                if _is_in_doubt(connection, error):
+                if self._is_in_doubt(connection, error):
                     self._cut(connection)
                 else:
                     self._give_back(connection)
@@ -77,7 +107,7 @@ class ConnectionPool:
             except Exception:  # a goodbye that failed is one all the same
                 connection.terminate()
 
-    async def _take(self) -> Connection:
+    async def _take(self) -> ConnectionT:
         while self._idle:
             # The last one first: those that are not needed grow old and are ended by the server.
             connection = self._idle.pop()
@@ -88,18 +118,18 @@ class ConnectionPool:
         self._pids[connection] = connection.get_server_pid()
         return connection
 
-    def _give_back(self, connection: Connection) -> None:
+    def _give_back(self, connection: ConnectionT) -> None:
         self._lent.discard(connection)
         if self._is_closed or connection.is_closed():
             self._cut(connection)
         else:
             self._idle.append(connection)
 
-    def _cut(self, connection: Connection) -> None:
+    def _cut(self, connection: ConnectionT) -> None:
         self._lent.discard(connection)
         self._pids.pop(connection, None)
         connection.terminate()
 
-
-def _is_in_doubt(connection: Connection, error: BaseException) -> bool:
-    return leaves_doubt(error) or connection.is_closed() or connection.is_in_transaction()
+    def _is_in_doubt(self, connection: ConnectionT, error: BaseException) -> bool:
+        is_broken = self._leaves_doubt(error) or connection.is_closed()
+        return is_broken or connection.is_in_transaction()

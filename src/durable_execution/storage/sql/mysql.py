@@ -1,0 +1,263 @@
+"""What is different about the SQL of MySQL and MariaDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from sqlalchemy import (
+    BigInteger,
+    ClauseElement,
+    Column,
+    ColumnElement,
+    Integer,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.mysql.base import MySQLCompiler, MySQLDialect
+
+from durable_execution.storage.sql.mysql_schema import (
+    ASLEEP_UNTIL,
+    JOINABLE_AT,
+    LOCK_SCHEMA,
+    READY_AT,
+    UNLOCK_SCHEMA,
+    DdlCompiler,
+    mysql_ddl,
+)
+from durable_execution.storage.sql.mysql_trees import (
+    cancel_descendants,
+    find_trees,
+    last_children_of,
+    lock_trees,
+)
+from durable_execution.storage.sql.rows import FIELDS, TAG, Value
+from durable_execution.storage.sql.schema import (
+    IS_HELD,
+    executions,
+    executors,
+    has_lease,
+    tags,
+)
+from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
+
+if TYPE_CHECKING:
+    from sqlalchemy import Delete, Index, Select, Table
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.schema import ExecutableDDLElement
+    from sqlalchemy.sql.selectable import FromClause, GenerativeSelect
+
+_E: Final = executions.c
+_COLUMNS: Final = tuple(executions.c[name] for name in FIELDS)
+_ONE: Final = literal_column("1", Integer)
+
+CLOCK: Final = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000"
+SET_NOW: Final = f"SET @now_ms = {CLOCK}"
+"""Sent with each beginning: one instant for all statements of a transaction."""
+
+
+class _Compiler(MySQLCompiler):
+    def limit_clause(self, select: GenerativeSelect, **options: object) -> str:
+        """Leave out the offset of 0 that SQLAlchemy adds as one more parameter."""
+        limit = select._limit_clause  # noqa: SLF001  # how SQLAlchemy's own dialects read it
+        return "" if limit is None else f"\n LIMIT {self.process(limit, **options)}"
+
+
+class MySqlDialect:
+    """MySQL 8.0.16 and later, MariaDB 10.6 and later: SKIP LOCKED, checks, recursive CTEs.
+
+    A list is one parameter, which the driver writes out: texts in parentheses.
+
+    Args:
+        has_clock: Whether the caller's clock, the parameter `now`, decides instead of the
+            database's.
+        tables: What the tables are called.
+    """
+
+    name = "mysql"
+    schema_lock = LOCK_SCHEMA
+    schema_unlock = UNLOCK_SCHEMA
+    does_claim_look_ahead = False
+
+    def __init__(
+        self, *, has_clock: bool = False, tables: TaskExecutionTables = DEFAULT_TABLES
+    ) -> None:
+        self.tables = tables
+        self.compiler: Dialect = MySQLDialect(paramstyle="format")
+        self.compiler.statement_compiler = _Compiler
+        self.compiler.ddl_compiler = DdlCompiler
+        self._has_clock = has_clock
+
+    def ddl(  # noqa: D102
+        self, tables: Sequence[Table], indexes: Sequence[Index]
+    ) -> list[ExecutableDDLElement]:
+        return mysql_ddl(tables, indexes)
+
+    def now(self) -> ColumnElement[int]:
+        """Return the time at which the transaction began.
+
+        What has just become due is then found either by "until now" or by "from now on".
+        """
+        if self._has_clock:
+            return bindparam("now", type_=BigInteger)
+        return literal_column("@now_ms", BigInteger)
+
+    def is_any_of(self, column: Column[str], parameter: str) -> ColumnElement[bool]:  # noqa: D102
+        return cast("ColumnElement[bool]", column.op("IN")(bindparam(parameter)))
+
+    def listed(self, parameter: str) -> FromClause:
+        """Return the ids of those rows that there are: only of rows is anything asked."""
+        row = executions.alias("listed_row")
+        listed = select(row.c.execution_id.label("value"))
+        return listed.where(self.is_any_of(row.c.execution_id, parameter)).subquery(parameter)
+
+    def texts(self, values: Sequence[str]) -> Value:
+        """Return the texts without those that no row can have; NULL, which is nothing, for none."""
+        return cast("Value", tuple(filter(_is_storable, values)) or (None,))
+
+    def insert(self) -> ClauseElement:  # noqa: D102
+        new = _new_row()
+        return _unless_same(new, _is_given(new, "execution_id"))
+
+    def insert_keyed(self) -> ClauseElement:  # noqa: D102
+        new = _new_row()
+        has_key = and_(_is_given(new, "task_id"), _is_given(new, "idempotency_key"))
+        return _unless_same(new, or_(_is_given(new, "execution_id"), has_key))
+
+    def insert_tag(self) -> ClauseElement:  # noqa: D102
+        new = mysql.insert(tags).values({name: bindparam(name) for name in TAG})
+        return new.on_duplicate_key_update(execution_id=tags.c.execution_id)
+
+    def claim(self) -> ClauseElement:
+        """Lock due rows and return them as they were, with the instant of the claim.
+
+        Rows that others hold locked are passed over. By the index of what is due and no other,
+        so that nothing is locked beyond the limit.
+        """
+        return (
+            select(*_COLUMNS, self.now().label("claimed_at"))
+            .with_hint(executions, "FORCE INDEX (durable_ready)", "mysql")
+            .where(self.now() >= READY_AT, self.is_any_of(_E.task_id, "task_ids"))
+            .order_by(READY_AT)
+            .limit(bindparam("limit"))
+            .with_for_update(skip_locked=True)
+        )
+
+    def adapted(self, statements: dict[str, ClauseElement]) -> dict[str, ClauseElement]:
+        """Return the shared statements as this database runs them best."""
+        forget = cast("Delete", statements["forget_executor"]).where(not_(_holds_a_row()))
+        beat = self._beat()
+        return {
+            **statements,
+            "last_children_of": last_children_of(self.listed("parent_execution_ids")),
+            "hold_lease": self._hold_lease(),
+            "claim_locked": self._claim_locked(),
+            "next_start_at": select(func.min(READY_AT))
+            .select_from(executions)
+            .where(
+                self.now() < READY_AT,
+                self.is_any_of(_E.task_id, "task_ids"),
+                has_lease(self.now()),
+            ),
+            "cancel_descendants": cancel_descendants(),
+            "find_trees": find_trees(self.is_any_of(_E.parent_execution_id, "ancestor_ids")),
+            "lock_trees": lock_trees(self.is_any_of(_E.execution_id, "execution_ids")),
+            "register": beat,
+            "extend_lease": beat,
+            "forget_executor": forget,
+            "lock_executors": select(executors.c.executor_id)
+            .where(self.is_any_of(executors.c.executor_id, "executor_ids"))
+            .order_by(executors.c.executor_id)
+            .with_for_update(),
+            "joinable": _scan(JOINABLE_AT).where(
+                JOINABLE_AT.is_not(None), self.is_any_of(_E.task_id, "task_ids")
+            ),
+            "expired_sleepers": _scan(ASLEEP_UNTIL).where(self.now() >= ASLEEP_UNTIL),
+            "next_expires_at": select(func.min(ASLEEP_UNTIL))
+            .select_from(executions)
+            .where(self.now() < ASLEEP_UNTIL),
+            "finished_roots": cast("Select[Any]", statements["finished_roots"]).with_hint(
+                executions, "FORCE INDEX (PRIMARY)", "mysql"
+            ),
+            "lock_finished": select(_E.execution_id, _E.tags)
+            .where(self.is_any_of(_E.execution_id, "execution_ids"), _E.finished_at.is_not(None))
+            .order_by(_E.execution_id.desc())
+            .with_for_update(),
+            "delete_finished": delete(executions).where(
+                self.is_any_of(_E.execution_id, "execution_ids")
+            ),
+        }
+
+    def _hold_lease(self) -> ClauseElement:
+        """Whoever forgets the executor waits for the claim, or the claim for it."""
+        return (
+            select(executors.c.executor_id)
+            .where(
+                executors.c.executor_id == bindparam("executor_id"),
+                executors.c.lease_expires_at > self.now(),
+            )
+            .with_for_update()
+        )
+
+    def _claim_locked(self) -> ClauseElement:
+        at = bindparam("claimed_at", type_=BigInteger)
+        return (
+            update(executions)
+            .ordered_values(
+                (_E.status, literal_column("'running'")),
+                (_E.executor_id, bindparam("executor_id")),
+                (_E.fence, _E.fence + literal_column("1", BigInteger)),
+                (_E.started_at, at),
+                (_E.expires_at, at + _E.timeout_ms),
+                (_E.updated_at, at),
+            )
+            .where(self.is_any_of(_E.execution_id, "execution_ids"))
+        )
+
+    def _beat(self) -> ClauseElement:
+        lease = self.now() + bindparam("lease_ms", type_=BigInteger)
+        new = mysql.insert(executors).values(executor_id=bindparam("who"), lease_expires_at=lease)
+        return new.on_duplicate_key_update(lease_expires_at=new.inserted.lease_expires_at)
+
+
+def _new_row() -> mysql.Insert:
+    return mysql.insert(executions).values({name: bindparam(name) for name in FIELDS})
+
+
+def _is_given(new: mysql.Insert, name: str) -> ColumnElement[bool]:
+    return _E[name] == new.inserted[name]
+
+
+def _unless_same(new: mysql.Insert, is_same: ColumnElement[bool]) -> ClauseElement:
+    """Let the insert change nothing in a row that is the same.
+
+    Any other row that is in the way has the sleeping id, and would break a constraint.
+    """
+    broken = literal_column("-1", BigInteger)
+    return new.on_duplicate_key_update(fence=func.IF(is_same, _E.fence, broken))
+
+
+def _holds_a_row() -> ColumnElement[bool]:
+    # A claim may have ended since its executor's rows were looked for.
+    return exists().where(IS_HELD, _E.executor_id == executors.c.executor_id)
+
+
+def _scan(at: ColumnElement[int]) -> Select[tuple[object, ...]]:
+    return select(*_COLUMNS).order_by(at).limit(bindparam("limit"))
+
+
+def _is_storable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    return True

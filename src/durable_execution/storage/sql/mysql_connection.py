@@ -1,0 +1,247 @@
+"""Connections to MySQL and MariaDB, and transactions on them.
+
+Statements that belong together travel in one packet, separated by semicolons: a guarded update
+for each row of a batch costs one trip. The server answers each with the number of rows that it
+matched, changed or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+import asyncmy
+from asyncmy.constants.CLIENT import FOUND_ROWS
+from asyncmy.errors import MySQLError
+
+from durable_execution.errors import StorageError
+from durable_execution.storage.sql.driver import SleepingIdConflictError, Statement
+from durable_execution.storage.sql.mysql_errors import breaks_check
+from durable_execution.storage.sql.mysql_schema import SLEEPING_ID_IS_FREE
+from durable_execution.storage.sql.rows import PAYLOADS, Row, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asyncmy.connection import Connection as DriverConnection
+
+    OnStatement: TypeAlias = Callable[[str], None]
+
+CONNECT_TIMEOUT: Final = 10.0
+COMMAND_TIMEOUT: Final = 60.0
+"""Seconds after which an answer counts as lost, and the connection with it."""
+PACKET: Final = 1 << 20
+"""Characters of statements that are sent together; a single row may be larger."""
+ROWS_TOGETHER: Final = 500
+
+_SETTINGS: Final = (
+    # What does not fit is an error, a backslash escapes, and names stand in double quotes.
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ANSI_QUOTES'",
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET SESSION innodb_lock_wait_timeout = 10",
+    # Nobody reads notes, such as that a table exists already; the driver would log each.
+    "SET SESSION sql_notes = 0",
+)
+# Trees may be deep; MariaDB would stop looking without a word. There, too, a process that stands
+# still in a transaction loses its locks.
+_OF_MYSQL: Final = "SET SESSION cte_max_recursion_depth = 1000000"
+_OF_MARIADB: Final = "SET SESSION max_recursive_iterations = 1000000, idle_transaction_timeout = 30"
+_ABOUT: Final = "SELECT VERSION(), @@max_allowed_packet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a database is, and how to speak to it. The password is in no representation."""
+
+    name: str
+    options: dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """What one statement came to: rows, or the number of rows that it matched."""
+
+    rows: list[Row]
+    matched: int
+
+
+async def connect(place: Place) -> MySqlConnection:
+    """Connect, and make the session what the storage expects."""
+    async with asyncio.timeout(CONNECT_TIMEOUT):
+        driver = await asyncmy.connect(
+            **place.options,
+            charset="utf8mb4",
+            autocommit=True,
+            client_flag=FOUND_ROWS,
+            connect_timeout=CONNECT_TIMEOUT,
+            program_name="durable-execution",
+        )
+        connection = MySqlConnection(driver)
+        try:
+            *_, about = await connection.run([*_SETTINGS, _ABOUT])
+            version, max_packet = map(str, about.rows[0])
+            connection.max_packet = int(max_packet)
+            await connection.run([_OF_MARIADB if "MariaDB" in version else _OF_MYSQL])
+        except BaseException:
+            connection.terminate()
+            raise
+    return connection
+
+
+class MySqlConnection:
+    """One session, as a pool keeps it."""
+
+    max_packet = PACKET
+
+    def __init__(self, driver: DriverConnection) -> None:
+        self._driver = driver
+
+    async def run(self, texts: Sequence[str]) -> list[Answer]:
+        """Run statements in one packet, each to its end before the next; the first error ends all.
+
+        Raises:
+            StorageError: The server would not take a packet of that size.
+        """
+        packet = "; ".join(texts)
+        if len(packet.encode(errors="surrogateescape")) >= self.max_packet:
+            raise StorageError(
+                f"a row of {len(packet)} bytes is larger than the server's max_allowed_packet, "
+                f"which is {self.max_packet}: raise it there, or keep less in inputs and outputs"
+            )
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            async with self._driver.cursor() as cursor:
+                await cursor.execute(packet)
+                answers = [await _answer(cursor)]
+                while await cursor.nextset():
+                    answers.append(await _answer(cursor))
+        return answers
+
+    def written(self, text: str, values: Row) -> str:
+        """Return the statement with its values.
+
+        Raises:
+            UnicodeEncodeError: A text has characters that no text can be stored with.
+        """
+        return text % tuple(map(self._literal, values))
+
+    def is_closed(self) -> bool:
+        """Whether the connection is of no more use."""
+        return not self._driver.connected
+
+    def is_in_transaction(self) -> bool:
+        """Whether the server said last that a transaction is open."""
+        return self._driver.get_transaction_status()
+
+    def get_server_pid(self) -> int:
+        """Return the server's number of the connection."""
+        return self._driver.thread_id()
+
+    def terminate(self) -> None:
+        """Cut the connection."""
+        self._driver.close()
+
+    async def close(self, *, timeout: float) -> None:
+        """Say goodbye and close the connection."""
+        async with asyncio.timeout(timeout):
+            await self._driver.ensure_closed()
+
+    def _literal(self, value: Value) -> str:
+        if isinstance(value, str):
+            value.encode()  # the driver would let halves of characters pass as bytes
+        written: str = self._driver.literal(value)  # type: ignore[no-untyped-call]
+        return written
+
+
+class MySqlTransaction:
+    """Statements on one connection, whoever begins and commits."""
+
+    def __init__(self, connection: MySqlConnection, tell: OnStatement | None) -> None:
+        self._connection = connection
+        self._tell = tell
+
+    async def fetch(self, statement: Statement, values: Row = ()) -> list[Row]:  # noqa: D102
+        (answer,) = await self._run([self._connection.written(statement.text, values)], statement)
+        return answer.rows
+
+    async def execute(self, statement: Statement, values: Row = ()) -> None:  # noqa: D102
+        await self.fetch(statement, values)
+
+    async def execute_many(self, statement: Statement, rows: Sequence[Row]) -> None:  # noqa: D102
+        head, row_text, tail = _parts(statement.text)
+        try:
+            if not head:
+                await self._run_each(statement, rows)
+                return
+            written = (self._connection.written(row_text, row) for row in rows)
+            for part in _parcels(written):
+                await self._run([f"{head}{', '.join(part)}{tail}"], statement)
+        except MySQLError as error:
+            if breaks_check(error, SLEEPING_ID_IS_FREE):
+                raise SleepingIdConflictError from error
+            raise
+
+    async def match_each(  # noqa: D102
+        self, statement: Statement, rows: Sequence[Row]
+    ) -> list[bool]:
+        place = statement.names.index("guard_id")
+        # In one order everywhere: two batches that meet in several rows then never wait for each
+        # other. The highest id first, because a child's is higher than its parent's.
+        ordered = sorted(rows, key=lambda row: str(row[place]), reverse=True)
+        answers = await self._run_each(statement, ordered)
+        changed = {
+            row[place] for row, answer in zip(ordered, answers, strict=True) if answer.matched
+        }
+        return [row[place] in changed for row in rows]
+
+    async def _run_each(self, statement: Statement, rows: Iterable[Row]) -> list[Answer]:
+        written = (self._connection.written(statement.text, row) for row in rows)
+        answers: list[Answer] = []
+        for part in _parcels(written):
+            answers += await self._run(part, statement)
+        return answers
+
+    async def _run(self, texts: Sequence[str], statement: Statement) -> list[Answer]:
+        if self._tell is not None:
+            self._tell(statement.text)
+        return await self._connection.run(texts)
+
+
+async def _answer(cursor: Any) -> Answer:
+    if cursor.description is None:
+        return Answer([], cursor.rowcount)
+    texts = [column[0] not in PAYLOADS for column in cursor.description]
+    rows = [
+        tuple(
+            value.decode() if is_text and type(value) is bytes else value
+            for is_text, value in zip(texts, row, strict=True)
+        )
+        for row in await cursor.fetchall()
+    ]
+    return Answer(rows, len(rows))
+
+
+@lru_cache
+def _parts(text: str) -> tuple[str, str, str]:
+    """Return what is before, in and after the row of an insert; nothing for other statements."""
+    before, values, row = text.partition(" VALUES ")
+    row, duplicate, after = row.partition(" ON DUPLICATE KEY UPDATE ")
+    if not text.startswith("INSERT ") or not duplicate:
+        return "", "", ""
+    # What has no values is not written out, and its signs for percent stay doubled.
+    return before + values, row, duplicate + after % ()
+
+
+def _parcels(written: Iterable[str]) -> Iterator[list[str]]:
+    """Put texts together as far as they may travel together."""
+    part: list[str] = []
+    size = 0
+    for text in written:
+        if part and (size + len(text) > PACKET or len(part) == ROWS_TOGETHER):
+            yield part
+            part, size = [], 0
+        part.append(text)
+        size += len(text)
+    if part:
+        yield part

@@ -1,0 +1,173 @@
+"""MySQL and MariaDB: a few connections for one event loop. They cannot tell of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from durable_execution.errors import StorageError
+from durable_execution.storage.sql.driver import Work
+from durable_execution.storage.sql.mysql import CLOCK, SET_NOW, MySqlDialect
+from durable_execution.storage.sql.mysql_connection import (
+    MySqlConnection,
+    MySqlTransaction,
+    Place,
+    connect,
+)
+from durable_execution.storage.sql.mysql_errors import (
+    DRIVER_ERRORS,
+    is_conflict,
+    leaves_doubt,
+    to_storage_error,
+)
+from durable_execution.storage.sql.pool import ConnectionPool
+from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
+
+if TYPE_CHECKING:
+    from durable_execution.storage.sql.mysql_connection import OnStatement
+
+T = TypeVar("T")
+TRIES: Final = 8
+"""Times that a transaction is begun while others are in its way."""
+_FIRST_PAUSE: Final = 0.005
+_NOW: Final = f"SELECT {CLOCK}"
+_TO_WRITE: Final = ("START TRANSACTION", SET_NOW)
+_TO_READ: Final = (
+    SET_NOW,
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+)
+
+
+class MySqlDriver:
+    """A way to a database of MySQL or MariaDB.
+
+    Args:
+        place: Where the database is.
+        pool_size: Connections at most.
+        clock: Returns the milliseconds since the epoch, instead of the database's clock.
+        on_statement: Hears the text of every statement.
+        tables: What the tables are called.
+    """
+
+    can_notify = False
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        pool_size: int,
+        clock: Callable[[], int] | None = None,
+        on_statement: OnStatement | None = None,
+        tables: TaskExecutionTables = DEFAULT_TABLES,
+    ) -> None:
+        self.dialect = MySqlDialect(has_clock=clock is not None, tables=tables)
+        self._place = place
+        self._pool_size = pool_size
+        self._clock = clock
+        self._on_statement = on_statement
+        self._pool: ConnectionPool[MySqlConnection] | None = None
+
+    async def open(self) -> None:  # noqa: D102
+        if self._pool is not None:
+            return
+        pool = ConnectionPool(self._connect, self._pool_size, leaves_doubt)
+        try:
+            async with pool.lent():
+                pass  # that there is a server shows here, not at the first use
+        except DRIVER_ERRORS as error:
+            await pool.close()
+            raise to_storage_error(error, self._place.name) from error
+        self._pool = pool
+
+    async def close(self) -> None:  # noqa: D102
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    def sibling(self) -> MySqlDriver:  # noqa: D102
+        return MySqlDriver(
+            self._place,
+            pool_size=self._pool_size,
+            clock=self._clock,
+            on_statement=self._on_statement,
+            tables=self.dialect.tables,
+        )
+
+    def clock(self) -> int:  # noqa: D102
+        return 0 if self._clock is None else self._clock()
+
+    async def now(self) -> int:  # noqa: D102
+        if self._clock is not None:
+            return self._clock()
+        try:
+            async with self._opened().lent() as connection:
+                (answer,) = await connection.run([_NOW])
+        except DRIVER_ERRORS as error:
+            raise to_storage_error(error, self._place.name) from error
+        return int(str(answer.rows[0][0]))
+
+    async def write(self, work: Work[T], *, is_single: bool = False) -> T:
+        """Run work in a transaction, a single statement too: here it may become several."""
+        return await self._run(work, _TO_WRITE)
+
+    async def read(self, work: Work[T], *, is_single: bool = False) -> T:  # noqa: D102
+        return await self._run(work, () if is_single else _TO_READ)
+
+    async def scan(self, work: Work[T]) -> T:  # noqa: D102
+        return await self.read(work)
+
+    def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Do nothing: who would hear of changes has to look."""
+        return _do_nothing
+
+    async def _run(self, work: Work[T], opening: tuple[str, ...]) -> T:
+        pool = self._opened()
+        pause = _FIRST_PAUSE
+        for tried in range(1, TRIES + 1):
+            try:
+                return await self._attempt(pool, work, opening)
+            except DRIVER_ERRORS as error:
+                if tried == TRIES or not is_conflict(error):
+                    raise to_storage_error(error, self._place.name) from error
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
+            pause *= 2
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _attempt(
+        self, pool: ConnectionPool[MySqlConnection], work: Work[T], opening: tuple[str, ...]
+    ) -> T:
+        async with pool.lent() as connection:
+            transaction = MySqlTransaction(connection, self._on_statement)
+            if not opening:
+                return await work(transaction)
+            await self._say(connection, *opening)
+            try:
+                result = await work(transaction)
+                await self._say(connection, "COMMIT")
+            except Exception as error:
+                # A lock by name outlives its transaction, unlike all others.
+                if not leaves_doubt(error) and not connection.is_closed():
+                    await self._say(connection, "ROLLBACK", self.dialect.schema_unlock)
+                raise
+        return result
+
+    async def _say(self, connection: MySqlConnection, *texts: str) -> None:
+        if self._on_statement is not None:
+            for text in texts:
+                self._on_statement(text)
+        await connection.run(texts)
+
+    async def _connect(self) -> MySqlConnection:
+        return await connect(self._place)
+
+    def _opened(self) -> ConnectionPool[MySqlConnection]:
+        if self._pool is None:
+            raise StorageError("the storage is not open: await storage.open() first")
+        return self._pool
+
+
+def _do_nothing() -> None:
+    return

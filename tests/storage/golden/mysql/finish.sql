@@ -1,0 +1,7 @@
+-- parameters:
+-- status, output, error, finished_at, finished_at, guard_id, guard_status, guard_fence,
+-- must_be_joinable
+UPDATE durable_task_executions SET status=%s, output=%s, error=%s, finished_at=%s, updated_at=%s,
+  active_children_count=0 WHERE durable_task_executions.execution_id = %s AND
+  durable_task_executions.status = %s AND durable_task_executions.fence = %s AND (%s = 0 OR
+  durable_task_executions.active_children_count = 0);

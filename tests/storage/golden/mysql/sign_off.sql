@@ -1,0 +1,3 @@
+-- parameters:
+-- who
+UPDATE durable_executors SET lease_expires_at=0 WHERE durable_executors.executor_id = %s;

@@ -1,0 +1,3 @@
+-- parameters:
+-- version
+UPDATE durable_execution_schema SET version=%s;

@@ -1,0 +1,422 @@
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from durable_execution._core import transitions as law
+from durable_execution._core.record import ExecutionRecord
+from durable_execution.errors import (
+    DuplicateSleepingIdError,
+    InvalidOptionError,
+    StorageError,
+    StorageUnavailableError,
+)
+from durable_execution.storage import SqlStorage, open_storage
+from durable_execution.storage.protocol import Beat
+from durable_execution.storage.sql.mysql_connection import MySqlConnection, connect
+from durable_execution.storage.sql.mysql_url import read_url
+from durable_execution.storage.table_names import TaskExecutionTables
+from durable_execution.testing.records import RecordBuilder
+from durable_execution.testing.storage_suite import Harness
+from tests.servers.mariadb import MariaDbServer
+from tests.servers.mariadb_fixtures import MariaDb
+
+TABLE = "durable_task_executions"
+LATER = 0.05
+CANCELLED = law.StoredError(error_type="cancelled", message="cancelled by a test")
+
+
+@pytest.fixture
+def url(mariadb: MariaDb) -> str:
+    return mariadb.new_url()
+
+
+@pytest.fixture
+def statements() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def harness(url: str, statements: list[str]) -> AsyncIterator[Harness]:
+    opened: list[SqlStorage] = []
+
+    async def open_one() -> SqlStorage:
+        storage = open_storage(url, on_statement=statements.append)
+        assert isinstance(storage, SqlStorage)
+        await storage.open()
+        opened.append(storage)
+        return storage
+
+    async def advance(milliseconds: int) -> None:
+        await asyncio.sleep(milliseconds / 1000)  # the database's clock is the real one
+
+    yield Harness(await open_one(), advance=advance, open_second=open_one)
+    for storage in opened:
+        await storage.close()
+
+
+@pytest.fixture
+async def aside(harness: Harness, url: str) -> AsyncIterator[MySqlConnection]:
+    """A connection of somebody else, to the test's database."""
+    connection = await connect(read_url(url)[0])
+    yield connection
+    connection.terminate()
+
+
+async def test_database_clock_decides(harness: Harness, aside: MySqlConnection) -> None:
+    query = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
+    ((before,),) = (await aside.run([query]))[0].rows
+    (row,) = await harness.running(1)
+    ((after,),) = (await aside.run([query]))[0].rows
+    assert isinstance(before, int)
+    assert isinstance(after, int)
+    assert before <= (row.started_at or 0) <= after
+    assert row.expires_at == (row.started_at or 0) + row.timeout_ms
+    await harness.expect(row)
+
+
+async def test_lease_ends_by_the_database_clock(harness: Harness) -> None:
+    await harness.register(lease_ms=50)
+    await harness.insert_roots(1)
+    (claimed,) = (await harness.claim()).records
+    await harness.advance(60)
+    assert await harness.storage.orphans(10) == [claimed]
+    await harness.insert_roots(1)
+    assert (await harness.claim()).records == ()
+
+
+@pytest.mark.parametrize("number", [1, 400])
+async def test_batch_of_any_size_takes_as_many_trips(
+    harness: Harness, statements: list[str], number: int
+) -> None:
+    await harness.register()
+    statements.clear()
+    await harness.insert_roots(number)
+    claimed = await harness.claim(limit=number)
+    await harness.complete(*claimed.records)
+    assert len(claimed.records) == number
+    written = [text.split()[0] for text in statements]
+    assert written.count("INSERT") == 1
+    assert written.count("SELECT") == 2  # the lease, and the rows
+    assert written.count("UPDATE") == 2
+
+
+async def test_storage_says_that_it_cannot_notify(harness: Harness) -> None:
+    assert not harness.storage.can_notify
+
+
+def _broken(row: ExecutionRecord) -> list[ExecutionRecord]:
+    replace = msgspec.structs.replace
+    return [
+        replace(row, status="unheard of"),
+        replace(row, finished_at=1),
+        replace(row, active_children_count=1),
+        replace(row, status="running"),
+        replace(row, status="failed", finished_at=1),
+        replace(row, sleeping_unique_id="a sleeper is never ready"),
+    ]
+
+
+async def test_rows_that_break_an_invariant_are_refused(harness: Harness) -> None:
+    for row in _broken(harness.records.root(1)):
+        neighbour = harness.records.root(1)
+        with pytest.raises(StorageError, match="would break an invariant") as raised:
+            await harness.storage.insert([neighbour, row])
+        assert not isinstance(raised.value, StorageUnavailableError)
+        assert await harness.storage.get([neighbour.execution_id]) == [None]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timeout_ms": 2**63},
+        {"task_id": "\ud800"},
+        {"idempotency_key": "\udc80"},
+        {"index_in_parent": 2**31},
+    ],
+    ids=ascii,
+)
+async def test_values_that_do_not_fit_are_refused(
+    harness: Harness, change: dict[str, object]
+) -> None:
+    row = msgspec.structs.replace(harness.records.root(1), **change)
+    with pytest.raises(StorageError, match="a value cannot be stored") as raised:
+        await harness.storage.insert([row])
+    assert not isinstance(raised.value, StorageUnavailableError)
+    await harness.insert_roots(1)
+
+
+async def test_texts_and_payloads_come_back_whatever_they_hold(harness: Harness) -> None:
+    odd = "'\\\"; DROP TABLE x -- %s %% \0\n\r\x1a 🦉 "
+    row = msgspec.structs.replace(
+        harness.records.root(1),
+        idempotency_key=odd,
+        input=bytes(range(256)) * 3,
+        tags=((odd, odd),),
+    )
+    await harness.storage.insert([row])
+    await harness.expect(row)
+    assert await harness.storage.get([odd]) == [None]
+
+
+async def test_ids_that_differ_in_case_or_spaces_are_different(harness: Harness) -> None:
+    rows = [
+        msgspec.structs.replace(harness.records.root(1), execution_id=each)
+        for each in ("id", "ID", "id ", "ïd")
+    ]
+    await harness.storage.insert(rows)
+    await harness.expect(*rows)
+
+
+async def test_row_larger_than_a_packet_is_refused_and_says_why(
+    harness: Harness, aside: MySqlConnection
+) -> None:
+    row = msgspec.structs.replace(harness.records.root(1), input=b"x" * aside.max_packet)
+    with pytest.raises(StorageError, match="larger than the server's max_allowed_packet") as raised:
+        await harness.storage.insert([row])
+    assert not isinstance(raised.value, StorageUnavailableError)
+    await harness.insert_roots(1)
+
+
+async def test_large_rows_travel_apart(harness: Harness) -> None:
+    large = b"\\" * (3 << 20)
+    rows = [msgspec.structs.replace(harness.records.root(1), input=large) for _ in range(8)]
+    await harness.storage.insert(rows)
+    await harness.expect(*rows)
+
+
+async def test_cascades_and_children_that_end_leave_every_tree_finished(harness: Harness) -> None:
+    second = await harness.second()
+    for _ in range(10):
+        families = [await harness.spawn(parent, 6) for parent in await harness.running(4)]
+        children = sorted((await harness.claim()).records, key=lambda row: row.execution_id)
+        now = await harness.storage.now()
+        # As nobody in particular would order them; two at a time, so that a batch counts off
+        # several parents.
+        random.Random(1).shuffle(children)
+        pairs = [children[at : at + 2] for at in range(0, len(children), 2)]
+        finishes = [[law.complete(row, output=b"", now=now) for row in pair] for pair in pairs]
+        cancels = [law.cancel(parent, error=CANCELLED, now=now) for parent, _ in families]
+        await asyncio.gather(
+            *[harness.storage.apply(moves) for moves in finishes[::2]],
+            second.apply(cancels[:3]),
+            *[second.apply(moves) for moves in finishes[1::2]],
+            harness.storage.apply(cancels[3:]),
+        )
+        for parent, expected in families:
+            assert (await harness.read(parent)).status == "cancelled"
+            for child in expected:
+                assert (await harness.read(child)).is_finished
+
+
+async def test_deadlock_with_somebody_else_is_tried_again(
+    harness: Harness, aside: MySqlConnection
+) -> None:
+    high, low = reversed(await harness.running(2))
+
+    def lock(row: ExecutionRecord) -> str:
+        return f"SELECT 1 FROM {TABLE} WHERE execution_id = '{row.execution_id}' FOR UPDATE"
+
+    # Whoever has written less is the one to give way: that is the storage.
+    writes = f"UPDATE {TABLE} SET updated_at = updated_at + 1 WHERE execution_id = "
+    others = await harness.insert_roots(20)
+    await aside.run(["START TRANSACTION", *[f"{writes}'{row.execution_id}'" for row in others]])
+    await aside.run([lock(low)])
+    applying = asyncio.create_task(harness.complete(high, low))
+    await asyncio.sleep(LATER)  # until it waits; if it does not yet, there is no deadlock
+    await aside.run([lock(high)])
+    await aside.run(["ROLLBACK"])
+    assert (await applying).matched == (True, True)
+
+
+async def test_claim_passes_over_rows_that_are_locked(
+    harness: Harness, aside: MySqlConnection
+) -> None:
+    await harness.register()
+    first, second = await harness.insert_roots(2)
+    await aside.run(["START TRANSACTION"])
+    await aside.run(
+        [f"SELECT 1 FROM {TABLE} WHERE execution_id = '{first.execution_id}' FOR UPDATE"]
+    )
+    claimed = await harness.claim()
+    assert [row.execution_id for row in claimed.records] == [second.execution_id]
+    await aside.run(["ROLLBACK"])
+
+
+async def test_claim_that_is_late_is_not_forgotten(
+    harness: Harness, aside: MySqlConnection
+) -> None:
+    """The claim is under way while others find its executor dead and without rows."""
+    await harness.storage.heartbeat(Beat(executor_id="late", lease_ms=20))
+    (row,) = await harness.insert_roots(1)
+    await aside.run(
+        [
+            "START TRANSACTION",
+            "SELECT 1 FROM durable_executors WHERE executor_id = 'late' FOR UPDATE",
+        ]
+    )
+    await asyncio.sleep(LATER)
+    forgetting = asyncio.create_task(harness.storage.orphans(10))
+    await asyncio.sleep(LATER)
+    assert not forgetting.done()
+    claim = f"UPDATE {TABLE} SET status = 'running', executor_id = 'late', fence = 1"
+    await aside.run([f"{claim} WHERE execution_id = '{row.execution_id}'", "COMMIT"])
+    assert await forgetting == []
+    assert [each.execution_id for each in await harness.storage.orphans(10)] == [row.execution_id]
+
+
+async def test_ten_storages_open_an_empty_database_at_once(url: str) -> None:
+    storages = [open_storage(url) for _ in range(10)]
+    await asyncio.gather(*[storage.open() for storage in storages])
+    row = RecordBuilder().root(1)
+    await storages[0].insert([row])
+    assert await storages[9].get([row.execution_id]) == [row]
+    for storage in storages:
+        await storage.close()
+
+
+async def test_creation_that_was_cut_short_is_taken_up_again(
+    harness: Harness, aside: MySqlConnection, url: str
+) -> None:
+    await aside.run(["DELETE FROM durable_execution_schema", "DROP TABLE durable_executors"])
+    storage = open_storage(url)
+    await storage.open()
+    await storage.heartbeat(Beat(executor_id="a", lease_ms=1000))
+    await storage.close()
+
+
+async def test_migration_that_fails_lets_others_go_on(
+    harness: Harness, aside: MySqlConnection, url: str
+) -> None:
+    await aside.run(["UPDATE durable_execution_schema SET version = 99"])
+    refused = open_storage(url)
+    with pytest.raises(StorageError, match="has schema version 99"):
+        await refused.open()
+    await aside.run(["UPDATE durable_execution_schema SET version = 1"])
+    async with asyncio.timeout(5):
+        await refused.open()
+    await refused.close()
+
+
+async def test_cut_connections_are_replaced(harness: Harness, aside: MySqlConnection) -> None:
+    (row,) = await harness.insert_roots(1)
+    await asyncio.gather(*[harness.storage.get([row.execution_id]) for _ in range(20)])
+    answer = await aside.run(
+        ["SELECT id FROM information_schema.processlist WHERE db = DATABASE()"]
+    )
+    own = aside.get_server_pid()
+    for (session,) in answer[0].rows:
+        if session != own:
+            await aside.run([f"KILL {session}"])
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                await harness.expect(row)
+            except StorageUnavailableError:
+                await asyncio.sleep(0.01)
+            else:
+                break
+
+
+async def test_server_that_was_killed_and_came_back_has_everything(
+    mariadb_server: MariaDbServer,
+) -> None:
+    mariadb_server.run("CREATE DATABASE test")
+    storage = open_storage(f"{mariadb_server.url}/test")
+    await storage.open()
+    row = RecordBuilder().root(1)
+    await storage.insert([row])
+    await asyncio.sleep(1.1)  # this server writes its log once a second
+    mariadb_server.stop(is_crash=True)
+    with pytest.raises(StorageUnavailableError):
+        await storage.get([row.execution_id])
+    with pytest.raises(StorageUnavailableError, match="the connection failed"):
+        await storage.insert([row])
+    mariadb_server.start()
+    async with asyncio.timeout(5):
+        assert await storage.get([row.execution_id]) == [row]
+    await storage.close()
+
+
+async def test_cancelled_call_leaves_a_working_storage(
+    harness: Harness, aside: MySqlConnection
+) -> None:
+    (row,) = await harness.running(1)
+    await aside.run(["START TRANSACTION"])
+    await aside.run([f"SELECT 1 FROM {TABLE} WHERE execution_id = '{row.execution_id}' FOR UPDATE"])
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await harness.complete(row)
+    await aside.run(["ROLLBACK"])
+    await harness.expect(row)
+    await harness.complete(row)
+
+
+@pytest.mark.parametrize(
+    ("end", "message", "may_pass"),
+    [
+        ("127.0.0.1:1/db", "the connection failed", True),
+        ("{host}/nowhere", "there is no such database", False),
+        ("someone:secret@{host}/test_0", "the server refused the user or the password", False),
+    ],
+)
+async def test_opening_says_what_is_wrong(
+    mariadb: MariaDb, end: str, message: str, may_pass: bool
+) -> None:
+    mariadb.new_url()
+    host = f"127.0.0.1:{mariadb.server.port}"
+    user = "" if "@" in end else "root:secret@" if "1/db" in end else "root@"
+    storage = open_storage(f"mysql://{user}{end.format(host=host)}")
+    with pytest.raises(StorageError, match=message) as raised:
+        await storage.open()
+    assert isinstance(raised.value, StorageUnavailableError) == may_pass
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql+pymysql://host/db", "expected plain 'mysql' or 'mariadb'"),
+        ("mysql://host", "names no database"),
+        ("mariadb://host:port/db", "cannot be read"),
+        ("mysql://host/db?charset=x", "unknown options charset; known are pool_size, ssl, ssl_ca"),
+        ("mysql://host/db?pool_size=0", "pool_size must be 1 to 1000, got '0'"),
+        ("mysql://host/db?ssl=on", "ssl must be disable, require, verify-full, got 'on'"),
+        ("mysql://host/db?ssl_ca=x", "ssl_ca must be left out without verify-full"),
+        ("mysql://host/db?ssl=verify-full&ssl_ca=/nowhere", "ssl_ca cannot be read"),
+        ("mysql://host/db?ssl=disable&ssl=require", "ssl must be one value"),
+    ],
+)
+def test_urls_that_name_no_database(url: str, message: str) -> None:
+    with pytest.raises(InvalidOptionError) as raised:
+        open_storage(url)
+    assert message in str(raised.value)
+
+
+async def test_tables_may_have_a_name_of_their_own(url: str) -> None:
+    tables = TaskExecutionTables(name="orders_" + "x" * 33)
+    storage = open_storage(url, tables=tables)
+    await storage.open()
+    harness = Harness(storage, advance=asyncio.sleep, open_second=None)  # type: ignore[arg-type]
+    parent, children = await harness.waiting(2)
+    await harness.complete(*(await harness.claim()).records)
+    assert (await harness.read(parent)).active_children_count == 0
+    assert [(await harness.read(child)).status for child in children] == ["completed"] * 2
+    await storage.insert([harness.records.sleeper(1, "bell")])
+    with pytest.raises(DuplicateSleepingIdError, match="bell"):
+        await storage.insert([harness.records.sleeper(1, "bell")])
+    await storage.close()
+    with pytest.raises(StorageError, match="no table durable_task_executions"):
+        await open_storage(url, migrate=False).open()
+    given = open_storage(url, tables=tables, migrate=False)
+    await given.open()
+    await given.close()
+
+
+def test_schema_of_tables_is_the_database_of_the_url() -> None:
+    with pytest.raises(InvalidOptionError, match="a schema is a database, which the URL names"):
+        open_storage("mysql://host/db", tables=TaskExecutionTables(schema="other"))
