@@ -19,8 +19,8 @@ from itertools import count
 from pathlib import Path
 
 import asyncpg
-from bench.storage import BATCHES, REPEATS, storage_rate
 
+from bench.storage import BATCHES, REPEATS, storage_rate
 from durable_execution.storage import open_storage
 from durable_execution.storage.sql.postgres import PostgresDialect
 from durable_execution.storage.sql.postgres_connection import SETTINGS

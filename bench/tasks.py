@@ -19,9 +19,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.workloads import CALLERS, ENGINES, STEPS, Measures, measure
 from rich.console import Console
 from rich.table import Table
+
+from bench.workloads import CALLERS, ENGINES, STEPS, Measures, measure
 
 try:
     from uvloop import new_event_loop

@@ -12,7 +12,6 @@ from typing import Any
 
 from bench.floor import Floor
 from bench.postgres import bundled_binaries, started
-
 from durable_execution import DurableExecutor, Task, TaskContext, open_storage
 
 CALLERS = 2000
