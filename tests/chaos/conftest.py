@@ -19,5 +19,5 @@ STORMS = 6
 def storm() -> Storm:
     """How long and by which chance to break things: seconds here, minutes on demand."""
     minutes = os.environ.get(MINUTES)
-    seconds = 6.0 if not minutes else float(minutes) * 60 / STORMS
+    seconds = 4.0 if not minutes else float(minutes) * 60 / STORMS
     return Storm(seconds, int(os.environ.get(SEED) or 0))

@@ -10,8 +10,8 @@ from tests.processes.blocking import hash_on_the_loop, keep_the_interpreter, sle
 
 pytestmark = pytest.mark.chaos
 
-STALL = 2.0
-"""Twice the lease: who does not outlive it by beating is taken for dead before."""
+STALL = 1.6
+"""Well above the lease: who does not outlive it by beating is taken for dead before."""
 
 
 @pytest.mark.parametrize("task", [sleep_on_the_loop, hash_on_the_loop], ids=lambda task: task.id)
