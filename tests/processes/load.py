@@ -11,6 +11,7 @@ from durable_execution import (
     DurableExecutor,
     FailedTaskExecution,
     FinishedTaskExecution,
+    StorageUnavailableError,
     Task,
     TaskExecutionHandle,
 )
@@ -49,9 +50,22 @@ async def enqueue_every_kind(observer: DurableExecutor, numbers: range) -> Enque
         (kind, number) for number in numbers for kind in (*KINDS, contract)
     ]
     handles = await asyncio.gather(
-        *(observer.enqueue_task(kind, input_of(kind, number)) for kind, number in wanted)
+        *(_enqueued_at_last(observer, kind, number) for kind, number in wanted)
     )
     return [(kind, number, handle) for (kind, number), handle in zip(wanted, handles, strict=True)]
+
+
+async def _enqueued_at_last(
+    observer: DurableExecutor, kind: Any, number: int
+) -> TaskExecutionHandle[Any]:
+    """Enqueue until the database is there; the key makes one execution of all tries."""
+    while True:
+        try:
+            return await observer.enqueue_task(
+                kind, input_of(kind, number), key=f"{kind.id} {number}"
+            )
+        except StorageUnavailableError:
+            continue
 
 
 async def check_endings(enqueued: Enqueued, *, timeout: float) -> None:
