@@ -21,6 +21,7 @@ NAMES = [
     "JsDate",
     "JsMap",
     "JsSet",
+    "Lazy",
     "Limits",
     "Middleware",
     "Next",
@@ -45,6 +46,7 @@ NAMES = [
     "call",
     "create_orpc_client",
     "is_defined_error",
+    "lazy",
     "rpc",
     "safe",
 ]

@@ -12,6 +12,7 @@ from durable_execution.orpc._server.declared import (
     ErrorDeclaration,
 )
 from durable_execution.orpc._server.handler import ContextSource
+from durable_execution.orpc._server.lazy import Lazy, LazyRouterError, lazy
 from durable_execution.orpc._server.procedure import Middleware, Next, Procedure
 from durable_execution.orpc._server.router import Router
 
@@ -22,6 +23,8 @@ __all__ = [
     "ErrorConstructor",
     "ErrorConstructors",
     "ErrorDeclaration",
+    "Lazy",
+    "LazyRouterError",
     "Middleware",
     "Next",
     "Procedure",
@@ -29,5 +32,6 @@ __all__ = [
     "RequestHeaders",
     "Router",
     "call",
+    "lazy",
     "rpc",
 ]

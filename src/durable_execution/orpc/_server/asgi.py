@@ -20,12 +20,13 @@ from durable_execution.orpc._protocol import (
 )
 from durable_execution.orpc._server.handler import (
     ContextSource,
-    Match,
     ProcedureHandler,
     reads_body,
 )
+from durable_execution.orpc._server.lazy import Lazy
 from durable_execution.orpc._server.procedure import Procedure
 from durable_execution.orpc._server.router import Router
+from durable_execution.orpc._server.routes import Match
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -52,7 +53,7 @@ class RPCHandler:
         app = RPCHandler(router, prefix="/rpc")            # alone: uvicorn module:app
 
     Args:
-        router: Nested mapping of procedures, or a single procedure.
+        router: Nested mapping of procedures and `lazy` parts, or a single one of them.
         prefix: Path before every procedure, besides the path this application is mounted at.
         context: First context of every call: a mapping, or a function of the `Request` giving
             one, sync or async; it may raise `ORPCError`. A sync one runs on the event loop.
@@ -72,7 +73,7 @@ class RPCHandler:
 
     def __init__(
         self,
-        router: Router | Procedure,
+        router: Router | Procedure | Lazy,
         *,
         prefix: str = "",
         context: ContextSource = None,
@@ -106,7 +107,7 @@ class RPCHandler:
 
     async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = _path_inside(scope)
-        match = None if path is None else self._handler.match(path)
+        match = None if path is None else await self._handler.find(path)
         if path is None or match is None:
             await _send_response(send, _NOT_FOUND, scope["method"])
             return

@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from durable_execution._codec import UNDEFINED, DecodeError, TypedJson
@@ -25,8 +24,10 @@ from durable_execution.orpc._protocol import (
 )
 from durable_execution.orpc._server.call import run
 from durable_execution.orpc._server.context import CallContext, RequestHeaders
+from durable_execution.orpc._server.lazy import Lazy
 from durable_execution.orpc._server.procedure import Procedure
-from durable_execution.orpc._server.router import Router, flatten
+from durable_execution.orpc._server.router import Router
+from durable_execution.orpc._server.routes import Match, Routes
 
 ContextSource: TypeAlias = (
     Mapping[str, Any] | Callable[[Request], Mapping[str, Any] | Awaitable[Mapping[str, Any]]] | None
@@ -43,40 +44,32 @@ _MASKED: Final = "Internal server error"
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A procedure that was found, and where."""
-
-    path: tuple[str, ...]
-    procedure: Procedure
-
-
 class ProcedureHandler:
     """Answers requests from a router. Whatever is sent, the answer is a response, not a raise."""
 
     def __init__(
         self,
-        router: Router | Procedure,
+        router: Router | Procedure | Lazy,
         *,
         codec: TypedJson,
         prefix: str = "",
         context: ContextSource = None,
         strict_get: bool = True,
     ) -> None:
-        self._matches = {key: Match(*found) for key, found in flatten(router).items()}
+        self._routes = Routes(router)
         self._codec = codec
         self._prefix = check_prefix(prefix)
         self._context = context
         self._strict_get = strict_get
 
-    def match(self, path: str) -> Match | None:
+    async def find(self, path: str) -> Match | None:
         """The procedure at a still percent-encoded path without dot segments."""
         inside = strip_prefix(path, self._prefix)
-        return None if inside is None else self._matches.get(match_key(inside))
+        return None if inside is None else await self._routes.find(match_key(inside))
 
     async def handle(self, request: Request) -> Response | None:
         """The answer, or None when no procedure matches and the application has to answer."""
-        match = self.match(request.path)
+        match = await self.find(request.path)
         return None if match is None else await self.answer(match, request)
 
     async def answer(self, match: Match, request: Request) -> Response:

@@ -8,10 +8,14 @@ from typing import Final, TypeAlias
 
 from durable_execution.orpc._protocol import encode_path
 from durable_execution.orpc._server.declared import DeclaredError
+from durable_execution.orpc._server.lazy import Lazy
 from durable_execution.orpc._server.procedure import Middleware, Procedure
 
-Router: TypeAlias = "Mapping[str, Procedure | Router]"
-"""`{"planet": {"find": find, "list": list_planets}, "ping": ping}`."""
+Router: TypeAlias = "Mapping[str, Procedure | Router | Lazy]"
+"""`{"planet": {"find": find, "list": list_planets}, "admin": lazy("myapp.admin:router")}`."""
+
+Node: TypeAlias = "Procedure | Router | Lazy"
+"""What may stand at a place of a router."""
 
 _DEEPEST: Final = 64
 
@@ -30,20 +34,24 @@ def guard(
     return _guard_below(router, (), middlewares, errors)
 
 
-def flatten(router: Router | Procedure) -> dict[str, tuple[tuple[str, ...], Procedure]]:
-    """Every procedure under the URL path that calls it, still percent-encoded.
+def flatten(
+    router: Node, path: tuple[str, ...] = ()
+) -> dict[str, tuple[tuple[str, ...], Procedure | Lazy]]:
+    """Every procedure and every lazy part under its URL path, still percent-encoded.
+
+    Args:
+        router: What to flatten.
+        path: Where it stands.
 
     Raises:
         TypeError: A name is not text, or something is neither a procedure nor a router.
         ValueError: The router contains itself, or a name cannot stand in a URL.
     """
-    return {encode_path(path): (path, procedure) for path, procedure in _walk(router, ())}
+    return {encode_path(found): (found, node) for found, node in _walk(router, path)}
 
 
-def _walk(
-    node: Router | Procedure, path: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], Procedure]]:
-    if isinstance(node, Procedure):
+def _walk(node: Node, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Procedure | Lazy]]:
+    if isinstance(node, Procedure | Lazy):
         yield path, node
         return
     _check(node, path)
@@ -73,11 +81,21 @@ def _guard_below(
 ) -> Router:
     _check(router, path)
     return {
-        name: _guard_procedure(node, middlewares, errors)
-        if isinstance(node, Procedure)
-        else _guard_below(node, (*path, name), middlewares, errors)
-        for name, node in router.items()
+        name: _guard_node(node, (*path, name), middlewares, errors) for name, node in router.items()
     }
+
+
+def _guard_node(
+    node: Node,
+    path: tuple[str, ...],
+    middlewares: tuple[Middleware, ...],
+    errors: Mapping[str, DeclaredError],
+) -> Node:
+    if isinstance(node, Procedure):
+        return _guard_procedure(node, middlewares, errors)
+    if isinstance(node, Lazy):
+        return node.then(lambda loaded: _guard_node(loaded, path, middlewares, errors))
+    return _guard_below(node, path, middlewares, errors)
 
 
 def _guard_procedure(
