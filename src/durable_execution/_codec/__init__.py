@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .blob import Blob
 from .dates import JsDate
+from .dialect import DIALECTS, Dialect, checked_dialect
 from .encoded import Encoded
 from .errors import DecodeError, EncodeError, JsonSyntaxError, RejectedEnvelope
 from .js_collections import JsMap, JsSet
@@ -15,9 +17,12 @@ from .undefined import UNDEFINED, Undefined
 from .validation import Issue, ValidationFailed
 
 __all__ = [
+    "DIALECTS",
     "UNDEFINED",
     "BigInt",
+    "Blob",
     "DecodeError",
+    "Dialect",
     "EncodeError",
     "Encoded",
     "Issue",
@@ -34,6 +39,7 @@ __all__ = [
     "Undefined",
     "Url",
     "ValidationFailed",
+    "checked_dialect",
     "dumps",
     "loads",
 ]

@@ -1,4 +1,4 @@
-"""Plain JSON and type tags to a value (WIRE.md 2.3). Trusts nobody."""
+"""Plain JSON, type tags and files to a value (WIRE.md 2.3 and 3). Trusts nobody."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .dates import parse_date
+from .dialect import Dialect
 from .errors import RejectedEnvelope, path_text
 from .js_collections import JsMap, JsSet
 from .json_text import number_text
 from .limits import Limits
 from .scalars import BigInt, RegExp, Url
-from .tags import BIGINT, DATE, MAP, NAN, REGEXP, SET, UNDEFINED_TAG, URL
+from .tags import BIGINT, DATE, MAP, NAN, REGEXP, SET, UNDEFINED_TAG, URL, WRITTEN
 from .undefined import UNDEFINED
 
 Decode = Callable[[Any], object]
@@ -22,8 +23,12 @@ _BIGINT = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
 _INDEX = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 
 
-def built_in_tags(limits: Limits) -> dict[int | str, Decode]:
-    """Give the table of tag to decoder; a decoder raises ValueError for a value that is unfit."""
+def built_in_tags(limits: Limits, dialect: Dialect = "v1") -> dict[int | str, Decode]:
+    """Give the table of tag to decoder; a decoder raises ValueError for a value that is unfit.
+
+    Version 1 must ignore the tags of version 2; version 2 would refuse those of version 1, but no
+    message can mean both, so that a reader of version 2 takes either (WIRE.md 11.3).
+    """
 
     def bigint(json: object) -> BigInt:
         text = _expect_text(json)
@@ -34,7 +39,7 @@ def built_in_tags(limits: Limits) -> dict[int | str, Decode]:
             )
         return BigInt(text)
 
-    return {
+    by_number: dict[int | str, Decode] = {
         BIGINT: bigint,
         DATE: lambda json: parse_date("" if json is None else _expect_text(json)),
         NAN: lambda json: _expect_null(json, math.nan),
@@ -44,24 +49,65 @@ def built_in_tags(limits: Limits) -> dict[int | str, Decode]:
         SET: lambda json: JsSet(_expect_list(json)),
         MAP: lambda json: JsMap(map(_pair, _expect_list(json))),
     }
+    return by_number | dict(zip(WRITTEN[dialect], by_number.values(), strict=True))
 
 
-def decode(json: object, meta: object, tags: Mapping[int | str, Decode], limits: Limits) -> object:
+def decode(
+    json: object,
+    meta: object,
+    tags: Mapping[int | str, Decode],
+    limits: Limits,
+    *,
+    dialect: Dialect = "v1",
+) -> object:
     """Apply the meta entries in order, changing `json` in place, and give the value.
 
     Raises:
-        RejectedEnvelope: an entry points nowhere, or at a value that does not fit its tag.
+        RejectedEnvelope: an entry points nowhere, or at a value that does not fit its tag; in
+            version 2 also an unknown tag.
     """
     root = [json]
-    for entry in _entries(meta, limits):
+    is_lenient = dialect == "v1"
+    for entry in _entries(meta, limits, is_lenient=is_lenient):
         decode_tag = _tag_decoder(entry, tags)
         if decode_tag is not None:
             _apply(decode_tag, entry, root)
+        elif not is_lenient:
+            raise RejectedEnvelope("meta: an entry without a known tag")
     return root[0]
 
 
-def _entries(meta: object, limits: Limits) -> list[object]:
-    if meta is None or meta is UNDEFINED or isinstance(meta, str):
+def place_files(
+    json: object, maps: object, files: Mapping[str, object], *, max_depth: int
+) -> object:
+    """Put files where `maps` says, changing `json` in place, and give the value (WIRE.md 3).
+
+    Args:
+        json: Plain JSON values, with placeholders of any kind.
+        maps: Paths, in the order of the files; none when missing.
+        files: By the name of their part: "0", "1" and so on.
+        max_depth: Bound for the length of a path.
+
+    Raises:
+        RejectedEnvelope: a path points nowhere, or its file is missing.
+    """
+    if maps is None:
+        return json
+    if type(maps) is not list:
+        raise RejectedEnvelope(f"maps: expected an array, got {type(maps).__name__}")
+    root = [json]
+    for index, path in enumerate(maps):
+        if str(index) not in files:
+            raise RejectedEnvelope(f"maps[{index}]: there is no file part named {index}")
+        if type(path) is not list or len(path) > max_depth:
+            raise RejectedEnvelope(f"maps[{index}]: expected a path, an array")
+        container, key = _place([None, *path], root)
+        container[key] = files[str(index)]
+    return root[0]
+
+
+def _entries(meta: object, limits: Limits, *, is_lenient: bool) -> list[object]:
+    if meta is None or meta is UNDEFINED or (is_lenient and isinstance(meta, str)):
         return []
     if not isinstance(meta, list):
         raise RejectedEnvelope(f"meta: expected an array, got {type(meta).__name__}")
@@ -83,13 +129,19 @@ def _tag_decoder(entry: object, tags: Mapping[int | str, Decode]) -> Decode | No
     return tags.get(tag) if type(tag) in (int, float, str) else None
 
 
-def _apply(decode_tag: Decode, entry: Any, root: list[object]) -> None:
+def _place(entry: Any, root: list[object]) -> tuple[Any, Any]:
+    """The container and the key an entry leads to; every step has to exist."""
     container: Any = root
     key: Any = 0
     for segment in entry[1:]:
         container, key = container[key], _own_key(container[key], segment)
         if key is None:
             raise RejectedEnvelope(f"{_where(entry)}: {segment!r} does not exist")
+    return container, key
+
+
+def _apply(decode_tag: Decode, entry: Any, root: list[object]) -> None:
+    container, key = _place(entry, root)
     try:
         container[key] = decode_tag(container[key])
     except RejectedEnvelope:

@@ -1,15 +1,16 @@
-"""Value to plain JSON and type tags (WIRE.md 2.1, 2.2 and 2.4)."""
+"""Value to plain JSON and type tags (WIRE.md 2.1, 2.2, 2.4 and 3)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+from .dialect import Dialect
 from .errors import EncodeError
 from .kinds import BY_TYPE, by_nature
 from .limits import Limits
 from .rule import Rule
-from .tags import UNDEFINED_TAG
+from .tags import MAP, UNDEFINED_TAG, WRITTEN
 from .undefined import UNDEFINED
 
 Meta = list[list[Any]]
@@ -17,13 +18,37 @@ Meta = list[list[Any]]
 _UNCHANGED: frozenset[type] = frozenset({str, bool, type(None)})
 
 
-def encode(value: object, rules: tuple[Rule, ...], limits: Limits) -> tuple[object, Meta]:
+class Attachments:
+    """The files met in one encoding, and where each one was: `maps` of WIRE.md 3."""
+
+    __slots__ = ("files", "maps")
+
+    def __init__(self) -> None:
+        self.files: list[object] = []
+        self.maps: list[list[str | int]] = []
+
+
+def encode(
+    value: object,
+    rules: tuple[Rule, ...],
+    limits: Limits,
+    *,
+    dialect: Dialect = "v1",
+    attachments: Attachments | None = None,
+) -> tuple[object, Meta]:
     """Turn a value into plain JSON values and its meta entries; UNDEFINED stays what it is.
+
+    Args:
+        value: What to encode.
+        rules: Tried before everything built in.
+        limits: The bounds to keep.
+        dialect: How the built-in tags are written.
+        attachments: Gathers files; without it, a file is an error.
 
     Raises:
         EncodeError: some part has no form on the wire, or a limit is exceeded.
     """
-    walk = Walk(rules, limits)
+    walk = Walk(rules, limits, dialect, attachments)
     try:
         return walk.visit(value), walk.meta
     except RecursionError:
@@ -36,10 +61,28 @@ class Walk:
     An error ends the walk, so nothing is tidied up on the way out of one.
     """
 
-    __slots__ = ("_budget", "_inside", "_path", "_rules", "_unchanged", "limits", "meta")
+    __slots__ = (
+        "_attachments",
+        "_budget",
+        "_inside",
+        "_path",
+        "_rules",
+        "_unchanged",
+        "_written",
+        "limits",
+        "meta",
+    )
 
-    def __init__(self, rules: tuple[Rule, ...], limits: Limits) -> None:
+    def __init__(
+        self,
+        rules: tuple[Rule, ...],
+        limits: Limits,
+        dialect: Dialect,
+        attachments: Attachments | None,
+    ) -> None:
         self._rules = rules
+        self._written = WRITTEN[dialect]
+        self._attachments = attachments
         self.limits = limits
         self.meta: Meta = []
         self._path: list[str | int] = []
@@ -92,12 +135,26 @@ class Walk:
         self.leave(owner, len(result))
         return result
 
-    def tagged(self, tag: int | str, json: object, below: Iterable[Any] = ()) -> object:
-        """Note a tag for the current place, or for a place below it; gives `json` back."""
-        if len(self.meta) >= self.limits.max_meta_entries:
-            raise self.error(f"more than {self.limits.max_meta_entries} values that need a tag")
-        self.meta.append([tag, *self._path, *below])
+    def tagged(self, tag: int, json: object) -> object:
+        """Note a built-in tag for the current place; gives `json` back."""
+        self._note(self._written[tag])
         return json
+
+    def adopt(self, entry: list[Any]) -> None:
+        """Take over a meta entry of version 1 from an envelope that stands at the current place."""
+        tag, *below = entry
+        self._note(self._written[tag] if type(tag) is int and 0 <= tag <= MAP else tag, below)
+
+    def attach(self, file: object) -> object:
+        """Take a file out of the JSON; gives what stays in its place."""
+        if self._attachments is None:
+            raise self.error(
+                "a file can only be part of the input or the output of a call, not of an event, "
+                "an error, a batch or a stored payload"
+            )
+        self._attachments.files.append(file)
+        self._attachments.maps.append(list(self._path))
+        return {}
 
     def enter(self, container: object) -> None:
         """Guard a container while its parts are visited, against cycles and depth."""
@@ -124,4 +181,10 @@ class Walk:
         self.leave(value)
         if json is UNDEFINED:
             raise self.error(f"the rule with tag {rule.tag!r} encoded a value to UNDEFINED")
-        return self.tagged(rule.tag, json)
+        self._note(rule.tag)
+        return json
+
+    def _note(self, tag: int | str, below: Iterable[Any] = ()) -> None:
+        if len(self.meta) >= self.limits.max_meta_entries:
+            raise self.error(f"more than {self.limits.max_meta_entries} values that need a tag")
+        self.meta.append([tag, *self._path, *below])

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import msgspec
 
+from .blob import Blob, is_upload
 from .dates import JsDate, format_datetime
 from .encoded import Encoded
 from .js_collections import JsMap, JsSet
@@ -41,6 +42,8 @@ def by_nature(value: object) -> Visit:
             return _dataclass
         if callable(getattr(value, "model_dump", None)):
             return _pydantic_model
+        if is_upload(value):
+            return _file
     return _refuse
 
 
@@ -181,8 +184,12 @@ def _encoded(walk: Walk, value: Encoded) -> object:
     for entry in meta or ():
         if type(entry) is not list or not entry:
             raise walk.error("Encoded holds an envelope with malformed meta")
-        walk.tagged(entry[0], None, below=entry[1:])
+        walk.adopt(entry)
     return json
+
+
+def _file(walk: Walk, value: object) -> object:
+    return walk.attach(value)
 
 
 def _refuse(walk: Walk, value: object) -> object:
@@ -227,6 +234,7 @@ BY_TYPE: dict[type, Visit] = {
 
 # Subclasses, the narrower base first: an Enum may also be a str, a datetime is also a date.
 _BY_BASE: tuple[tuple[type, Visit], ...] = (
+    (Blob, _file),
     (Enum, _enum),
     (msgspec.Struct, _struct),
     (Url, _url),

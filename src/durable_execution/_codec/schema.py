@@ -154,7 +154,7 @@ def _make(kind: Any, value: Any) -> Any:
         return value
     if issubclass(kind, PurePath) and isinstance(value, str):
         return kind(value)
-    expected = kind.__name__ if kind in OWN_TYPES else "str"
+    expected = kind.__name__ if issubclass(kind, OWN_TYPES) else "str"
     raise ValueError(f"Expected `{expected}`, got `{type(value).__name__}`")
 
 

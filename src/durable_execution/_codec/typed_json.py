@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from .decoder import built_in_tags, decode
-from .encoder import Meta, encode
+from .decoder import built_in_tags, decode, place_files
+from .dialect import Dialect, checked_dialect
+from .encoder import Attachments, Meta, encode
 from .errors import EncodeError, RejectedEnvelope
 from .json_text import read_json, write_json
 from .limits import Limits
@@ -24,14 +25,27 @@ class TypedJson:
 
     Two losses JavaScript has too: -0.0 arrives as 0, and a property that is UNDEFINED is dropped.
     Infinity is refused instead of becoming null.
+
+    Args:
+        rules: Custom type tags.
+        limits: Bounds, in both directions.
+        dialect: What is written. "v2" reads the tags of "v1" besides its own, and rejects unknown
+            ones; "v1" ignores every tag it does not know, as WIRE.md 2.3 wants.
     """
 
-    __slots__ = ("_limits", "_rules", "_tags")
+    __slots__ = ("_dialect", "_limits", "_rules", "_tags")
 
-    def __init__(self, rules: Iterable[Rule] = (), limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        rules: Iterable[Rule] = (),
+        limits: Limits | None = None,
+        *,
+        dialect: Dialect = "v1",
+    ) -> None:
         self._rules = tuple(rules)
         self._limits = limits or Limits()
-        self._tags = built_in_tags(self._limits)
+        self._dialect = checked_dialect(dialect)
+        self._tags = built_in_tags(self._limits, dialect)
         # The first rule of a tag wins, as it does when encoding.
         self._tags.update({rule.tag: rule.decode for rule in reversed(self._rules)})
 
@@ -40,16 +54,41 @@ class TypedJson:
         """The bounds this codec keeps."""
         return self._limits
 
+    @property
+    def dialect(self) -> Dialect:
+        """What is written."""
+        return self._dialect
+
     def dumps(self, value: object) -> bytes:
-        """Encode a value as compact JSON text.
+        """Encode a value as compact JSON text; UNDEFINED is `{}`, and empty in version 2.
+
+        Raises:
+            EncodeError: some part has no form on the wire, a file for one, or a limit is exceeded.
+        """
+        json, meta = self.serialize(value)
+        return self._written(json, meta, ())
+
+    def dumps_with_files(self, value: object) -> tuple[bytes, list[object]]:
+        """Encode a value, and give its files in the order of `maps` (WIRE.md 3).
+
+        The files are what the value holds: a `Blob`, or an upload of a web framework. Without
+        any, the text is the one of `dumps`.
 
         Raises:
             EncodeError: some part has no form on the wire, or a limit is exceeded.
         """
-        json, meta = self.serialize(value)
+        attachments = Attachments()
+        json, meta = self._serialized(value, attachments)
+        return self._written(json, meta, attachments.maps), attachments.files
+
+    def _written(self, json: object, meta: Meta, maps: Iterable[object]) -> bytes:
+        if json is UNDEFINED and self._dialect == "v2":
+            return b""
         envelope: dict[str, object] = {} if json is UNDEFINED else {"json": json}
         if meta:
             envelope["meta"] = meta
+        if maps:
+            envelope["maps"] = maps
         try:
             payload = write_json(envelope)
         except RecursionError:
@@ -67,14 +106,41 @@ class TypedJson:
             JsonSyntaxError: not JSON, too large or too deep.
             RejectedEnvelope: null, or tags that do not fit.
         """
-        envelope = read_json(text, self._limits)
-        if type(envelope) is not dict:
-            if envelope is None:
-                raise RejectedEnvelope("expected an envelope, got null")
+        envelope = self._read(text)
+        if envelope is None:
             return UNDEFINED
         json = envelope.get("json", UNDEFINED)
         meta = envelope.get("meta")
         return json if meta is None else self.deserialize(json, meta)
+
+    def loads_with_files(self, text: bytes | str, files: Mapping[str, object]) -> Any:
+        """Decode the `data` part of a form, and put the files of the others in place (WIRE.md 3).
+
+        Args:
+            text: An envelope, with `maps` when it has files.
+            files: The file parts by name. Those that `maps` does not ask for are left out.
+
+        Raises:
+            JsonSyntaxError: not JSON, too large or too deep.
+            RejectedEnvelope: null, tags that do not fit, a path that leads nowhere, a file that is
+                missing.
+        """
+        envelope = self._read(text)
+        if envelope is None:
+            return UNDEFINED
+        json = place_files(
+            envelope.get("json", UNDEFINED),
+            envelope.get("maps"),
+            files,
+            max_depth=self._limits.max_depth,
+        )
+        return self.deserialize(json, envelope.get("meta"))
+
+    def _read(self, text: bytes | str) -> dict[str, Any] | None:
+        envelope = read_json(text, self._limits)
+        if envelope is None:
+            raise RejectedEnvelope("expected an envelope, got null")
+        return envelope if type(envelope) is dict else None
 
     def serialize(self, value: object) -> tuple[Any, Meta]:
         """Turn a value into plain JSON values and its meta entries.
@@ -85,10 +151,13 @@ class TypedJson:
         Raises:
             EncodeError: some part has no form on the wire, or a limit is exceeded.
         """
+        return self._serialized(value, None)
+
+    def _serialized(self, value: object, attachments: Attachments | None) -> tuple[Any, Meta]:
         limits = self._limits
         if not self._rules and is_plain(value, limits.max_depth, [limits.max_bytes]):
             return value, []
-        return encode(value, self._rules, limits)
+        return encode(value, self._rules, limits, dialect=self._dialect, attachments=attachments)
 
     def deserialize(self, json: object, meta: object) -> Any:
         """Apply meta entries to plain JSON values, which are changed in place.
@@ -96,7 +165,7 @@ class TypedJson:
         Raises:
             RejectedEnvelope: the entries do not fit the values.
         """
-        return decode(json, meta, self._tags, self._limits)
+        return decode(json, meta, self._tags, self._limits, dialect=self._dialect)
 
 
 _DEFAULT: Final = TypedJson()
