@@ -11,6 +11,7 @@ import pytest
 from durable_execution._codec import (
     UNDEFINED,
     DecodeError,
+    Encoded,
     EncodeError,
     JsonSyntaxError,
     RejectedEnvelope,
@@ -24,6 +25,9 @@ from tests.vectors.notation import OnlyJavaScript, from_notation, load_vectors, 
 VALUES = {vector["name"]: vector for vector in load_vectors("values.json")}
 DECODE = {vector["name"]: vector for vector in load_vectors("decode.json")}
 CUSTOM = {vector["name"]: vector for vector in load_vectors("custom.json")}
+
+V1 = TypedJson()
+V2 = TypedJson(dialect="v2")
 
 # JavaScript loses these without a word; the specification lets an encoder refuse instead.
 REFUSED = {
@@ -62,14 +66,17 @@ def test_what_only_javascript_has_is_known_to_be_left_out(name: str) -> None:
         from_notation(VALUES[name]["value"])
 
 
+# A reader of version 2 takes the tags of version 1 too.
+@pytest.mark.parametrize("codec", [V1, V2], ids=["v1", "v2"])
 @pytest.mark.parametrize("name", sorted(VALUES))
-def test_a_text_is_read_as_javascript_reads_it(name: str) -> None:
+def test_a_text_is_read_as_javascript_reads_it(name: str, codec: TypedJson) -> None:
     vector = VALUES[name]
     if "decode_error" in vector:
         with pytest.raises(RejectedEnvelope):
-            loads(vector["wire_text"])
+            codec.loads(vector["wire_text"])
         return
-    assert same(loads(vector["wire_text"]), from_notation(vector.get("decoded", vector["value"])))
+    expected = from_notation(vector.get("decoded", vector["value"]))
+    assert same(codec.loads(vector["wire_text"]), expected)
 
 
 @pytest.mark.parametrize("name", sorted(n for n, v in VALUES.items() if "decode_error" not in v))
@@ -88,6 +95,38 @@ def test_an_unusual_text_is_read_or_refused_as_javascript_does(name: str) -> Non
         assert type(caught.value) is expected
     else:
         assert same(loads(vector["wire_text"]), from_notation(vector["decoded"]))
+
+
+@pytest.mark.parametrize("name", sorted(VALUES.keys() - REFUSED - ONLY_JAVASCRIPT))
+def test_a_value_is_written_as_version_2_writes_it(name: str) -> None:
+    text = VALUES[name]["v2"]["wire_text"]
+    assert V2.dumps(from_notation(VALUES[name]["value"])) == (text or "").encode()
+
+
+@pytest.mark.parametrize("name", sorted(VALUES.keys() - {"undefined-top-level"}))
+def test_a_text_of_version_2_is_read_as_version_2_reads_it(name: str) -> None:
+    vector = VALUES[name]["v2"]
+    if "decode_error" in vector:
+        with pytest.raises(RejectedEnvelope):
+            V2.loads(vector["wire_text"])
+        return
+    expected = from_notation(vector.get("decoded", VALUES[name]["value"]))
+    assert same(V2.loads(vector["wire_text"]), expected)
+
+
+@pytest.mark.parametrize(
+    "meta", ['[["unknown"]]', "[[8]]", "[[-1]]", "[[0.5]]", "[[]]", '["date"]', '""', "[null]"]
+)
+def test_version_2_refuses_an_entry_that_says_nothing(meta: str) -> None:
+    with pytest.raises(RejectedEnvelope):
+        V2.loads(f'{{"json":null,"meta":{meta}}}')
+
+
+def test_an_envelope_inside_a_value_changes_its_tags_to_the_dialect() -> None:
+    stored = dumps([datetime(1970, 1, 1, tzinfo=UTC)])
+    assert V2.dumps({"a": Encoded(stored)}) == (
+        b'{"json":{"a":["1970-01-01T00:00:00.000Z"]},"meta":[["date","a",0]]}'
+    )
 
 
 @dataclass
