@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         safe,
     )
     from durable_execution.orpc._protocol import (
+        Body,
+        ByteStream,
         ORPCError,
         Request,
         Response,
@@ -61,7 +63,9 @@ __all__ = [
     "UNDEFINED",
     "AsgiSender",
     "BigInt",
+    "Body",
     "Builder",
+    "ByteStream",
     "CallContext",
     "DecodeError",
     "EncodeError",
@@ -115,6 +119,8 @@ _ROOMS: Final = {
         "Url",
     ),
     "durable_execution.orpc._protocol": (
+        "Body",
+        "ByteStream",
         "ORPCError",
         "Request",
         "Response",

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from durable_execution.orpc._client import RPCConnectionError, RPCLink, RPCResponseError
 from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
-from durable_execution.orpc._protocol import Request
+from durable_execution.orpc._protocol import Body, Request, close_body, read_body
+from tests.orpc.pieces import Pieces
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -250,3 +251,76 @@ async def test_closed_sender_refuses_requests() -> None:
     await sender.aclose()
     with pytest.raises(RuntimeError, match="AiohttpSender is closed"):
         await sender.send(Request("POST", "/x", origin="http://localhost"), max_response_size=1)
+
+
+def post_to(url: str, body: Body = b"") -> Request:
+    return Request("POST", "/x", body=body, origin=url)
+
+
+async def test_streamed_answer_arrives_while_the_server_still_makes_it(serve: Serve) -> None:
+    read = asyncio.Event()
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b"a")
+        await read.wait()
+        await response.write(b"b")
+        return response
+
+    sender = AiohttpSender()
+    response = await sender.send(post_to(await serve(handler)), max_response_size=1)
+    assert not isinstance(response.body, bytes)
+    pieces = aiter(response.body)
+    assert await anext(pieces) == b"a"
+    read.set()
+    assert [piece async for piece in pieces] == [b"b"]
+    await response.body.aclose()
+    await sender.aclose()
+
+
+async def test_closing_a_streamed_answer_gives_up_its_connection(listen: Listen) -> None:
+    left = asyncio.Event()
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        await reader.read()
+        left.set()
+
+    sender = AiohttpSender()
+    response = await sender.send(post_to(await listen(peer)), max_response_size=1)
+    await close_body(response.body)
+    await asyncio.wait_for(left.wait(), 5)
+    await sender.aclose()
+
+
+async def test_streamed_answer_that_breaks_says_so(listen: Listen) -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+            b"transfer-encoding: chunked\r\n\r\n1\r\na\r\n"
+        )
+
+    sender = AiohttpSender()
+    response = await sender.send(post_to(await listen(peer)), max_response_size=1)
+    with pytest.raises(RPCConnectionError, match=r"The connection broke: ."):
+        await read_body(response.body, limit=10)
+    await sender.aclose()
+
+
+async def test_streamed_request_is_sent_as_it_is_made_and_closed(serve: Serve) -> None:
+    got: list[bytes] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        assert request.headers["transfer-encoding"] == "chunked"
+        got.append(await request.read())
+        return web.Response(body=b"{}", headers=JSON)
+
+    body = Pieces([b"a", b"b"])
+    sender = AiohttpSender()
+    await sender.send(post_to(await serve(handler), body), max_response_size=10)
+    await sender.aclose()
+    assert got == [b"ab"]
+    assert body.times_closed == 1

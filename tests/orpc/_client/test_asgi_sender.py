@@ -13,7 +13,8 @@ from durable_execution.orpc._client import (
     RPCResponseError,
     RPCTimeoutError,
 )
-from durable_execution.orpc._protocol import ORPCError
+from durable_execution.orpc._protocol import ORPCError, Request
+from tests.orpc.pieces import Pieces
 
 URL = "http://localhost:8080/rpc"
 START = {
@@ -167,3 +168,88 @@ async def test_closed_sender_refuses_calls() -> None:
     await sender.aclose()
     with pytest.raises(RuntimeError, match="AsgiSender is closed"):
         await RPCLink(URL, sender=sender).call(["x"])
+
+
+EVENTS = {**START, "headers": [(b"content-type", b"text/event-stream")]}
+
+
+def post(body: Any = b"") -> Request:
+    return Request("POST", "/x", body=body, origin="http://localhost")
+
+
+async def test_streamed_answer_is_returned_before_its_body_and_made_as_it_is_read() -> None:
+    sent = 0
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal sent
+        await send(EVENTS)
+        for _ in range(3):
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            sent += 1
+        await send({"type": "http.response.body", "body": b""})
+
+    response = await AsgiSender(app).send(post(), max_response_size=1)
+    pieces = aiter(response.body)
+
+    assert (await anext(pieces), sent) == (b"x", 0)
+    assert (await anext(pieces), sent) == (b"x", 1)
+    assert [piece async for piece in response.body] == [b"x"]
+    assert sent == 3
+    await response.body.aclose()
+
+
+async def test_closing_a_streamed_answer_cancels_the_application() -> None:
+    ended_by: list[type[BaseException]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(EVENTS)
+        try:
+            await receive()
+            await receive()
+        except BaseException as error:
+            ended_by.append(type(error))
+            raise
+
+    before = asyncio.all_tasks()
+    response = await AsgiSender(app).send(post(), max_response_size=1)
+    await response.body.aclose()
+    await response.body.aclose()
+
+    assert ended_by == [asyncio.CancelledError]
+    assert asyncio.all_tasks() == before
+
+
+async def test_failure_amid_a_streamed_answer_breaks_it_after_what_was_sent() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(EVENTS)
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        raise LookupError("inside")
+
+    response = await AsgiSender(app).send(post(), max_response_size=1)
+    pieces = aiter(response.body)
+
+    assert await anext(pieces) == b"x"
+    with pytest.raises(RPCConnectionError, match="failed before its answer") as caught:
+        await anext(pieces)
+    assert isinstance(caught.value.__cause__, LookupError)
+
+
+async def test_streamed_request_reaches_the_application_in_pieces_and_is_closed() -> None:
+    got: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        got.append(dict(scope["headers"]))
+        while True:
+            message = await receive()
+            got.append((message["body"], message["more_body"]))
+            if not message["more_body"]:
+                break
+        await send(START)
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    body = Pieces([b"a", b"b"])
+    response = await AsgiSender(app).send(post(body), max_response_size=10)
+
+    assert response.body == b"{}"
+    assert got == [{b"host": b"localhost"}, (b"a", True), (b"b", True), (b"", False)]
+    assert body.times_closed == 1

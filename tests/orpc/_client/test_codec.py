@@ -21,8 +21,8 @@ def encode(value: object = UNDEFINED, *, url: str = URL, **options: Any) -> Requ
     )
 
 
-def decode(response: Response) -> object:
-    return LinkCodec(base_url(URL), TypedJson()).decode(response)
+async def decode(response: Response) -> object:
+    return await LinkCodec(base_url(URL), TypedJson()).decode(response)
 
 
 def test_slash_in_a_name_stays_inside_its_segment() -> None:
@@ -60,14 +60,14 @@ def test_value_without_wire_form_is_refused() -> None:
         ("multipart/form-data; boundary=a", "multipart/form-data"),
     ],
 )
-def test_body_of_an_unsupported_kind_is_named(content_type: str, kind: str) -> None:
+async def test_body_of_an_unsupported_kind_is_named(content_type: str, kind: str) -> None:
     with pytest.raises(RPCResponseError, match=f"does not read {kind} bodies"):
-        decode(Response(200, (("content-type", content_type),), b""))
+        await decode(Response(200, (("content-type", content_type),), b""))
 
 
-def test_event_stream_with_an_error_status_is_an_error_by_status() -> None:
+async def test_event_stream_with_an_error_status_is_an_error_by_status() -> None:
     with pytest.raises(ORPCError) as caught:
-        decode(Response(500, (("content-type", "text/event-stream"),), b"event: message\n\n"))
+        await decode(Response(500, (("content-type", "text/event-stream"),), b"event: message\n\n"))
     assert (caught.value.code, caught.value.status) == ("INTERNAL_SERVER_ERROR", 500)
     assert caught.value.data == {
         "status": 500,
@@ -76,14 +76,14 @@ def test_event_stream_with_an_error_status_is_an_error_by_status() -> None:
     }
 
 
-def test_repeated_response_headers_are_joined_in_error_data() -> None:
+async def test_repeated_response_headers_are_joined_in_error_data() -> None:
     headers = (("content-type", "text/plain"), ("vary", "a"), ("vary", "b"))
     with pytest.raises(ORPCError) as caught:
-        decode(Response(503, headers, b"busy"))
+        await decode(Response(503, headers, b"busy"))
     assert caught.value.data["headers"] == {"content-type": "text/plain", "vary": "a, b"}
 
 
-def test_deeply_nested_response_is_an_ordinary_failure() -> None:
+async def test_deeply_nested_response_is_an_ordinary_failure() -> None:
     with pytest.raises(RPCResponseError, match=r"RPC response|response body") as caught:
-        decode(json_response(b'{"json":' + b"[" * 100_000 + b"]" * 100_000 + b"}"))
+        await decode(json_response(b'{"json":' + b"[" * 100_000 + b"]" * 100_000 + b"}"))
     assert isinstance(caught.value.__cause__, DecodeError)

@@ -16,6 +16,7 @@ from durable_execution.orpc._client import (
 )
 from durable_execution.orpc._protocol import Request, Response
 from tests.orpc._client.fake_sender import FakeSender, json_response
+from tests.orpc.pieces import Pieces
 
 URL = "http://localhost/rpc"
 PONG = json_response(b'{"json":"pong"}')
@@ -138,6 +139,21 @@ async def test_response_over_the_limit_is_refused_whatever_the_sender_does() -> 
     with pytest.raises(RPCResponseError, match="larger than 14 bytes"):
         await link.call(["ping"])
     assert sender.sizes == [14]
+
+
+async def test_response_whose_body_arrives_in_pieces_is_put_together() -> None:
+    body = Pieces([b'{"json":', b'"pong"}'])
+    link = RPCLink(URL, sender=FakeSender(Response(200, PONG.headers, body)))
+    assert await link.call(["ping"]) == "pong"
+    assert body.times_closed == 1
+
+
+async def test_body_in_pieces_over_the_limit_is_given_up() -> None:
+    body = Pieces([b"x" * 10] * 100)
+    link = RPCLink(URL, max_response_size=25, sender=FakeSender(Response(200, PONG.headers, body)))
+    with pytest.raises(RPCResponseError, match="larger than 25 bytes"):
+        await link.call(["ping"])
+    assert (body.times_closed, body.left) == (1, 97)
 
 
 async def test_small_response_limit_leaves_large_requests_alone() -> None:

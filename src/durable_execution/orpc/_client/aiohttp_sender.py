@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 
@@ -11,7 +13,7 @@ from yarl import URL
 
 from durable_execution.orpc._client.error import RPCConnectionError, RPCResponseError
 from durable_execution.orpc._client.sender import too_large
-from durable_execution.orpc._protocol import Headers, Request, Response
+from durable_execution.orpc._protocol import Headers, Request, Response, close_body, is_streamed
 
 # Node.js and uvicorn drop an idle connection after 5 s; letting go first avoids sending a call
 # into a connection the other side is closing.
@@ -34,22 +36,22 @@ class AiohttpSender:
         """See `Sender.send`."""
         session = self._session()
         try:
-            async with session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                data=request.body or None,
-                headers=request.headers,
-                allow_redirects=False,
-            ) as response:
-                body = await _read(response, max_response_size)
-                return Response(response.status, _lowered(response), body)
-        except aiohttp.ClientResponseError as error:
-            raise RPCResponseError(f"The server did not answer in HTTP: {error.message}") from error
-        except aiohttp.ClientConnectorError as error:
-            raise RPCConnectionError(f"Cannot connect: {error}", was_sent=False) from error
-        except (aiohttp.ClientError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            raise RPCConnectionError(f"The connection broke: {reason}", was_sent=True) from error
+            with _translated():
+                response = await session.request(
+                    request.method,
+                    URL(request.url, encoded=True),
+                    data=request.body or None,
+                    headers=request.headers,
+                    allow_redirects=False,
+                )
+                headers = _lowered(response)
+                if is_streamed(headers):
+                    return Response(response.status, headers, _Incoming(response))
+                async with response:
+                    body = await _read(response, max_response_size)
+                return Response(response.status, headers, body)
+        finally:
+            await close_body(request.body)
 
     async def aclose(self) -> None:
         """See `Sender.aclose`. Pools of other running loops are closed there."""
@@ -79,6 +81,36 @@ class AiohttpSender:
         """A session keeps its loop alive, so nothing else would ever let go of either."""
         for loop in [loop for loop in self._sessions if loop.is_closed()]:
             del self._sessions[loop]
+
+
+class _Incoming:
+    """The body of a response as it arrives; holds the connection until it is closed."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _translated():
+            async for piece in self._response.content.iter_any():
+                yield piece
+
+    async def aclose(self) -> None:
+        # After the end of the body the connection has long gone back to the pool.
+        self._response.close()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The errors of aiohttp as those of a sender."""
+    try:
+        yield
+    except aiohttp.ClientResponseError as error:
+        raise RPCResponseError(f"The server did not answer in HTTP: {error.message}") from error
+    except aiohttp.ClientConnectorError as error:
+        raise RPCConnectionError(f"Cannot connect: {error}", was_sent=False) from error
+    except (aiohttp.ClientError, OSError) as error:
+        reason = str(error) or type(error).__name__
+        raise RPCConnectionError(f"The connection broke: {reason}", was_sent=True) from error
 
 
 def _new_session() -> aiohttp.ClientSession:

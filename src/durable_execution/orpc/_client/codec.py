@@ -17,6 +17,7 @@ from durable_execution.orpc._protocol import (
     Request,
     Response,
     body_kind,
+    close_body,
     encode_path,
     error_for_status,
     read_envelope,
@@ -61,14 +62,16 @@ class LinkCodec:
             origin=self._base.origin,
         )
 
-    def decode(self, response: Response) -> object:
+    async def decode(self, response: Response) -> object:
         """The value of a success. Everything below 400 is one, redirects included.
+
+        A body that is not read is closed.
 
         Raises:
             ORPCError: The server says no.
             RPCResponseError: The body cannot be read.
         """
-        value = self._read(response)
+        value = await self._read(response)
         if 200 <= response.status <= 399:
             return value
         error = ORPCError.from_json(value)
@@ -88,14 +91,17 @@ class LinkCodec:
             origin=self._base.origin,
         )
 
-    def _read(self, response: Response) -> object:
+    async def _read(self, response: Response) -> object:
         kind = body_kind(response.headers)
         if kind in WITHOUT_ENVELOPE:
+            await close_body(response.body)
             return UNDEFINED
         if kind is BodyKind.EVENT_STREAM and response.status >= 400:
             # A stream is never an error object: the status alone speaks.
+            await close_body(response.body)
             return UNDEFINED
-        if kind is not BodyKind.JSON:
+        if kind is not BodyKind.JSON or not isinstance(response.body, bytes):
+            await close_body(response.body)
             raise RPCResponseError(f"This client does not read {kind.value} bodies")
         try:
             value: object = read_envelope(self._typed_json, response.body)

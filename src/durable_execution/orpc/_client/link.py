@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Lock
 from types import TracebackType
 from typing import Final, NoReturn, Self
@@ -25,7 +26,7 @@ from durable_execution.orpc._client.headers import (
 from durable_execution.orpc._client.procedure_path import checked_path, path_name
 from durable_execution.orpc._client.sender import Sender, too_large
 from durable_execution.orpc._client.timeout import Timeout, seconds_of
-from durable_execution.orpc._protocol import Response
+from durable_execution.orpc._protocol import BodyTooLargeError, Response, is_streamed, read_body
 
 MAX_RESPONSE_SIZE: Final = 32 * 1024 * 1024
 
@@ -117,7 +118,7 @@ class RPCLink:
             extra |= wire_headers({"last-event-id": last_event_id})
         try:
             response = await self._exchange(path, input, extra, seconds)
-            return self._codec.decode(response)
+            return await self._codec.decode(response)
         except RPCClientError as error:
             error.add_note(f"while calling {path_name(path)} at {self._origin_and_path}")
             raise
@@ -156,14 +157,21 @@ class RPCLink:
                 method = self._method_of(path, value)
                 request = self._codec.encode(path, value, method=method, headers=headers)
                 response = await sender.send(request, max_response_size=self._max_response_size)
+                if not is_streamed(response.headers):
+                    response = await self._completed(response)
         except TimeoutError as error:
             # A timeout of the application's own header function is not ours to rename.
             if not deadline.expired():
                 raise
             raise RPCTimeoutError(f"No answer within {seconds:g} seconds") from error
-        if len(response.body) > self._max_response_size:
-            raise RPCResponseError(too_large(self._max_response_size))
         return response
+
+    async def _completed(self, response: Response) -> Response:
+        try:
+            body = await read_body(response.body, limit=self._max_response_size)
+        except BodyTooLargeError as error:
+            raise RPCResponseError(too_large(self._max_response_size)) from error
+        return replace(response, body=body)
 
     def _method_of(self, path: Sequence[str], value: object) -> str:
         return (

@@ -1,4 +1,4 @@
-"""The seam between a link and the network: one request in, one response out."""
+"""The seam between a link and the network: one request in, one response out, bodies streaming."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ class Sender(Protocol):
     async def send(self, request: Request, *, max_response_size: int) -> Response:
         """One exchange over HTTP or in its likeness.
 
-        Header names of the response are in lower case, the body is complete and decompressed.
-        Cancelling gives up the connection, so that the server notices.
+        A request whose body is a stream is sent as it is made; the sender closes that stream,
+        whatever happens. The response may be returned as soon as its headers are here, with a
+        stream as its body, and must be when `is_streamed(headers)`; any other body may as well
+        be returned complete. Header names are in lower case, bodies are decompressed.
+
+        Cancelling `send`, or closing a body before its end, gives up the connection, so that the
+        server notices. A stream of the response raises the same errors as `send`.
 
         Raises:
             RPCConnectionError: No connection, or it broke before the response was complete.
-            RPCResponseError: The answer is not HTTP, or larger than `max_response_size` bytes;
-                reading stops there.
+            RPCResponseError: The answer is not HTTP, or its complete body larger than
+                `max_response_size` bytes; reading stops there. Streams are not measured here.
         """
         ...
 

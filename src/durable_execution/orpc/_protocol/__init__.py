@@ -7,6 +7,7 @@ from durable_execution.orpc._protocol.body import (
     BodyKind,
     body_kind,
     data_parameter,
+    is_streamed,
     read_envelope,
 )
 from durable_execution.orpc._protocol.error import (
@@ -26,12 +27,22 @@ from durable_execution.orpc._protocol.path import (
     resolve_dot_segments,
     strip_prefix,
 )
+from durable_execution.orpc._protocol.stream import (
+    Body,
+    BodyTooLargeError,
+    ByteStream,
+    close_body,
+    read_body,
+)
 
 __all__ = [
     "KNOWN_CODES",
     "MALFORMED_ERROR_RESPONSE",
     "WITHOUT_ENVELOPE",
+    "Body",
     "BodyKind",
+    "BodyTooLargeError",
+    "ByteStream",
     "Headers",
     "KnownCode",
     "ORPCError",
@@ -39,12 +50,15 @@ __all__ = [
     "Response",
     "body_kind",
     "check_prefix",
+    "close_body",
     "data_parameter",
     "encode_path",
     "error_for_status",
     "first_header",
     "is_defined_error",
+    "is_streamed",
     "match_key",
+    "read_body",
     "read_envelope",
     "resolve_dot_segments",
     "status_of",

@@ -39,6 +39,8 @@ _BY_CONTENT_TYPE: Final = (
 # reader finds undefined in all of them: there is no need to read such a body at all.
 WITHOUT_ENVELOPE: Final = frozenset({BodyKind.URL_ENCODED, BodyKind.TEXT, BodyKind.FILE})
 
+_STREAMED: Final = frozenset({BodyKind.EVENT_STREAM, BodyKind.FORM, BodyKind.FILE})
+
 
 def body_kind(headers: Headers) -> BodyKind:
     """How a body with these headers is to be read."""
@@ -51,6 +53,14 @@ def body_kind(headers: Headers) -> BodyKind:
         if content_type.startswith(start):
             return kind
     return BodyKind.FILE
+
+
+def is_streamed(headers: Headers) -> bool:
+    """Whether a body with these headers is read in pieces, as it may be long or never end.
+
+    True for event streams, forms and files; everything else is small and read whole.
+    """
+    return body_kind(headers) in _STREAMED
 
 
 def read_envelope(codec: TypedJson, body: bytes) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from durable_execution.orpc._protocol.stream import Body
+
 Headers = tuple[tuple[str, str], ...]
 """Name and value pairs in wire order; names in lower case; a repeated name is a repeated pair."""
 
@@ -19,7 +21,9 @@ class Request:
         path: Still percent-encoded, as on the request line.
         query: What follows `?`, still encoded, without the question mark.
         headers: Lower-case names.
-        body: The whole body; empty when there is none.
+        body: Complete, or a stream that whoever takes the request reads once and closes; empty
+            when there is none. On a server the bodies of forms and event streams are streams:
+            they are read after the procedure is found, as far as it asks for them.
         origin: `scheme://host[:port]` where a client sends it; empty on a server.
         transport: What the transport knows besides; under ASGI the connection's scope.
     """
@@ -28,7 +32,7 @@ class Request:
     path: str
     query: str = ""
     headers: Headers = ()
-    body: bytes = b""
+    body: Body = b""
     origin: str = ""
     transport: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -49,11 +53,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer on its way back; `headers` have lower-case names, `body` is complete."""
+    """One answer on its way back.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Lower-case names.
+        body: Complete, or a stream: then status and headers are here before it, and whoever takes
+            the response reads it once and closes it.
+    """
 
     status: int
     headers: Headers = ()
-    body: bytes = b""
+    body: Body = b""
 
     def header(self, name: str) -> str | None:
         """The first value of a header by its lower-case name."""

@@ -1,49 +1,41 @@
-"""`RPCHandler`: procedures as a plain ASGI application. The only file that touches ASGI."""
+"""`RPCHandler`: procedures as a plain ASGI application."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Final
 from urllib.parse import unquote
 
 from durable_execution._codec import Limits, Rule, TypedJson
 from durable_execution.orpc._protocol import (
+    BodyKind,
+    BodyTooLargeError,
     Headers,
     ORPCError,
     Request,
     Response,
+    body_kind,
     encode_path,
     resolve_dot_segments,
     strip_prefix,
 )
+from durable_execution.orpc._server.exchange import Caller, CallerGoneError, Receive, Scope, Send
 from durable_execution.orpc._server.handler import (
+    DEFAULT_MAX_BODY_SIZE,
+    READ_IN_PIECES,
     ContextSource,
     ProcedureHandler,
-    reads_body,
 )
 from durable_execution.orpc._server.lazy import Lazy
 from durable_execution.orpc._server.procedure import Procedure
 from durable_execution.orpc._server.router import Router
-from durable_execution.orpc._server.routes import Match
-
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-
-DEFAULT_MAX_BODY_SIZE: Final = 8 * 1024 * 1024
 
 # No body is this many digits long, and int() need not read them.
 _LONGEST_LENGTH: Final = 18
 
 # With a content-type: without one the JavaScript client would parse the text as JSON (WIRE.md 5.5).
 _NOT_FOUND: Final = Response(404, (("content-type", "text/plain"),), b"Not found")
-
-
-class _CallerGoneError(Exception):
-    """The caller closed the connection; there is nobody to answer."""
 
 
 class RPCHandler:
@@ -57,14 +49,14 @@ class RPCHandler:
         prefix: Path before every procedure, besides the path this application is mounted at.
         context: First context of every call: a mapping, or a function of the `Request` giving
             one, sync or async; it may raise `ORPCError`. A sync one runs on the event loop.
-        max_body_size: Bytes; a longer request is answered 413.
+        max_body_size: Bytes; a longer JSON body is answered 413.
         limits: Bounds of the codec, in both directions; by default an answer may be larger than
             a request.
         strict_get: Answer 405 to GET calls of procedures not declared with `.route(method="GET")`.
         rules: Custom type tags, the same as on the client.
 
     A path no procedure answers gives 404 as text. When the caller goes away, an async handler is
-    cancelled.
+    cancelled, and so is whatever is still making the body of its answer.
 
     Raises:
         TypeError: The router holds something that is neither a procedure nor a router.
@@ -88,7 +80,12 @@ class RPCHandler:
         bounds = limits or Limits(max_bytes=max(max_body_size, Limits().max_bytes))
         codec = TypedJson(rules=tuple(rules), limits=bounds)
         self._handler = ProcedureHandler(
-            router, codec=codec, prefix=prefix, context=context, strict_get=strict_get
+            router,
+            codec=codec,
+            prefix=prefix,
+            context=context,
+            max_body_size=max_body_size,
+            strict_get=strict_get,
         )
         self._max_body_size = max_body_size
 
@@ -108,24 +105,44 @@ class RPCHandler:
     async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = _path_inside(scope)
         match = None if path is None else await self._handler.find(path)
+        caller = Caller(receive, send)
+        method: str = scope["method"]
         if path is None or match is None:
-            await _send_response(send, _NOT_FOUND, scope["method"])
+            await caller.answer(_NOT_FOUND, method)
             return
         try:
-            response = await self._respond(match, _request_head(scope, path), receive)
-        except _CallerGoneError:
+            request = await self._request(_request_head(scope, path), caller)
+        except CallerGoneError:
             return
-        await _send_response(send, response, scope["method"])
+        except ORPCError as error:
+            await caller.answer(self._handler.refuse(error), method)
+            return
 
-    async def _respond(self, match: Match, head: Request, receive: Receive) -> Response:
-        request = head
-        if reads_body(head):
-            try:
-                body = await _read_body(head, receive, self._max_body_size)
-            except ORPCError as error:
-                return self._handler.refuse(error)
-            request = replace(head, body=body)
-        return await _while_caller_waits(self._handler.answer(match, request), receive)
+        async def respond() -> None:
+            await caller.answer(await self._handler.answer(match, request), method)
+
+        await caller.while_waiting(respond())
+
+    async def _request(self, head: Request, caller: Caller) -> Request:
+        """The request with its body: read, or to be read by whoever answers.
+
+        Raises:
+            CallerGoneError: Before its body was complete.
+            ORPCError: PAYLOAD_TOO_LARGE, before reading when the announced length is too much.
+        """
+        if head.method == "GET":
+            return head
+        kind = body_kind(head.headers)
+        if kind in READ_IN_PIECES:
+            return replace(head, body=caller.body())
+        if kind is not BodyKind.JSON:
+            return head
+        if _announced_size(head) > self._max_body_size:
+            raise ORPCError("PAYLOAD_TOO_LARGE")
+        try:
+            return replace(head, body=await caller.whole(self._max_body_size))
+        except BodyTooLargeError as error:
+            raise ORPCError("PAYLOAD_TOO_LARGE") from error
 
 
 def _path_inside(scope: Scope) -> str | None:
@@ -169,66 +186,12 @@ def _request_head(scope: Scope, path: str) -> Request:
     return Request(scope["method"], path, query, headers, transport=scope)
 
 
-async def _read_body(head: Request, receive: Receive, limit: int) -> bytes:
-    """The whole body, never more of it than the limit.
-
-    Raises:
-        ORPCError: PAYLOAD_TOO_LARGE, before reading when the announced length is too much.
-    """
-    if _announced_size(head) > limit:
-        raise ORPCError("PAYLOAD_TOO_LARGE")
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _CallerGoneError
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise ORPCError("PAYLOAD_TOO_LARGE")
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-
-
 def _announced_size(head: Request) -> float:
     """What content-length says; 0 when it says nothing, infinity when no body is that long."""
     announced = head.header("content-length") or ""
     if not (announced.isascii() and announced.isdecimal()):
         return 0
     return int(announced) if len(announced) <= _LONGEST_LENGTH else float("inf")
-
-
-async def _while_caller_waits(answer: Coroutine[Any, Any, Response], receive: Receive) -> Response:
-    """Run the call, and cancel it when the caller closes the connection."""
-    call = asyncio.create_task(answer)
-    watch = asyncio.create_task(_until_disconnect(receive))
-    try:
-        await asyncio.wait((call, watch), return_when=asyncio.FIRST_COMPLETED)
-        if call.done():
-            return call.result()
-        raise _CallerGoneError
-    finally:
-        call.cancel()
-        watch.cancel()
-        await asyncio.gather(call, watch, return_exceptions=True)
-
-
-async def _until_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _send_response(send: Send, response: Response, method: str) -> None:
-    headers = [
-        (name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers
-    ]
-    headers.append((b"content-length", str(len(response.body)).encode("ascii")))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    # HEAD runs the procedure (WIRE.md 5.4); only the body of the answer stays here.
-    body = b"" if method == "HEAD" else response.body
-    await send({"type": "http.response.body", "body": body})
 
 
 async def _answer_lifespan(receive: Receive, send: Send) -> None:

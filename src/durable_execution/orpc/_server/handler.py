@@ -11,7 +11,9 @@ from typing import Any, Final, TypeAlias
 from durable_execution._codec import UNDEFINED, DecodeError, TypedJson
 from durable_execution.orpc._protocol import (
     WITHOUT_ENVELOPE,
+    Body,
     BodyKind,
+    BodyTooLargeError,
     ORPCError,
     Request,
     Response,
@@ -19,6 +21,7 @@ from durable_execution.orpc._protocol import (
     check_prefix,
     data_parameter,
     match_key,
+    read_body,
     read_envelope,
     strip_prefix,
 )
@@ -34,12 +37,17 @@ ContextSource: TypeAlias = (
 )
 """The first context of every call: one for all, or made for each request, sync or async."""
 
+DEFAULT_MAX_BODY_SIZE: Final = 8 * 1024 * 1024
+
 _MALFORMED: Final = (
     "Malformed request. Ensure the request body is properly formatted and the 'Content-Type' "
     "header is set correctly."
 )
 # Lower-case s and e, unlike the default message of the same code (WIRE.md 6.2).
 _MASKED: Final = "Internal server error"
+
+READ_IN_PIECES: Final = frozenset({BodyKind.EVENT_STREAM, BodyKind.FORM})
+"""Bodies that reach `answer` as streams; JSON reaches it complete, any other body is not read."""
 
 _logger = logging.getLogger(__name__)
 
@@ -54,12 +62,14 @@ class ProcedureHandler:
         codec: TypedJson,
         prefix: str = "",
         context: ContextSource = None,
+        max_body_size: int = DEFAULT_MAX_BODY_SIZE,
         strict_get: bool = True,
     ) -> None:
         self._routes = Routes(router)
         self._codec = codec
         self._prefix = check_prefix(prefix)
         self._context = context
+        self._max_body_size = max_body_size
         self._strict_get = strict_get
 
     async def find(self, path: str) -> Match | None:
@@ -75,11 +85,13 @@ class ProcedureHandler:
     async def answer(self, match: Match, request: Request) -> Response:
         """Decode, check the method, call, encode.
 
+        Who takes the response closes its body.
+
         Raises:
             asyncio.CancelledError: The call was cancelled from outside.
         """
         try:
-            value = self._decode(request)
+            value = await self._decode(request)
             self._check_method(match.procedure, request)
             ctx = CallContext(
                 path=match.path,
@@ -106,7 +118,7 @@ class ProcedureHandler:
         """The response for a request that never got as far as its procedure."""
         return self._response(_http_status(error), error.to_json())
 
-    def _decode(self, request: Request) -> object:
+    async def _decode(self, request: Request) -> object:
         if request.method == "GET":
             body = data_parameter(request.query)
         else:
@@ -117,11 +129,17 @@ class ProcedureHandler:
                 raise ORPCError(
                     "UNSUPPORTED_MEDIA_TYPE", f"This server does not read {kind.value} bodies"
                 )
-            body = request.body
+            body = await self._whole(request.body)
         try:
             return read_envelope(self._codec, body)
         except DecodeError as error:
             raise ORPCError("BAD_REQUEST", _MALFORMED) from error
+
+    async def _whole(self, body: Body) -> bytes:
+        try:
+            return await read_body(body, limit=self._max_body_size)
+        except BodyTooLargeError as error:
+            raise ORPCError("PAYLOAD_TOO_LARGE") from error
 
     def _check_method(self, procedure: Procedure, request: Request) -> None:
         if self._strict_get and request.method == "GET" and procedure.method != "GET":
@@ -145,11 +163,6 @@ class ProcedureHandler:
 
     def _response(self, status: int, value: object) -> Response:
         return Response(status, (("content-type", "application/json"),), self._codec.dumps(value))
-
-
-def reads_body(request: Request) -> bool:
-    """Whether the body plays a part at all; when not, there is no need to receive it."""
-    return request.method != "GET" and body_kind(request.headers) is BodyKind.JSON
 
 
 def _http_status(error: ORPCError) -> int:

@@ -1,0 +1,158 @@
+"""One exchange over ASGI: its body read, its caller watched, its answer sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any, TypeAlias
+
+from durable_execution.orpc._protocol import BodyTooLargeError, ByteStream, Response, close_body
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+
+class CallerGoneError(ConnectionError):
+    """The caller closed the connection; there is nobody to answer."""
+
+
+class Caller:
+    """The far end of one exchange.
+
+    Its body is read in one of two ways: all of it at once and before anything else, by `whole`;
+    or piece by piece while the answer is made, through `body`. Either way `while_waiting` notices
+    when it leaves.
+    """
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._stream: _Incoming | None = None
+
+    async def whole(self, limit: int) -> bytes:
+        """The complete body, never more of it than the limit.
+
+        Raises:
+            BodyTooLargeError: It is larger than `limit` bytes; reading stopped there.
+            CallerGoneError: The caller left before the end of it.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise CallerGoneError
+            piece: bytes = message.get("body", b"")
+            size += len(piece)
+            if size > limit:
+                raise BodyTooLargeError
+            pieces.append(piece)
+            if not message.get("more_body", False):
+                return b"".join(pieces)
+
+    def body(self) -> ByteStream:
+        """The body, to be read inside `while_waiting`; one piece of it is held until asked for."""
+        self._stream = _Incoming()
+        return self._stream
+
+    async def while_waiting(self, answering: Coroutine[Any, Any, None]) -> None:
+        """Make and send the answer, and cancel that when the caller closes the connection."""
+        call = asyncio.create_task(answering)
+        watch = asyncio.create_task(self._until_gone())
+        try:
+            await asyncio.wait((call, watch), return_when=asyncio.FIRST_COMPLETED)
+            if call.done():
+                call.result()
+        finally:
+            call.cancel()
+            watch.cancel()
+            await asyncio.gather(call, watch, return_exceptions=True)
+            if self._stream is not None:
+                self._stream.abandon()
+
+    async def answer(self, response: Response, method: str) -> None:
+        """Send a response, a streamed one as it is made; closes its body."""
+        # HEAD runs the procedure (WIRE.md 5.4); only the body of the answer stays here.
+        has_body = method != "HEAD"
+        headers = [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers
+        ]
+        body = response.body
+        if isinstance(body, bytes):
+            headers.append((b"content-length", str(len(body)).encode("ascii")))
+            await self._start(response.status, headers)
+            await self._send({"type": "http.response.body", "body": body if has_body else b""})
+            return
+        try:
+            await self._start(response.status, headers)
+            if has_body:
+                async for piece in body:
+                    await self._send(
+                        {"type": "http.response.body", "body": piece, "more_body": True}
+                    )
+            await self._send({"type": "http.response.body", "body": b""})
+        finally:
+            await close_body(body)
+
+    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _until_gone(self) -> None:
+        while (message := await self._receive())["type"] != "http.disconnect":
+            if self._stream is not None:
+                is_last = not message.get("more_body", False)
+                await self._stream.feed(message.get("body", b""), is_last=is_last)
+
+
+class _Incoming:
+    """A body that passes from the watch on the caller to whoever reads it, piece by piece.
+
+    The watch waits while a piece is not taken, so a slow reader slows its sender down. It notices
+    a caller that leaves at any other moment.
+    """
+
+    def __init__(self) -> None:
+        self._piece = b""
+        self._changed = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._is_complete = False
+        self._is_lost = False
+        self._is_closed = False
+
+    async def feed(self, piece: bytes, *, is_last: bool) -> None:
+        self._piece = b"" if self._is_closed else piece
+        self._is_complete = is_last
+        if self._piece:
+            self._taken.clear()
+        self._changed.set()
+        if self._piece:
+            await self._taken.wait()
+
+    def abandon(self) -> None:
+        """The exchange is over: whoever still reads, in a task of its own, hears of it."""
+        self._is_lost = True
+        self._changed.set()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._piece:
+            if self._is_complete or self._is_closed:
+                raise StopAsyncIteration
+            if self._is_lost:
+                raise CallerGoneError("the exchange ended before its body was read")
+            self._changed.clear()
+            await self._changed.wait()
+        piece, self._piece = self._piece, b""
+        self._taken.set()
+        return piece
+
+    async def aclose(self) -> None:
+        """What still arrives is dropped."""
+        self._is_closed = True
+        self._piece = b""
+        self._taken.set()
+        self._changed.set()
