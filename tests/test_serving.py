@@ -33,13 +33,13 @@ from durable_execution.storage.protocol import Beat, Pulse
 ORIGIN = "http://executor"
 
 
-class DeafStorage(InMemoryStorage):
-    """Beats fail once it is deaf."""
+class LostStorage(InMemoryStorage):
+    """Beats fail once it is out of reach."""
 
-    is_deaf = False
+    is_out_of_reach = False
 
     async def heartbeat(self, beat: Beat) -> Pulse:
-        if self.is_deaf:
+        if self.is_out_of_reach:
             raise StorageUnavailableError("connection refused by 10.0.0.7")
         return await super().heartbeat(beat)
 
@@ -102,22 +102,22 @@ async def test_health_follows_the_life_of_the_executor() -> None:
     app = create_executor_app(make_executor(), {})
     assert (await health(app))[0] == 503
     async with app.router.lifespan_context(app):
-        assert await health(app) == (200, {"status": "ok"})
+        assert await health(app) == (200, {"status": "ok", "hearing": "told"})
     assert (await health(app))[0] == 503
 
 
 async def test_health_is_503_without_details_once_the_lease_is_lost() -> None:
-    storage = DeafStorage()
+    storage = LostStorage()
     app = create_executor_app(make_executor(storage), {})
     async with app.router.lifespan_context(app):
-        storage.is_deaf = True
+        storage.is_out_of_reach = True
         async with asyncio.timeout(5):
             while (await health(app))[0] == 200:
                 await asyncio.sleep(0.02)  # the lease is of the heart's own thread and clock
         status, body = await health(app)
         assert (status, body["status"]) == (503, "unavailable")
         assert "10.0.0.7" not in json.dumps(body)
-        storage.is_deaf = False
+        storage.is_out_of_reach = False
 
 
 async def test_path_without_a_mount_is_not_found_rather_than_redirected() -> None:

@@ -40,6 +40,8 @@ OutputT = TypeVar("OutputT")
 
 DEFAULT_OPTIONS = ExecutorOptions()
 
+Hearing = Literal["told", "polls", "deaf"]
+
 
 class StoredTaskExecution(NamedTuple):
     """One execution as it is stored, with the children that its view names, without payloads."""
@@ -80,6 +82,19 @@ class DurableExecutor(Definitions, Oversight):
     def is_healthy(self) -> bool:
         """Whether the executor runs, its services are alive and its lease is held."""
         return self._engine is not None and self._engine.is_alive
+
+    @property
+    def hearing(self) -> Hearing:
+        """How the executor learns what other processes enqueue and finish on the storage.
+
+        "told": the storage tells. "polls": it never does (MySQL, MariaDB, PostgreSQL behind a
+        pooler), and is looked at every few seconds at the least. "deaf": the connection that tells
+        is cut; until it is made again, which is tried all the time, the storage is looked at every
+        second.
+        """
+        if not self._storage.can_notify:
+            return "polls"
+        return "deaf" if self._storage.is_deaf else "told"
 
     @property
     def running_task_executions_count(self) -> int:

@@ -32,8 +32,9 @@ def create_executor_app(
 
     Its lifespan starts the executor and drains it. `GET /healthz` answers 200 while the executor
     runs and holds its lease, and 503 otherwise, so that a supervisor replaces a process that can
-    no longer work. An application of your own needs none of this: enter `async with executor:` in
-    its lifespan and mount the handler.
+    no longer work. It also says how the executor learns of others' changes
+    (`DurableExecutor.hearing`): "deaf" is a warning, not a failure. An application of your own
+    needs none of this: enter `async with executor:` in its lifespan and mount the handler.
 
     Args:
         executor: Not started yet; also found as `app.state.executor`.
@@ -85,7 +86,9 @@ def _health_of(executor: DurableExecutor) -> Response:
     from starlette.responses import Response
 
     if executor.is_healthy:
-        status, body = 200, {"status": "ok"}
+        status, body = 200, {"status": "ok", "hearing": executor.hearing}
+        if executor.hearing == "deaf":
+            body["reason"] = "the connection that tells of changes is cut; polling until it is back"
     else:
         reason = "the executor is not running, or it has lost its lease"
         status, body = 503, {"status": "unavailable", "reason": reason}

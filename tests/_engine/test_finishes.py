@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._engine.pace import Pace
 from durable_execution._engine.services.finishes import READ_LIMIT, Finishes
 from durable_execution.errors import ExecutorShutDownError
 from tests._core.records import record_in
@@ -14,6 +15,9 @@ from tests._core.records import record_in
 
 class Rows:
     """The part of a storage that is read for those who wait."""
+
+    can_notify = True
+    is_deaf = False
 
     def __init__(self) -> None:
         self.finished: set[str] = set()
@@ -34,7 +38,7 @@ def rows() -> Rows:
 
 @pytest.fixture
 def finishes(rows: Rows) -> Finishes:
-    return Finishes(rows, poll_interval=60)  # type: ignore[arg-type]
+    return Finishes(rows, pace=Pace(rows, 60))  # type: ignore[arg-type]
 
 
 async def _waiters(finishes: Finishes, *ids: str) -> list[asyncio.Future[ExecutionRecord]]:

@@ -63,7 +63,7 @@ def test_banner_names_the_target_and_counts_the_tasks(server: Served) -> None:
 
 def test_health_is_ok_while_the_executor_runs(server: Served) -> None:
     with urlopen(f"{server.url}/healthz") as response:
-        assert json.load(response) == {"status": "ok"}
+        assert json.load(response) == {"status": "ok", "hearing": "told"}
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])

@@ -50,6 +50,10 @@ class Link:
     def can_notify(self) -> bool:
         return True
 
+    @property
+    def is_deaf(self) -> bool:
+        return False
+
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
         return self._process.hear_of_changes(on_change)
 

@@ -147,7 +147,10 @@ async def test_cut_listener_connects_again_and_calls(
     )
     assert cut >= 1
     await connection.close()
-    await ear.hears()  # once, because it has just connected: something may have been missed
+    await ear.hears()  # once, because it is cut: who counts on being told has to look
+    async with asyncio.timeout(5):
+        while storage.is_deaf:
+            await ear.hears()  # and once more when it has connected: something may be missed
     await other.insert([RecordBuilder().root(1)])
     await ear.hears()
 
@@ -190,8 +193,8 @@ async def test_silent_connection_is_asked_whether_it_hears(
     connection = listener._connection
     # A cable that was cut: what is sent is lost, and nothing comes.
     connection._transport.pause_reading()
-    await ear.hears()
-    assert listener._connection is not connection
+    while listener._connection is connection:
+        await ear.hears()
     ear.stop()
 
 

@@ -17,6 +17,7 @@ from durable_execution._engine.commits import Commits, Listeners
 from durable_execution._engine.compose import parent_result
 from durable_execution._engine.ids import new_execution_id, new_executor_id
 from durable_execution._engine.options import ExecutorOptions, seconds
+from durable_execution._engine.pace import Pace
 from durable_execution._engine.running import Attempt, Running
 from durable_execution._engine.services.chore import Chore, keep_doing
 from durable_execution._engine.services.claimer import Claimer
@@ -41,8 +42,6 @@ logger = logging.getLogger(__name__)
 
 TURN_TIMEOUT: Final = 5.0
 """Seconds that a chore's turn and the last flush get at shutdown."""
-UNTOLD_POLL_INTERVAL: Final = 1.0
-"""Seconds between two looks at the most, on a storage that cannot tell what others change."""
 LAST_WORDS: Final = 1.0
 """Seconds that threads get to see their cancel signal before nobody waits for them any more."""
 
@@ -65,7 +64,8 @@ class Engine:
         self.running = Running(
             capacity=options.max_concurrent_task_executions, threads=options.max_threads
         )
-        self.finishes = Finishes(storage, poll_interval=seconds(options.poll_interval))
+        pace = Pace(storage, seconds(options.poll_interval), surroundings.monotonic)
+        self.finishes = Finishes(storage, pace=pace)
         self._shutdown_signal = OneShot()
         self._surroundings = surroundings
         spawning = Spawning(tasks, options, self.clock, self.new_id)
@@ -93,7 +93,7 @@ class Engine:
             start=self._start_attempt,
             rescue=self._rescuer.rescue,
             lease_term=lambda: self.heart.lease_term,
-            poll_interval=seconds(options.poll_interval),
+            pace=pace,
         )
         self._joiner = Joiner(storage, tasks, self.commits, spawning, self.clock, options)
         self._expirer = Expirer(storage, self.commits, self.clock)
@@ -135,9 +135,6 @@ class Engine:
     async def start(self) -> None:
         """Open the storage, take the lease and start every service."""
         await self.storage.open()
-        if not self.storage.can_notify:
-            for chore in (self._claimer, self.finishes):
-                chore.poll_interval = min(chore.poll_interval, UNTOLD_POLL_INTERVAL)
         self.commits.tell(
             Listeners(
                 inserted=self._inserted,

@@ -71,6 +71,11 @@ class InMemoryStorage:
         """Return True: all that happens, happens in this process."""
         return True
 
+    @property
+    def is_deaf(self) -> bool:
+        """Return False: there is no connection that could be cut."""
+        return False
+
     async def close(self) -> None:
         """Do nothing: the rows stay until the object is dropped."""
 

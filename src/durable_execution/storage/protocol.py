@@ -104,6 +104,14 @@ class Storage(Protocol):
         """
         ...
 
+    @property
+    def is_deaf(self) -> bool:
+        """Whether it would report changes, but does not at this moment, for want of a connection.
+
+        It makes that good by itself, and calls `on_change` when it hears again.
+        """
+        ...
+
     async def open(self) -> None:
         """Connect, and create or migrate the schema under a lock. Idempotent."""
         ...

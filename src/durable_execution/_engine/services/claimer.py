@@ -8,6 +8,7 @@ from typing import Any, Final
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
 from durable_execution._engine.clock import Clock
+from durable_execution._engine.pace import Pace
 from durable_execution._engine.running import Attempt, Running, runs_in_thread
 from durable_execution._engine.wakeups import Wakeup
 from durable_execution.storage.protocol import Claim, Storage
@@ -38,7 +39,7 @@ class Claimer:
         start: Callable[[Attempt], None],
         rescue: Callable[[Sequence[ExecutionRecord]], Awaitable[None]],
         lease_term: Callable[[], int | None],
-        poll_interval: float,
+        pace: Pace,
     ) -> None:
         self.wakeup = Wakeup()
         self._storage = storage
@@ -49,7 +50,7 @@ class Claimer:
         self._start = start
         self._rescue = rescue
         self._lease_term = lease_term
-        self.poll_interval = poll_interval
+        self._pace = pace
         self._next_start_at: int | None = None
         self._is_short_of_room = False
         self._is_unsure = False
@@ -60,7 +61,7 @@ class Claimer:
         due_in = (start_at - self._clock.now()) / 1000
         if due_in <= 0:
             self.wakeup.set()
-        elif due_in <= self.poll_interval:
+        elif due_in <= self._pace.interval:
             self.wakeup.set_after(due_in)
 
     def announce_room(self) -> None:
@@ -105,9 +106,9 @@ class Claimer:
     def pause(self) -> float:
         """Until the next row is due, or until it is time to poll."""
         if self._next_start_at is None:
-            return self.poll_interval
+            return self._pace.interval
         due_in = (self._next_start_at - self._clock.now()) / 1000
-        return min(self.poll_interval, max(0.001, due_in))
+        return min(self._pace.interval, max(0.001, due_in))
 
     async def _claim(self, task_ids: frozenset[str], limit: int) -> bool:
         """Claim and start; return whether there may be more that could start at once."""
@@ -130,6 +131,8 @@ class Claimer:
             # The answer outlived the lease: others may have begun these already.
             self._is_unsure = True
             return False
+        if claimed.records:
+            self._pace.note_find()
         for record in claimed.records:
             self._start(self._attempt(record))
         due = claimed.next_start_at

@@ -12,6 +12,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._engine.pace import Pace
 from durable_execution._engine.wakeups import Wakeup
 from durable_execution.storage.protocol import Storage
 
@@ -39,10 +40,10 @@ class Finishes:
 
     name = "finishes"
 
-    def __init__(self, storage: Storage, *, poll_interval: float) -> None:
+    def __init__(self, storage: Storage, *, pace: Pace) -> None:
         self.wakeup = Wakeup()
         self._storage = storage
-        self.poll_interval = poll_interval
+        self._pace = pace
         self._watches: WeakValueDictionary[str, Watch] = WeakValueDictionary()
         self._waiters: dict[str, dict[asyncio.Future[ExecutionRecord], None]] = {}
         """By execution, in the order in which they came."""
@@ -129,4 +130,4 @@ class Finishes:
 
     def pause(self) -> float:
         """Until it is time to poll; while nobody waits, nothing is read."""
-        return self.poll_interval
+        return self._pace.interval

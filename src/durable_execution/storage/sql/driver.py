@@ -170,6 +170,11 @@ class Driver(Protocol):
         """Whether `listen` hears of changes. Known once the driver is open."""
         ...
 
+    @property
+    def is_deaf(self) -> bool:
+        """Whether somebody listens who cannot hear at this moment."""
+        ...
+
     async def open(self) -> None:
         """Connect. Idempotent."""
         ...

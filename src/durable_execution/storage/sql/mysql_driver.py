@@ -53,6 +53,7 @@ class MySqlDriver:
     """
 
     can_notify = False
+    is_deaf = False
 
     def __init__(
         self,

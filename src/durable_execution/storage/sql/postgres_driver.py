@@ -84,6 +84,10 @@ class PostgresDriver:
     def can_notify(self) -> bool:  # noqa: D102
         return not self._is_pooled
 
+    @property
+    def is_deaf(self) -> bool:  # noqa: D102
+        return any(listener.is_deaf for listener in self._listeners)
+
     async def open(self) -> None:  # noqa: D102
         if self._pool is not None:
             return

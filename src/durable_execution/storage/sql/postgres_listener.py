@@ -56,9 +56,15 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._is_late = False
-        self._is_deaf = False
+        self._is_cut = False
+        self._hears = False
         self._connection: Connection | None = None
         self._task = self._loop.create_task(self._run(), name="durable-postgres-listener")
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether there is no connection that hears, not yet or not any more."""
+        return not self._hears
 
     def stop(self) -> None:
         """End the listening; may be called again, from callbacks, and from a loop that ends."""
@@ -83,9 +89,11 @@ class Listener:
                 finally:
                     connection.terminate()
             except DRIVER_ERRORS as error:
-                if not self._is_deaf:
+                self._hears = False
+                if not self._is_cut:
                     logger.warning("the storage is not heard", extra={"error": str(error)})
-                self._is_deaf = True
+                    self._is_cut = True
+                    self._pass_on()  # who counted on being told has to look now, and then often
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -95,8 +103,9 @@ class Listener:
         connection.add_termination_listener(lambda _: cut.set())
         channel = CHANNEL + await connection.fetchval(_TABLE, quoted(self._table))
         await connection.add_listener(channel, self._heard)
-        if self._is_deaf:
-            self._is_deaf = False
+        self._hears = True
+        if self._is_cut:
+            self._is_cut = False
             logger.info("the storage is heard again")
         self._pass_on()
         while not cut.is_set():

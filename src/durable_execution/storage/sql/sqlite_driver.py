@@ -45,6 +45,7 @@ class SqliteDriver:
     """
 
     can_notify = True
+    is_deaf = False
 
     def __init__(
         self,

@@ -106,6 +106,10 @@ class SqlStorage:
     def can_notify(self) -> bool:  # noqa: D102
         return self._driver.can_notify
 
+    @property
+    def is_deaf(self) -> bool:  # noqa: D102
+        return self._driver.is_deaf
+
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:  # noqa: D102
         return self._driver.listen(on_change)
 
