@@ -1,0 +1,77 @@
+"""A client under measurement, in a process of its own: `python -m bench.rpc_client link PORT …`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+Call = Callable[[], Awaitable[object]]
+
+
+async def measure(call: Call, concurrency: int, seconds: float) -> dict[str, float]:
+    latencies: list[float] = []
+
+    async def caller(end: float) -> None:
+        while (began := time.perf_counter()) < end:
+            await call()
+            latencies.append(time.perf_counter() - began)
+
+    async def callers(duration: float) -> float:
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(caller(began + duration))
+        return time.perf_counter() - began
+
+    await callers(min(0.3, seconds / 4))  # warm
+    latencies.clear()
+    before = cpu_seconds()
+    took = await callers(seconds)
+    spent = cpu_seconds() - before
+    return {
+        "per_second": len(latencies) / took,
+        "p50_ms": statistics.median(latencies) * 1000,
+        "cpu_us": spent / len(latencies) * 1e6,
+    }
+
+
+def cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+async def run_link(url: str, concurrency: int, seconds: float) -> dict[str, float]:
+    from durable_execution.orpc import RPCLink, create_orpc_client
+
+    async with RPCLink(url) as link:
+        client = create_orpc_client(link)
+        return await measure(lambda: client.echo({"n": 1}), concurrency, seconds)
+
+
+async def run_aiohttp(url: str, concurrency: int, seconds: float) -> dict[str, float]:
+    import aiohttp
+
+    async with aiohttp.ClientSession() as session:
+
+        async def call() -> bytes:
+            headers = {"content-type": "application/json"}
+            body = b'{"json":{"n":1}}'
+            async with session.post(f"{url}/echo", data=body, headers=headers) as answer:
+                return await answer.read()
+
+        return await measure(call, concurrency, seconds)
+
+
+RUNS = {"link": run_link, "aiohttp": run_aiohttp}
+
+if __name__ == "__main__":
+    subject, port, concurrency, seconds = sys.argv[1:]
+    run = RUNS[subject](f"http://127.0.0.1:{port}", int(concurrency), float(seconds))
+    print(json.dumps(uvloop.run(run)))
