@@ -9,7 +9,16 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from durable_execution._codec import DecodeError, Encoded, dumps, loads
+from durable_execution._codec import (
+    UNDEFINED,
+    DecodeError,
+    Encoded,
+    date_text,
+    dumps,
+    encoded_object,
+    loads,
+)
+from durable_execution._codec.dates import from_epoch_ms
 from tests._codec.strategies import json_values, values
 from tests.vectors.notation import load_vectors, same
 
@@ -54,6 +63,22 @@ def test_an_encoded_part_reads_as_the_value_it_was_encoded_from(first: Any, seco
         "c": Encoded(dumps(first)),
     }
     assert dumps(encoded) == dumps(spliced)
+
+
+@given(values, values, st.integers(-(10**13), 10**13))
+@example({"\ud800": None}, "\udfff", -62_167_219_200_001)
+def test_an_object_written_at_once_has_the_text_of_the_walk(
+    first: Any, second: Any, at: int
+) -> None:
+    walked = {"n": [1, "x"], "first": first, "second": second}
+    parts = {"n": [1, "x"], "first": Encoded(dumps(first)), "second": Encoded(dumps(second))}
+    assert dumps(encoded_object(parts)) == dumps(walked)
+
+    written = loads(
+        dumps(encoded_object({"a": Encoded(dumps(first)), "at": date_text(at)}, ["at"]))
+    )
+    assert same(written["at"], from_epoch_ms(at))
+    assert same(written.get("a", UNDEFINED), first)
 
 
 @given(st.sampled_from(TEXTS), st.lists(st.tuples(st.integers(0), MUTATIONS), max_size=4))

@@ -235,6 +235,14 @@ def test_an_encoded_part_keeps_its_text() -> None:
     assert dumps(["\ud800", part]).startswith(b'{"json":["\\ud800",{ "d" : ')
 
 
+def test_a_value_that_is_encoded_as_a_whole_keeps_its_bounds_and_its_dialect() -> None:
+    whole = Encoded(dumps({"at": datetime(1970, 1, 1, tzinfo=UTC)}))
+    assert dumps(whole) == whole.payload
+    assert b'"meta":[["date","at"]]' in TypedJson(dialect="v2").dumps(whole)
+    with pytest.raises(EncodeError, match="at most 20 are allowed"):
+        TypedJson(limits=Limits(max_bytes=20)).dumps(whole)
+
+
 def test_a_rule_that_never_ends_is_refused() -> None:
     endless = Rule(tag=21, matches=lambda v: True, encode=lambda v: [v], decode=lambda v: v)
     with pytest.raises(EncodeError, match="deeper"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .blob import Blob
-from .dates import JsDate
+from .dates import JsDate, date_text
 from .dialect import DIALECTS, Dialect, checked_dialect
-from .encoded import Encoded
+from .encoded import Encoded, encoded_object
 from .errors import DecodeError, EncodeError, JsonSyntaxError, RejectedEnvelope
 from .js_collections import JsMap, JsSet
 from .limits import Limits
@@ -40,6 +40,8 @@ __all__ = [
     "Url",
     "ValidationFailed",
     "checked_dialect",
+    "date_text",
     "dumps",
+    "encoded_object",
     "loads",
 ]

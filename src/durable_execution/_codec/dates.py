@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 MAX_EPOCH_MS = 8_640_000_000_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,9 +51,15 @@ class JsDate:
 def format_datetime(value: datetime) -> str:
     """Write an aware datetime as JavaScript does, cut (not rounded) to milliseconds."""
     try:
-        return value.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+        moment = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
     except OverflowError:
         return _iso((value - EPOCH) // _MILLISECOND)
+
+
+def date_text(epoch_ms: int) -> str:
+    """Write milliseconds since 1970 as JavaScript does."""
+    return f"{_second_text(epoch_ms // 1000)}.{epoch_ms % 1000:03d}Z"
 
 
 def parse_date(text: str) -> datetime | JsDate:
@@ -89,6 +96,12 @@ def _iso(epoch_ms: int) -> str:
     year = moment.year + cycles * _CYCLE_YEARS
     rest = moment.isoformat(timespec="milliseconds")[4:-6]
     return f"{year:04d}{rest}Z" if 0 <= year <= 9999 else f"{year:+07d}{rest}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second_text(epoch_s: int) -> str:
+    """Kept, because the instants of one execution, and of many, lie in the same few seconds."""
+    return _iso(epoch_s * 1000)[:-5]
 
 
 def _parse_iso(text: str) -> int | None:

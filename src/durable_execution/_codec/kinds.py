@@ -7,11 +7,11 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .encoder import Walk
 
 Visit = Callable[["Walk", Any], object]
+
+_ONLY_TEXT: Final = frozenset({str})
 
 
 def by_nature(value: object) -> Visit:
@@ -99,7 +101,7 @@ def _pattern(walk: Walk, value: re.Pattern[Any]) -> object:
 
 
 def _datetime(walk: Walk, value: datetime) -> object:
-    if value.tzinfo is None or value.utcoffset() is None:
+    if value.tzinfo is not UTC and value.utcoffset() is None:
         raise walk.error("naive datetime; give it a tzinfo, such as datetime.UTC")
     return walk.tagged(DATE, format_datetime(value))
 
@@ -125,6 +127,8 @@ def _map(walk: Walk, value: Mapping[Any, object]) -> object:
 
 def _mapping(walk: Walk, value: Mapping[Any, object]) -> object:
     """A mapping with text keys is an object; with any other key it has to be a Map."""
+    if _ONLY_TEXT.issuperset(map(type, value)):
+        return walk.properties(value, value.items())
     if all(isinstance(key, str) and not isinstance(key, Url) for key in value):
         return walk.properties(value, ((_key(key), item) for key, item in value.items()))
     return _map(walk, value)

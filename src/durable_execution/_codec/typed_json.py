@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from .decoder import built_in_tags, decode, place_files
 from .dialect import Dialect, checked_dialect
+from .encoded import Encoded
 from .encoder import Attachments, Meta, encode
 from .errors import EncodeError, RejectedEnvelope
 from .json_text import read_json, write_json
@@ -65,6 +66,8 @@ class TypedJson:
         Raises:
             EncodeError: some part has no form on the wire, a file for one, or a limit is exceeded.
         """
+        if self._is_written(value):
+            return self._bounded(value.payload)
         json, meta = self.serialize(value)
         return self._written(json, meta, ())
 
@@ -77,9 +80,15 @@ class TypedJson:
         Raises:
             EncodeError: some part has no form on the wire, or a limit is exceeded.
         """
+        if self._is_written(value):
+            return self.dumps(value), []
         attachments = Attachments()
         json, meta = self._serialized(value, attachments)
         return self._written(json, meta, attachments.maps), attachments.files
+
+    def _is_written(self, value: object) -> TypeGuard[Encoded]:
+        """Whether a value is encoded as a whole; the second version has other tags."""
+        return type(value) is Encoded and self._dialect == "v1"
 
     def _written(self, json: object, meta: Meta, maps: Iterable[object]) -> bytes:
         if json is UNDEFINED and self._dialect == "v2":
@@ -93,11 +102,7 @@ class TypedJson:
             payload = write_json(envelope)
         except RecursionError:
             raise EncodeError((), f"nested deeper than {self._limits.max_depth} levels") from None
-        if len(payload) > self._limits.max_bytes:
-            raise EncodeError(
-                (), f"{len(payload)} bytes encoded; at most {self._limits.max_bytes} are allowed"
-            )
-        return payload
+        return self._bounded(payload)
 
     def loads(self, text: bytes | str) -> Any:
         """Decode an envelope. JSON that is no object counts as UNDEFINED, except null (4.4).
@@ -141,6 +146,12 @@ class TypedJson:
         if envelope is None:
             raise RejectedEnvelope("expected an envelope, got null")
         return envelope if type(envelope) is dict else None
+
+    def _bounded(self, payload: bytes) -> bytes:
+        most = self._limits.max_bytes
+        if len(payload) > most:
+            raise EncodeError((), f"{len(payload)} bytes encoded; at most {most} are allowed")
+        return payload
 
     def serialize(self, value: object) -> tuple[Any, Meta]:
         """Turn a value into plain JSON values and its meta entries.

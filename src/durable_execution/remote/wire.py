@@ -1,20 +1,31 @@
 """Executions on the wire: the reference's camelCase objects, written from rows, read as views.
 
 Which field a status shows, and which of them may be missing, is the reference's `TaskExecution`
-union. A missing field is left out, never null. The reference's instants are `Date`s: here aware
-datetimes, which the codec tags.
+union. A missing field is left out, never null. The reference's instants are `Date`s: written as
+texts with the tag of a date, read as aware datetimes.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
-from durable_execution._codec import UNDEFINED, Encoded, Issue, Schema, ValidationFailed
+import msgspec
+
+from durable_execution._codec import (
+    UNDEFINED,
+    Encoded,
+    Issue,
+    Schema,
+    ValidationFailed,
+    date_text,
+    dumps,
+    encoded_object,
+)
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.retry import RetryPolicy
 from durable_execution._core.status import FINISHED, Status
 from durable_execution._core.task import TaskDeclaration
 from durable_execution._core.views import (
@@ -35,7 +46,6 @@ from durable_execution.errors import InvalidInputError
 OutputT = TypeVar("OutputT")
 Children: TypeAlias = Sequence[ExecutionRecord]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING: Final = b"{}"  # the envelope of undefined
 
 _STARTED: Final = ("startedAt", "expiresAt")
@@ -58,7 +68,7 @@ _SHOWN: Final[Mapping[Status, tuple[str, ...]]] = {
 _FIELDS: Final[Mapping[str, Callable[[ExecutionRecord, Children], object]]] = {
     "activeChildrenCount": lambda record, _: record.active_children_count,
     "children": lambda _, children: [_summary(each) for each in children if not each.is_finalize],
-    "error": lambda record, _: record.error,
+    "error": lambda record, _: msgspec.to_builtins(record.error),
     "executorId": lambda record, _: record.executor_id,
     "expiresAt": lambda record, _: _instant(record.expires_at),
     "finalize": lambda _, children: next(map(_summary, filter(_is_finalize, children)), None),
@@ -68,6 +78,20 @@ _FIELDS: Final[Mapping[str, Callable[[ExecutionRecord, Children], object]]] = {
     "waitingForChildrenStartedAt": lambda record, _: _instant(record.waiting_for_children_at),
     "waitingForFinalizeStartedAt": lambda record, _: _instant(record.waiting_for_finalize_at),
 }
+
+_INSTANTS: Final = frozenset(
+    {
+        "createdAt",
+        "expiresAt",
+        "finishedAt",
+        "startAt",
+        "startedAt",
+        "updatedAt",
+        "waitingForChildrenStartedAt",
+        "waitingForFinalizeStartedAt",
+    }
+)
+"""The fields that are dates, of those that `wire_view` writes."""
 
 _NAMES: Final = {
     "taskId": "task_id",
@@ -110,7 +134,7 @@ _CLASSES: Final[Mapping[Status, type[TaskExecution[Any]]]] = {
 }
 
 
-def wire_view(record: ExecutionRecord, children: Children = ()) -> dict[str, object]:
+def wire_view(record: ExecutionRecord, children: Children = ()) -> Encoded:
     """Write a row as the reference's object; input and output pass through as they are stored.
 
     `children` are needed, without payloads, if it has spawned any. The input of a finalize task is
@@ -123,7 +147,7 @@ def wire_view(record: ExecutionRecord, children: Children = ()) -> dict[str, obj
         "executionId": record.execution_id,
         "sleepingTaskUniqueId": record.sleeping_unique_id,
         "areChildrenSequential": record.are_children_sequential,
-        "retryOptions": _retry_options(record),
+        "retryOptions": _retry_options(record.retry),
         "sleepMsBeforeRun": record.sleep_before_run_ms,
         "timeoutMs": record.timeout_ms,
         "input": None if record.is_finalize else Encoded(record.input),
@@ -135,7 +159,8 @@ def wire_view(record: ExecutionRecord, children: Children = ()) -> dict[str, obj
     }
     for name in _SHOWN[record.status]:
         view[name] = _FIELDS[name](record, children)
-    return {name: value for name, value in view.items() if value is not None}
+    present = {name: value for name, value in view.items() if value is not None}
+    return encoded_object(present, dates=[name for name in present if name in _INSTANTS])
 
 
 def view_from_wire(value: object, task: TaskDeclaration[Any, OutputT]) -> TaskExecution[OutputT]:
@@ -174,9 +199,8 @@ def finished_view_from_wire(
     return cast("FinishedTaskExecution[OutputT]", execution)
 
 
-def _instant(milliseconds: int | None) -> datetime | None:
-    """Exact: a float of seconds would lose the last digit."""
-    return None if milliseconds is None else _EPOCH + timedelta(milliseconds=milliseconds)
+def _instant(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else date_text(milliseconds)
 
 
 def _summary(record: ExecutionRecord) -> dict[str, object]:
@@ -205,8 +229,9 @@ def _parent(record: ExecutionRecord) -> dict[str, object] | None:
     }
 
 
-def _retry_options(record: ExecutionRecord) -> dict[str, object]:
-    retry = record.retry
+@lru_cache(maxsize=256)
+def _retry_options(retry: RetryPolicy) -> Encoded:
+    """Kept, because the executions of a task share their options."""
     options: dict[str, object] = {
         "maxAttempts": retry.max_retries,
         "baseDelayMs": retry.base_delay_ms,
@@ -214,7 +239,7 @@ def _retry_options(record: ExecutionRecord) -> dict[str, object]:
     }
     if retry.max_delay_ms is not None:
         options["maxDelayMs"] = retry.max_delay_ms
-    return options
+    return Encoded(dumps(options))
 
 
 @cache
