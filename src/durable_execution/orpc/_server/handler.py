@@ -1,4 +1,4 @@
-"""Request in, response out: matcher, codec and call, with no HTTP library (WIRE.md 4.4, 5, 6)."""
+"""Request in, response out: matcher, codec and call, with no HTTP library (WIRE.md 5, 6)."""
 
 from __future__ import annotations
 
@@ -8,24 +8,18 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from durable_execution._codec import UNDEFINED, DecodeError, TypedJson
+from durable_execution._codec import TypedJson
 from durable_execution.orpc._protocol import (
-    WITHOUT_ENVELOPE,
-    Body,
     BodyKind,
-    BodyTooLargeError,
     ORPCError,
     Request,
     Response,
-    body_kind,
     check_prefix,
-    data_parameter,
     match_key,
-    read_body,
-    read_envelope,
     strip_prefix,
 )
 from durable_execution.orpc._server.call import run
+from durable_execution.orpc._server.codec import HandlerCodec
 from durable_execution.orpc._server.context import CallContext, RequestHeaders
 from durable_execution.orpc._server.lazy import Lazy
 from durable_execution.orpc._server.procedure import Procedure
@@ -39,10 +33,6 @@ ContextSource: TypeAlias = (
 
 DEFAULT_MAX_BODY_SIZE: Final = 8 * 1024 * 1024
 
-_MALFORMED: Final = (
-    "Malformed request. Ensure the request body is properly formatted and the 'Content-Type' "
-    "header is set correctly."
-)
 # Lower-case s and e, unlike the default message of the same code (WIRE.md 6.2).
 _MASKED: Final = "Internal server error"
 
@@ -66,10 +56,9 @@ class ProcedureHandler:
         strict_get: bool = True,
     ) -> None:
         self._routes = Routes(router)
-        self._codec = codec
+        self._codec = HandlerCodec(codec, max_body_size=max_body_size)
         self._prefix = check_prefix(prefix)
         self._context = context
-        self._max_body_size = max_body_size
         self._strict_get = strict_get
 
     async def find(self, path: str) -> Match | None:
@@ -91,7 +80,7 @@ class ProcedureHandler:
             asyncio.CancelledError: The call was cancelled from outside.
         """
         try:
-            value = await self._decode(request)
+            value = await self._codec.decode(request)
             self._check_method(match.procedure, request)
             ctx = CallContext(
                 path=match.path,
@@ -100,7 +89,7 @@ class ProcedureHandler:
                 headers=RequestHeaders(request.headers),
                 last_event_id=request.header("last-event-id"),
             )
-            return self._response(200, await run(match.procedure, ctx, value))
+            return self._codec.encode(await run(match.procedure, ctx, value))
         except ORPCError as error:
             if error.code == "INTERNAL_SERVER_ERROR":
                 _log(match, error)
@@ -116,30 +105,7 @@ class ProcedureHandler:
 
     def refuse(self, error: ORPCError) -> Response:
         """The response for a request that never got as far as its procedure."""
-        return self._response(_http_status(error), error.to_json())
-
-    async def _decode(self, request: Request) -> object:
-        if request.method == "GET":
-            body = data_parameter(request.query)
-        else:
-            kind = body_kind(request.headers)
-            if kind in WITHOUT_ENVELOPE:
-                return UNDEFINED
-            if kind is not BodyKind.JSON:
-                raise ORPCError(
-                    "UNSUPPORTED_MEDIA_TYPE", f"This server does not read {kind.value} bodies"
-                )
-            body = await self._whole(request.body)
-        try:
-            return read_envelope(self._codec, body)
-        except DecodeError as error:
-            raise ORPCError("BAD_REQUEST", _MALFORMED) from error
-
-    async def _whole(self, body: Body) -> bytes:
-        try:
-            return await read_body(body, limit=self._max_body_size)
-        except BodyTooLargeError as error:
-            raise ORPCError("PAYLOAD_TOO_LARGE") from error
+        return self._codec.encode_error(error)
 
     def _check_method(self, procedure: Procedure, request: Request) -> None:
         if self._strict_get and request.method == "GET" and procedure.method != "GET":
@@ -160,14 +126,6 @@ class ProcedureHandler:
     def _masked(self, error: BaseException, match: Match) -> Response:
         _log(match, error)
         return self.refuse(ORPCError("INTERNAL_SERVER_ERROR", _MASKED))
-
-    def _response(self, status: int, value: object) -> Response:
-        return Response(status, (("content-type", "application/json"),), self._codec.dumps(value))
-
-
-def _http_status(error: ORPCError) -> int:
-    """The error's own status, unless it is one no HTTP server can send as a final answer."""
-    return error.status if 400 <= error.status <= 999 else 500
 
 
 def _log(match: Match, error: BaseException) -> None:
