@@ -13,6 +13,7 @@ from durable_execution.orpc import (
     UNDEFINED,
     AsgiSender,
     CallContext,
+    DefinedError,
     ORPCError,
     RPCHandler,
     RPCLink,
@@ -99,3 +100,37 @@ async def test_unknown_procedure_is_not_found(client: Any) -> None:
         await client.no.such()
 
     assert (caught.value.code, caught.value.status) == ("NOT_FOUND", 404)
+
+
+@dataclass
+class Stock:
+    left: int
+
+
+class OutOfStock(DefinedError[Stock], status=409):
+    pass
+
+
+class NotSignedIn(DefinedError[None], code="UNAUTHORIZED"):
+    pass
+
+
+async def test_class_raised_by_a_handler_is_caught_as_that_class() -> None:
+    async def order(ctx: CallContext, amount: int) -> None:
+        if amount > 2:
+            raise OutOfStock(Stock(left=2))
+        raise NotSignedIn()
+
+    app = RPCHandler({"order": rpc.errors(OutOfStock, NotSignedIn).handler(order)})
+    async with RPCLink("http://test", sender=AsgiSender(app)) as link:
+        client = create_orpc_client(link)
+        with pytest.raises(OutOfStock) as caught:
+            await client.order(3, errors=[NotSignedIn, OutOfStock])
+        with pytest.raises(NotSignedIn):
+            await client.order(1, errors=[NotSignedIn, OutOfStock])
+        with pytest.raises(ORPCError) as untyped:
+            await client.order(3)
+    assert caught.value.data == Stock(left=2)
+    assert caught.value.__cause__ is None
+    assert type(untyped.value) is ORPCError
+    assert untyped.value.data == {"left": 2}

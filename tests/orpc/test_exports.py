@@ -18,6 +18,7 @@ NAMES = [
     "ByteStream",
     "CallContext",
     "DecodeError",
+    "DefinedError",
     "EncodeError",
     "ErrorDeclaration",
     "JsDate",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from durable_execution.orpc._protocol import (
         Body,
         ByteStream,
+        DefinedError,
         ORPCError,
         Request,
         Response,
@@ -68,6 +69,7 @@ __all__ = [
     "ByteStream",
     "CallContext",
     "DecodeError",
+    "DefinedError",
     "EncodeError",
     "ErrorDeclaration",
     "JsDate",
@@ -121,6 +123,7 @@ _ROOMS: Final = {
     "durable_execution.orpc._protocol": (
         "Body",
         "ByteStream",
+        "DefinedError",
         "ORPCError",
         "Request",
         "Response",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from durable_execution.orpc import UNDEFINED, CallContext, ORPCError, call, rpc
+from durable_execution.orpc import UNDEFINED, CallContext, DefinedError, ORPCError, call, rpc
 
 LIMIT: dict[str, Any] = {"LIMIT": {"status": 429, "message": "Slow down", "data": dict[str, int]}}
 
@@ -116,3 +116,43 @@ def test_bad_declaration_is_refused_when_defining(
 ) -> None:
     with pytest.raises(error, match=complaint):
         rpc.errors(declarations)
+
+
+class SoldOut(DefinedError[dict[str, int]], status=409, message="Gone"):
+    pass
+
+
+class Closed(DefinedError[None], code="CLOSED"):
+    pass
+
+
+async def test_declared_class_is_defined_however_it_is_raised() -> None:
+    by_class = await error_of(SoldOut, SoldOut({"left": 1}))
+    by_code = await error_of(SoldOut, ORPCError("SOLD_OUT", status=409, data={"left": 1}))
+    undeclared = await error_of({}, SoldOut({"left": 1}))
+    bad: Any = {"left": "one"}
+    misused = await error_of(SoldOut, SoldOut(bad))
+
+    assert [e.defined for e in (by_class, by_code, undeclared, misused)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+async def test_classes_and_entries_mix_and_have_constructors() -> None:
+    @rpc.errors(SoldOut, {"LATE": {"status": 410}}, Closed).handler
+    async def order(ctx: CallContext) -> None:
+        assert dir(ctx.errors) == ["CLOSED", "LATE", "SOLD_OUT"]
+        raise ctx.errors.SOLD_OUT(data={"left": 0})
+
+    with pytest.raises(ORPCError) as caught:
+        await call(order)
+    assert (caught.value.message, caught.value.status, caught.value.defined) == ("Gone", 409, True)
+
+
+@pytest.mark.parametrize("declaration", [DefinedError, ORPCError, "SOLD_OUT", SoldOut({})])
+def test_what_declares_no_error_is_refused(declaration: Any) -> None:
+    with pytest.raises(TypeError, match="expected classes made of DefinedError or a mapping"):
+        rpc.errors(declaration)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar, overload
 
@@ -11,6 +11,7 @@ from durable_execution.orpc._client.error import RPCResponseError
 from durable_execution.orpc._client.headers import HeaderMapping
 from durable_execution.orpc._client.procedure_path import checked_path, path_name
 from durable_execution.orpc._client.timeout import Timeout
+from durable_execution.orpc._protocol import DefinedError, ORPCError, narrowed
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class ORPCClient:
     """A place in the tree of procedures: attributes and items lead deeper, a call calls.
 
         planet = await client.planets.find({"id": 1})
-        planet = await client.planets.find({"id": 1}, output=Planet)
+        planet = await client.planets.find({"id": 1}, output=Planet, errors=[PlanetNotFound])
         answer = await client["odd name"]()
 
     Names that begin with an underscore need the item form: copying, pickling, notebooks and
@@ -74,6 +75,7 @@ class ORPCClient:
         input: object = ...,
         *,
         output: type[T],
+        errors: Iterable[type[DefinedError[Any]]] = ...,
         headers: HeaderMapping | None = ...,
         timeout: Timeout | Undefined = ...,
         last_event_id: str | None = ...,
@@ -85,6 +87,7 @@ class ORPCClient:
         input: object = ...,
         *,
         output: object = ...,
+        errors: Iterable[type[DefinedError[Any]]] = ...,
         headers: HeaderMapping | None = ...,
         timeout: Timeout | Undefined = ...,
         last_event_id: str | None = ...,
@@ -95,6 +98,7 @@ class ORPCClient:
         input: object = UNDEFINED,
         *,
         output: object = Any,
+        errors: Iterable[type[DefinedError[Any]]] = (),
         headers: HeaderMapping | None = None,
         timeout: Timeout | Undefined = UNDEFINED,
         last_event_id: str | None = None,
@@ -104,6 +108,7 @@ class ORPCClient:
         Args:
             input: Left out means undefined.
             output: The type of the result, any hint the codec knows; `Any` leaves it as decoded.
+            errors: Classes that an error of the server is raised as where it is one of them.
             headers: Added to those of the link, and stronger than them.
             timeout: Seconds or a timedelta, None for no limit; left out means the link's.
             last_event_id: Where to resume an event stream.
@@ -115,9 +120,15 @@ class ORPCClient:
             TypeError, ValueError: An argument is unusable; nothing was sent.
         """
         schema = _schema(output)
-        value = await self._link.call(
-            self._path, input, headers=headers, timeout=timeout, last_event_id=last_event_id
-        )
+        try:
+            value = await self._link.call(
+                self._path, input, headers=headers, timeout=timeout, last_event_id=last_event_id
+            )
+        except ORPCError as error:
+            found = narrowed(error, errors)
+            if found is error:
+                raise
+            raise found from None
         try:
             return schema.convert(value, root="output")
         except ValidationFailed as error:

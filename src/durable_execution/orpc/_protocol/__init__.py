@@ -10,6 +10,7 @@ from durable_execution.orpc._protocol.body import (
     is_streamed,
     read_envelope,
 )
+from durable_execution.orpc._protocol.defined import DefinedError, narrowed
 from durable_execution.orpc._protocol.error import (
     KNOWN_CODES,
     MALFORMED_ERROR_RESPONSE,
@@ -43,6 +44,7 @@ __all__ = [
     "BodyKind",
     "BodyTooLargeError",
     "ByteStream",
+    "DefinedError",
     "Headers",
     "KnownCode",
     "ORPCError",
@@ -58,6 +60,7 @@ __all__ = [
     "is_defined_error",
     "is_streamed",
     "match_key",
+    "narrowed",
     "read_body",
     "read_envelope",
     "resolve_dot_segments",

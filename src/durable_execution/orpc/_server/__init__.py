@@ -10,6 +10,7 @@ from durable_execution.orpc._server.declared import (
     ErrorConstructor,
     ErrorConstructors,
     ErrorDeclaration,
+    ErrorDeclarations,
 )
 from durable_execution.orpc._server.handler import ContextSource
 from durable_execution.orpc._server.lazy import Lazy, LazyRouterError, lazy
@@ -23,6 +24,7 @@ __all__ = [
     "ErrorConstructor",
     "ErrorConstructors",
     "ErrorDeclaration",
+    "ErrorDeclarations",
     "Lazy",
     "LazyRouterError",
     "Middleware",

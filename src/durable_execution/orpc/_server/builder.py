@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from durable_execution._codec import Schema
-from durable_execution.orpc._server.declared import DeclaredError, ErrorDeclaration, declare
+from durable_execution.orpc._server.declared import DeclaredError, ErrorDeclarations, declare_all
 from durable_execution.orpc._server.hints import hinted_schema, positional_parameters
 from durable_execution.orpc._server.procedure import (
     HandlerFunction,
@@ -77,15 +77,18 @@ class Builder:
         """
         return replace(self, _output=Schema(hint), _output_at=len(self._middlewares))
 
-    def errors(self, declarations: Mapping[str, ErrorDeclaration]) -> Builder:
-        """Declare errors callers may rely on; the handler raises them as `ctx.errors.CODE(...)`.
+    def errors(self, *declarations: ErrorDeclarations) -> Builder:
+        """Declare errors callers may rely on: classes of `DefinedError`, or entries by code.
+
+            rpc.errors(OutOfStock, NotSignedIn)                        # raise OutOfStock(stock)
+            rpc.errors({"OUT_OF_STOCK": {"status": 409, "data": Stock}})
+            # raise ctx.errors.OUT_OF_STOCK(data=stock)
 
         Raises:
             TypeError: A declaration has an unknown key or an unusable data hint.
             ValueError: A code is empty, or a status means success.
         """
-        declared = {code: declare(code, entry) for code, entry in declarations.items()}
-        return replace(self, _errors={**(self._errors or {}), **declared})
+        return replace(self, _errors={**(self._errors or {}), **declare_all(declarations)})
 
     def route(self, *, method: str) -> Builder:
         """Declare the HTTP method. Only GET has an effect: without it a GET call is answered 405.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypedDict
+from typing import Any, Final, Protocol, TypeAlias, TypedDict, TypeGuard
 
 from durable_execution._codec import UNDEFINED, Schema, ValidationFailed
-from durable_execution.orpc._protocol import ORPCError
+from durable_execution.orpc._protocol import DefinedError, ORPCError
 
 _DECLARATION_KEYS: Final = frozenset({"status", "message", "data"})
 
@@ -31,6 +31,10 @@ class DeclaredError:
     status: int
     message: str | None
     data: Schema[Any] | None
+
+
+ErrorDeclarations: TypeAlias = Mapping[str, ErrorDeclaration] | type[DefinedError[Any]]
+"""What `.errors(...)` takes: a class of error, or entries by code."""
 
 
 class ErrorConstructor(Protocol):
@@ -66,6 +70,35 @@ class ErrorConstructors:
     def _unknown(self, code: str) -> str:
         known = ", ".join(self._declared) or "none"
         return f"error {code!r} is not declared here with .errors({{...}}); declared: {known}"
+
+
+def declare_all(declarations: Iterable[ErrorDeclarations]) -> dict[str, DeclaredError]:
+    """Declarations in any form, by code; of several with one code the last counts.
+
+    Raises:
+        TypeError: One is neither a class of error nor a mapping, or see `declare`.
+        ValueError: See `declare`.
+    """
+    declared: dict[str, DeclaredError] = {}
+    for item in declarations:
+        if isinstance(item, Mapping):
+            declared.update((code, declare(code, entry)) for code, entry in item.items())
+        elif _is_error_class(item):
+            declared[item.declared_code] = DeclaredError(
+                item.declared_code,
+                item.declared_status,
+                item.declared_message,
+                item.data_schema(),
+            )
+        else:
+            raise TypeError(
+                f"errors: expected classes made of DefinedError or a mapping by code, got {item!r}"
+            )
+    return declared
+
+
+def _is_error_class(item: object) -> TypeGuard[type[DefinedError[Any]]]:
+    return isinstance(item, type) and issubclass(item, DefinedError) and item is not DefinedError
 
 
 def declare(code: str, declaration: ErrorDeclaration) -> DeclaredError:
