@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, assert_never
 
 from durable_execution._core import decisions
@@ -20,6 +20,7 @@ from durable_execution._core.context import (
     TaskExecutionSummary,
 )
 from durable_execution._core.decisions import HandedBack, Outcome, Raised, Returned
+from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.results import ParentResultReader
 from durable_execution._core.task import (
@@ -32,6 +33,7 @@ from durable_execution._core.task import (
 )
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.commits import Commits
+from durable_execution._engine.deadlines import Deadlines
 from durable_execution._engine.inputs import encode_output, validated
 from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.running import Attempt, Running
@@ -41,6 +43,7 @@ from durable_execution.errors import (
     DuplicateSleepingIdError,
     DurableExecutionTimedOutError,
     ExecutorShutDownError,
+    StorageUnavailableError,
     StoredError,
     to_stored_error,
 )
@@ -60,6 +63,7 @@ class AttemptRunner:
         *,
         running: Running,
         commits: Commits,
+        deadlines: Deadlines,
         spawning: Spawning,
         clock: Clock,
         options: ExecutorOptions,
@@ -68,6 +72,7 @@ class AttemptRunner:
     ) -> None:
         self._running = running
         self._commits = commits
+        self._deadlines = deadlines
         self._spawning = spawning
         self._clock = clock
         self._options = options
@@ -75,8 +80,13 @@ class AttemptRunner:
         self._finalize_input = finalize_input
 
     async def run(self, attempt: Attempt) -> None:
-        """Run one attempt to its end. The caller has counted it as running; this uncounts it."""
+        """Run one attempt, and have its outcome written.
+
+        The caller has counted the attempt as running. It is counted until its outcome is written,
+        or until it is known that there is none to write.
+        """
         attempt.has_begun = True
+        is_being_written = False
         try:
             if attempt.stop_reason is None:
                 outcome = await self._outcome_of(attempt)
@@ -84,24 +94,24 @@ class AttemptRunner:
                 outcome = _outcome_of_stop(attempt)
             attempt.has_ended = True
             if outcome is not None:
-                await self._write(attempt, outcome)
+                self._write(attempt, outcome)
+                is_being_written = True
         except asyncio.CancelledError:
             if attempt.is_ours and not attempt.is_abandoned:
                 raise
         except ExecutorShutDownError:
-            logger.warning("the engine ended before an outcome", extra=_facts(attempt))
+            _log_unwritten(attempt)
         except Exception:
             logger.exception("the outcome of an attempt was not written", extra=_facts(attempt))
         finally:
-            self._running.remove(attempt)
+            if not is_being_written:
+                self._running.remove(attempt)
 
     async def _outcome_of(self, attempt: Attempt) -> Outcome | None:
         """Run the task's code under its deadline; None means the outcome is not ours."""
-        timeout = attempt.record.timeout_ms / 1000
-        deadline = asyncio.timeout(timeout)
+        place = self._deadlines.add(attempt, attempt.record.timeout_ms / 1000)
         try:
-            async with deadline:
-                outcome = await self._perform(attempt)
+            outcome = await self._perform(attempt)
         except asyncio.CancelledError:
             return _outcome_of_cancellation(attempt)
         except (GeneratorExit, KeyboardInterrupt):
@@ -109,16 +119,15 @@ class AttemptRunner:
         except BaseException as error:
             if attempt.stop_reason is not None:
                 return _outcome_of_stop(attempt)
-            if not deadline.expired():
-                logger.debug("attempt raised", exc_info=error, extra=_facts(attempt))
-                return Raised(to_stored_error(error))
-        else:
-            if not attempt.is_ours:
-                return None
-            if not deadline.expired():
-                return outcome
-        message = f"Task execution timed out after {timeout:g} s"
-        return Raised(to_stored_error(DurableExecutionTimedOutError(message)))
+            if attempt.is_overdue:
+                return _timed_out(attempt)
+            logger.debug("attempt raised", exc_info=error, extra=_facts(attempt))
+            return Raised(to_stored_error(error))
+        finally:
+            place.pop(attempt, None)
+        if not attempt.is_ours:
+            return None
+        return _timed_out(attempt) if attempt.is_overdue else outcome
 
     async def _perform(self, attempt: Attempt) -> Outcome:
         record, task = attempt.record, attempt.task
@@ -130,11 +139,11 @@ class AttemptRunner:
         plan = task.plan
         match plan:
             case RunPlan():
-                value = await self._call(attempt, plan, payload)
+                value = await self._called(attempt, plan, payload)
                 limit = self._options.max_serialized_output_size
                 return Returned(encode_output(task, value, max_size=limit))
             case ParentPlan():
-                returned = await self._call(attempt, plan, payload)
+                returned = await self._called(attempt, plan, payload)
                 return self._spawning.children(record, task, returned)
             case SequencePlan() | LoopPlan():
                 return self._spawning.first_step(record, plan, payload)
@@ -143,14 +152,23 @@ class AttemptRunner:
             case _:
                 assert_never(plan)
 
-    async def _call(self, attempt: Attempt, plan: RunPlan | ParentPlan, payload: bytes) -> Any:
+    def _called(
+        self, attempt: Attempt, plan: RunPlan | ParentPlan, payload: bytes
+    ) -> Awaitable[Any]:
+        """Call the task's function; what it returns is to be awaited."""
         context = _context_of(attempt, self._shutdown_signal)
         arguments: tuple[Any, ...] = (context,)
         if plan.takes_input:
             arguments = (context, _load_input(attempt, payload))
         if plan.is_async:
-            return await plan.function(*arguments)
-        result = await self._call_in_thread(attempt, plan.function, arguments)
+            awaitable: Awaitable[Any] = plan.function(*arguments)
+            return awaitable
+        return self._call_plain(attempt, plan.function, arguments)
+
+    async def _call_plain(
+        self, attempt: Attempt, function: Callable[..., Any], arguments: tuple[Any, ...]
+    ) -> Any:
+        result = await self._call_in_thread(attempt, function, arguments)
         return await result if inspect.isawaitable(result) else result
 
     async def _call_in_thread(
@@ -170,27 +188,98 @@ class AttemptRunner:
             thread.cancelled() or thread.exception()  # what it raised now is nobody's
             raise
 
-    async def _write(self, attempt: Attempt, outcome: Outcome) -> None:
-        record = attempt.record
-        transition = decisions.conclude(record, outcome, now=self._clock.now())
-        try:
-            matched = await self._commits.apply(record, transition)
-        except ExecutorShutDownError:
-            raise
-        except DuplicateSleepingIdError as error:
-            matched = await self._write_error(record, to_stored_error(error))
-        except Exception as error:
-            logger.exception("an outcome was refused by the storage", extra=_facts(attempt))
-            message = f"The outcome could not be stored: {error}"
-            matched = await self._write_error(
-                record, StoredError(message=message, is_internal=True)
-            )
+    def _write(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Have the outcome written with the next batch; `_Writing` hears what became of it."""
+        transition = decisions.conclude(attempt.record, outcome, now=self._clock.now())
+        self._commits.send(attempt.record, transition, _Writing(self, attempt, transition))
+
+    def written(self, attempt: Attempt, *, matched: bool) -> None:
+        """Take note that the storage has answered for the outcome of an attempt."""
         if not matched:
             logger.info("a late outcome was rejected: lease lost", extra=_facts(attempt))
+        self._running.remove(attempt)
+
+    def write_again(self, attempt: Attempt, transition: Transition, error: BaseException) -> None:
+        """Go on after the storage refused an outcome, or could not be reached."""
+        if isinstance(error, ExecutorShutDownError):
+            _log_unwritten(attempt)
+        elif attempt.is_ours and not attempt.is_abandoned:
+            attempt.job = asyncio.get_running_loop().create_task(
+                self._write_patiently(attempt, transition, error), name=name_of(attempt)
+            )
+            return
+        self._running.remove(attempt)
+
+    async def _write_patiently(
+        self, attempt: Attempt, transition: Transition, refusal: BaseException
+    ) -> None:
+        try:
+            matched = await self._write_in_spite_of(refusal, attempt.record, transition)
+            if not matched:
+                logger.info("a late outcome was rejected: lease lost", extra=_facts(attempt))
+        except asyncio.CancelledError:
+            if attempt.is_ours and not attempt.is_abandoned:
+                raise
+        except ExecutorShutDownError:
+            _log_unwritten(attempt)
+        except Exception:
+            logger.exception("the outcome of an attempt was not written", extra=_facts(attempt))
+        finally:
+            self._running.remove(attempt)
+
+    async def _write_in_spite_of(
+        self, refusal: BaseException, record: ExecutionRecord, transition: Transition
+    ) -> bool:
+        if isinstance(refusal, StorageUnavailableError):
+            try:
+                return await self._commits.apply(record, transition)
+            except ExecutorShutDownError:
+                raise
+            except Exception as error:
+                refusal = error
+        if isinstance(refusal, DuplicateSleepingIdError):
+            return await self._write_error(record, to_stored_error(refusal))
+        logger.error(
+            "an outcome was refused by the storage",
+            exc_info=refusal,
+            extra={"task_id": record.task_id, "execution_id": record.execution_id},
+        )
+        message = f"The outcome could not be stored: {refusal}"
+        return await self._write_error(record, StoredError(message=message, is_internal=True))
 
     async def _write_error(self, record: ExecutionRecord, error: StoredError) -> bool:
         transition = decisions.conclude(record, Raised(error), now=self._clock.now())
         return await self._commits.apply(record, transition)
+
+
+class _Writing:
+    """Waits for the storage's answer in the place of the attempt's coroutine, which has ended."""
+
+    __slots__ = ("_attempt", "_runner", "_transition")
+
+    def __init__(self, runner: AttemptRunner, attempt: Attempt, transition: Transition) -> None:
+        self._runner = runner
+        self._attempt = attempt
+        self._transition = transition
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, matched: bool, /) -> None:  # noqa: FBT001 # as a future has it
+        self._runner.written(self._attempt, matched=matched)
+
+    def set_exception(self, error: BaseException, /) -> None:
+        self._runner.write_again(self._attempt, self._transition, error)
+
+
+def name_of(attempt: Attempt) -> str:
+    """Name the job of an attempt, for logs that say what holds the event loop."""
+    return f"{attempt.record.task_id} {attempt.record.execution_id}"
+
+
+def _timed_out(attempt: Attempt) -> Outcome:
+    message = f"Task execution timed out after {attempt.record.timeout_ms / 1000:g} s"
+    return Raised(to_stored_error(DurableExecutionTimedOutError(message)))
 
 
 def _outcome_of_stop(attempt: Attempt) -> Outcome | None:
@@ -207,6 +296,8 @@ def _outcome_of_cancellation(attempt: Attempt) -> Outcome | None:
         pass
     if attempt.stop_reason is not None:
         return _outcome_of_stop(attempt)
+    if attempt.is_overdue:
+        return _timed_out(attempt)
     # Nobody here cancelled the attempt: the task's code did, or let a cancellation escape.
     return Raised(StoredError(message="CancelledError: raised by the task", is_retryable=True))
 
@@ -257,6 +348,10 @@ def _context_of(attempt: Attempt, shutdown_signal: OneShot) -> TaskContext:
         shutdown_signal=shutdown_signal,
         cancel_signal=attempt.cancel_signal,
     )
+
+
+def _log_unwritten(attempt: Attempt) -> None:
+    logger.warning("the engine ended before an outcome", extra=_facts(attempt))
 
 
 def _facts(attempt: Attempt) -> Mapping[str, object]:

@@ -7,15 +7,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from durable_execution._engine.wakeups import Wakeup
 from durable_execution.errors import ExecutorShutDownError, StorageUnavailableError
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+HeardT = TypeVar("HeardT", contravariant=True)
 
 Flush = Callable[[list[ItemT]], Awaitable[Sequence[ResultT]]]
+
+
+class Receiver(Protocol[HeardT]):
+    """Who hears what became of an item. A future is one; others spare a turn of the loop."""
+
+    def done(self) -> bool:
+        """Whether nobody listens any more."""
+        ...
+
+    def set_result(self, result: HeardT, /) -> None:
+        """Take the result. Must neither block nor raise."""
+        ...
+
+    def set_exception(self, error: BaseException, /) -> None:
+        """Take the reason why there is none. Must neither block nor raise."""
+        ...
 
 
 class Batcher(Generic[ItemT, ResultT]):
@@ -28,8 +44,8 @@ class Batcher(Generic[ItemT, ResultT]):
     def __init__(self, flush: Flush[ItemT, ResultT], *, limit: int) -> None:
         self._flush = flush
         self._limit = limit
-        self._pending: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
-        self._wakeup = Wakeup()
+        self._pending: list[tuple[ItemT, Receiver[ResultT]]] = []
+        self._is_needed = asyncio.Event()
         self._is_closed = False
         self._is_idle = asyncio.Event()
         self._is_idle.set()
@@ -40,13 +56,22 @@ class Batcher(Generic[ItemT, ResultT]):
         Raises:
             ExecutorShutDownError: The batcher is closed.
         """
+        future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
+        self.add(item, future)
+        return future
+
+    def add(self, item: ItemT, receiver: Receiver[ResultT]) -> None:
+        """Add an item to the next batch, and tell the receiver its result.
+
+        Raises:
+            ExecutorShutDownError: The batcher is closed.
+        """
         if self._is_closed:
             raise ExecutorShutDownError("Executor is shut down")
-        future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
-        self._pending.append((item, future))
-        self._is_idle.clear()
-        self._wakeup.set()
-        return future
+        if not self._pending:
+            self._is_idle.clear()
+            self._is_needed.set()
+        self._pending.append((item, receiver))
 
     async def run(self) -> None:
         """Flush batch after batch until cancelled."""
@@ -54,8 +79,8 @@ class Batcher(Generic[ItemT, ResultT]):
             while True:
                 if not self._pending:
                     self._is_idle.set()
-                    await self._wakeup.wait(timeout=3600)
-                    continue
+                    self._is_needed.clear()
+                    await self._is_needed.wait()
                 batch = self._pending[: self._limit]
                 del self._pending[: self._limit]
                 await self._settle(batch)
@@ -67,7 +92,7 @@ class Batcher(Generic[ItemT, ResultT]):
         """Wait until nothing is pending and no flush is under way."""
         await self._is_idle.wait()
 
-    async def _settle(self, batch: list[tuple[ItemT, asyncio.Future[ResultT]]]) -> None:
+    async def _settle(self, batch: list[tuple[ItemT, Receiver[ResultT]]]) -> None:
         try:
             results = await self._flush([item for item, _ in batch])
         except StorageUnavailableError as error:
@@ -83,9 +108,9 @@ class Batcher(Generic[ItemT, ResultT]):
             _fail(batch, ExecutorShutDownError("Executor is shut down"))
             raise
         else:
-            for (_, future), result in zip(batch, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
+            for (_, receiver), result in zip(batch, results, strict=True):
+                if not receiver.done():
+                    receiver.set_result(result)
 
     def _fail_pending(self) -> None:
         pending, self._pending = self._pending, []
@@ -93,7 +118,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._is_idle.set()
 
 
-def _fail(batch: list[tuple[ItemT, asyncio.Future[ResultT]]], error: Exception) -> None:
-    for _, future in batch:
-        if not future.done():
-            future.set_exception(error)
+def _fail(batch: list[tuple[ItemT, Receiver[ResultT]]], error: Exception) -> None:
+    for _, receiver in batch:
+        if not receiver.done():
+            receiver.set_exception(error)

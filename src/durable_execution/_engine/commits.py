@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from durable_execution._core.patch import Finish, Requeue, Transition, patched
 from durable_execution._core.record import ExecutionRecord
-from durable_execution._engine.batcher import Batcher
+from durable_execution._engine.batcher import Batcher, Receiver
 from durable_execution._engine.patience import Patience
 from durable_execution.errors import StorageUnavailableError
 from durable_execution.storage.protocol import Applied, Storage
@@ -70,7 +70,11 @@ class Commits:
             StorageUnavailableError: The storage could not be reached for about two seconds. The
                 record may have been written if only the answer was lost.
         """
-        return await self._persist(lambda: self._inserts.submit(record), tries=PATIENT_TRIES)
+        try:
+            return await self._inserts.submit(record)
+        except StorageUnavailableError as error:
+            first = error
+        return await self._insist(lambda: self._inserts.submit(record), first, tries=PATIENT_TRIES)
 
     async def get(
         self, execution_id: str, *, tries: int | None = PATIENT_TRIES
@@ -100,6 +104,16 @@ class Commits:
         """
         change = Change(record, transition)
         return await self._persist(lambda: self._changes.submit(change), tries=None)
+
+    def send(
+        self, record: ExecutionRecord, transition: Transition, receiver: Receiver[bool]
+    ) -> None:
+        """Apply a transition with the next batch, once; the receiver hears whether it matched.
+
+        Raises:
+            ExecutorShutDownError: The engine has ended.
+        """
+        self._changes.add(Change(record, transition), receiver)
 
     async def drained(self) -> None:
         """Wait until everything submitted so far is written."""
@@ -185,15 +199,28 @@ class Commits:
         self, submit: Callable[[], Awaitable[ResultT]], *, tries: int | None
     ) -> ResultT:
         """Submit until the storage answers, or `tries` times."""
+        try:
+            return await submit()
+        except StorageUnavailableError as error:
+            first = error
+        return await self._insist(submit, first, tries=tries)
+
+    async def _insist(
+        self,
+        submit: Callable[[], Awaitable[ResultT]],
+        refusal: StorageUnavailableError,
+        *,
+        tries: int | None,
+    ) -> ResultT:
+        """Submit again until the storage answers; the first of the tries was refused."""
+        logger.warning("storage unavailable, trying again", extra={"error": str(refusal)})
         patience = Patience(self._jitter)
-        tried = 0
-        while True:
+        tried = 1
+        while tries is None or tried < tries:
             tried += 1
+            await asyncio.sleep(patience.next_pause())
             try:
                 return await submit()
             except StorageUnavailableError as error:
-                if tries is not None and tried >= tries:
-                    raise
-                if tried == 1:
-                    logger.warning("storage unavailable, trying again", extra={"error": str(error)})
-            await asyncio.sleep(patience.next_pause())
+                refusal = error
+        raise refusal

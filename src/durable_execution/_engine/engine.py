@@ -11,10 +11,11 @@ from typing import Any, Final
 from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
-from durable_execution._engine.attempt import AttemptRunner
+from durable_execution._engine.attempt import AttemptRunner, name_of
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.commits import Commits, Listeners
 from durable_execution._engine.compose import parent_result
+from durable_execution._engine.deadlines import Deadlines
 from durable_execution._engine.ids import new_execution_id, new_executor_id
 from durable_execution._engine.options import ExecutorOptions, seconds
 from durable_execution._engine.pace import Pace
@@ -62,8 +63,11 @@ class Engine:
         self.storage = storage
         self.commits = Commits(storage, jitter=surroundings.jitter)
         self.running = Running(
-            capacity=options.max_concurrent_task_executions, threads=options.max_threads
+            capacity=options.max_concurrent_task_executions,
+            threads=options.max_threads,
+            on_room=lambda: self._claimer.announce_room(),
         )
+        self._deadlines = Deadlines()
         pace = Pace(storage, seconds(options.poll_interval), surroundings.monotonic)
         self.finishes = Finishes(storage, pace=pace)
         self._shutdown_signal = OneShot()
@@ -72,6 +76,7 @@ class Engine:
         self._runner = AttemptRunner(
             running=self.running,
             commits=self.commits,
+            deadlines=self._deadlines,
             spawning=spawning,
             clock=self.clock,
             options=options,
@@ -175,6 +180,7 @@ class Engine:
         if self._stop_listening is not None:
             self._stop_listening()
         self.finishes.fail_all(ExecutorShutDownError("Executor was shut down"))
+        self._deadlines.close()
         self.running.threads.shutdown(wait=False)
         await self.storage.close()
 
@@ -258,24 +264,22 @@ class Engine:
             )
 
     def _start_attempt(self, attempt: Attempt) -> None:
-        record = attempt.record
         self.running.add(attempt)
         attempt.job = asyncio.get_running_loop().create_task(
-            self._runner.run(attempt), name=f"{record.task_id} {record.execution_id}"
+            self._runner.run(attempt), name=name_of(attempt)
         )
-        attempt.job.add_done_callback(self._attempt_ended)
-
-    def _attempt_ended(self, job: asyncio.Task[None]) -> None:
-        self._claimer.announce_room()
-        if not job.cancelled() and job.exception() is not None:
-            logger.critical("an attempt broke the engine's rules", exc_info=job.exception())
 
     def _inserted(self, records: Sequence[ExecutionRecord]) -> None:
+        first_start_at: int | None = None
         for record in records:
-            if not record.is_sleeping:
-                self._claimer.announce(record.start_at)
-            elif record.expires_at is not None:
-                self._expirer.announce(record.expires_at)
+            if record.sleeping_unique_id is not None:
+                if record.expires_at is not None:
+                    self._expirer.announce(record.expires_at)
+            elif first_start_at is None or record.start_at < first_start_at:
+                first_start_at = record.start_at
+        if first_start_at is not None:
+            # The claim that follows finds out when to look for the others.
+            self._claimer.announce(first_start_at)
 
     def _cascaded(self) -> None:
         self.heart.beat_now()

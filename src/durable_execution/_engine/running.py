@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -23,6 +23,7 @@ class Attempt:
         "has_begun",
         "has_ended",
         "is_abandoned",
+        "is_overdue",
         "is_threaded",
         "job",
         "record",
@@ -42,6 +43,8 @@ class Attempt:
         all, not even what writes the outcome down."""
         self.has_ended = False
         """Whether the task's code has ended, so that only its outcome is left to be written."""
+        self.is_overdue = False
+        """Whether the time of the attempt was over while the task's code still ran."""
         self.is_abandoned = False
         """Whether nobody waits any more for the thread to end."""
 
@@ -64,6 +67,15 @@ class Attempt:
         if self.job is not None and self.has_begun and not is_only_writing:
             self.job.cancel()
 
+    def time_out(self) -> None:
+        """Cancel the attempt because its time is over, unless it has ended or is stopped anyway."""
+        if self.has_ended or self.stop_reason is not None:
+            return
+        self.is_overdue = True
+        self.cancel_signal.set()
+        if self.job is not None:
+            self.job.cancel()
+
     def abandon(self) -> None:
         """Stop waiting for a thread that does not end."""
         self.is_abandoned = True
@@ -74,8 +86,11 @@ class Attempt:
 class Running:
     """The attempts of one executor, the room for more, and the threads for plain functions."""
 
-    def __init__(self, *, capacity: int, threads: int) -> None:
+    def __init__(
+        self, *, capacity: int, threads: int, on_room: Callable[[], None] | None = None
+    ) -> None:
         self._capacity = capacity
+        self._on_room = on_room
         self._thread_capacity = threads
         self._threaded = 0
         self._attempts: dict[Attempt, None] = {}
@@ -133,6 +148,8 @@ class Running:
         self._threaded -= attempt.is_threaded
         if not self._attempts:
             self._is_empty.set()
+        if self._on_room is not None:
+            self._on_room()
 
     def stop(self, execution_id: str, reason: StopReason) -> None:
         """Stop an execution if it runs here."""

@@ -18,7 +18,7 @@ class OneShot:
     def __init__(self) -> None:
         self._is_set = False
         self._event: threading.Event | None = None
-        self._futures: list[asyncio.Future[None]] = []
+        self._futures: list[asyncio.Future[None]] | None = None
 
     def is_set(self) -> bool:
         """Whether it has happened."""
@@ -28,10 +28,10 @@ class OneShot:
         """Make it happen. Safe in any thread, harmless when repeated."""
         with _LOCK:
             self._is_set = True
-            futures, self._futures = self._futures, []
+            futures, self._futures = self._futures, None
         if self._event is not None:
             self._event.set()
-        for future in futures:
+        for future in futures or ():
             future.get_loop().call_soon_threadsafe(_settle, future)
 
     async def wait(self) -> None:
@@ -40,14 +40,18 @@ class OneShot:
         with _LOCK:
             if self._is_set:
                 return
+            self._futures = self._futures or []
             self._futures.append(future)
         try:
             await future
         finally:
             # A signal may outlive many who waited for it in vain.
-            with _LOCK:
-                if future in self._futures:
-                    self._futures.remove(future)
+            self._leave(future)
+
+    def _leave(self, future: asyncio.Future[None]) -> None:
+        with _LOCK:
+            if self._futures is not None and future in self._futures:
+                self._futures.remove(future)
 
     def wait_in_thread(self, timeout: float | None = None) -> bool:
         """Block this thread until it happens or `timeout` seconds passed."""
