@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from durable_execution._codec import UNDEFINED, TypedJson
-from durable_execution.orpc._protocol.http import Headers, first_header
+from durable_execution.orpc._protocol.http import Headers
 
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -44,9 +44,12 @@ _STREAMED: Final = frozenset({BodyKind.EVENT_STREAM, BodyKind.FORM, BodyKind.FIL
 
 def body_kind(headers: Headers) -> BodyKind:
     """How a body with these headers is to be read."""
-    if first_header(headers, "content-disposition") is not None:
-        return BodyKind.FILE
-    content_type = first_header(headers, "content-type")
+    content_type = None
+    for name, value in headers:
+        if name == "content-disposition":
+            return BodyKind.FILE
+        if name == "content-type" and content_type is None:
+            content_type = value
     if not content_type:
         return BodyKind.JSON
     for start, kind in _BY_CONTENT_TYPE:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
 from durable_execution._codec import Limits, Rule, TypedJson
 from durable_execution.orpc._protocol import (
+    Body,
     BodyKind,
     BodyTooLargeError,
     Headers,
@@ -17,6 +18,7 @@ from durable_execution.orpc._protocol import (
     Response,
     body_kind,
     encode_path,
+    first_header,
     resolve_dot_segments,
     strip_prefix,
 )
@@ -103,7 +105,7 @@ class RPCHandler:
                 raise ValueError(f"scope type {other!r} is not served here; expected 'http'")
 
     async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = _path_inside(scope)
+        path = _path_inside(scope.get("raw_path"), scope["path"], scope.get("root_path", ""))
         match = None if path is None else await self._handler.find(path)
         caller = Caller(receive, send)
         method: str = scope["method"]
@@ -111,7 +113,7 @@ class RPCHandler:
             await caller.answer(_NOT_FOUND, method)
             return
         try:
-            request = await self._request(_request_head(scope, path), caller)
+            request = await self._request(scope, path, caller)
         except CallerGoneError:
             return
         except ORPCError as error:
@@ -123,40 +125,46 @@ class RPCHandler:
 
         await caller.while_waiting(respond())
 
-    async def _request(self, head: Request, caller: Caller) -> Request:
+    async def _request(self, scope: Scope, path: str, caller: Caller) -> Request:
         """The request with its body: read, or to be read by whoever answers.
 
         Raises:
             CallerGoneError: Before its body was complete.
             ORPCError: PAYLOAD_TOO_LARGE, before reading when the announced length is too much.
         """
-        if head.method == "GET":
-            return head
-        kind = body_kind(head.headers)
+        method: str = scope["method"]
+        headers: Headers = tuple(
+            (_header_name(name), value.decode("latin-1")) for name, value in scope["headers"]
+        )
+        query = scope.get("query_string", b"").decode("latin-1")
+        body = b"" if method == "GET" else await self._body(headers, caller)
+        return Request(method, path, query, headers, body, transport=scope)
+
+    async def _body(self, headers: Headers, caller: Caller) -> Body:
+        kind = body_kind(headers)
         if kind in READ_IN_PIECES:
-            return replace(head, body=caller.body())
+            return caller.body()
         if kind is not BodyKind.JSON:
-            return head
-        if _announced_size(head) > self._max_body_size:
+            return b""
+        if _announced_size(headers) > self._max_body_size:
             raise ORPCError("PAYLOAD_TOO_LARGE")
         try:
-            return replace(head, body=await caller.whole(self._max_body_size))
+            return await caller.whole(self._max_body_size)
         except BodyTooLargeError as error:
             raise ORPCError("PAYLOAD_TOO_LARGE") from error
 
 
-def _path_inside(scope: Scope) -> str | None:
+def _path_inside(raw: bytes | None, path: str, root: str) -> str | None:
     """The percent-encoded path below the place this application is mounted at.
 
     `path` is of no use: decoded, a slash inside a name looks like a separator. None when dot
     segments lead out of the mount.
     """
-    raw: bytes | None = scope.get("raw_path")
     if raw is None:
-        path = encode_path(scope["path"].removeprefix("/").split("/"))
+        path = encode_path(path.removeprefix("/").split("/"))
     else:
         path = raw.partition(b"?")[0].decode("latin-1")
-    root = scope.get("root_path", "").removesuffix("/")
+    root = root.removesuffix("/")
     if _below_root(path, root) is None:  # this server leaves the root out of the path
         return resolve_dot_segments(path)
     return _below_root(resolve_dot_segments(path), root)
@@ -177,18 +185,14 @@ def _below_root(path: str, root: str) -> str | None:
     return None
 
 
-def _request_head(scope: Scope, path: str) -> Request:
-    headers: Headers = tuple(
-        (name.decode("latin-1").lower(), value.decode("latin-1"))
-        for name, value in scope["headers"]
-    )
-    query = scope.get("query_string", b"").decode("latin-1")
-    return Request(scope["method"], path, query, headers, transport=scope)
+@lru_cache(maxsize=512)
+def _header_name(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
-def _announced_size(head: Request) -> float:
+def _announced_size(headers: Headers) -> float:
     """What content-length says; 0 when it says nothing, infinity when no body is that long."""
-    announced = head.header("content-length") or ""
+    announced = first_header(headers, "content-length") or ""
     if not (announced.isascii() and announced.isdecimal()):
         return 0
     return int(announced) if len(announced) <= _LONGEST_LENGTH else float("inf")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from durable_execution._codec import UNDEFINED, Schema, ValidationFailed
@@ -32,18 +31,18 @@ async def call(
         path=path,
         context=dict(context or {}),
         headers=RequestHeaders(tuple((headers or {}).items())),
+        errors=ErrorConstructors(procedure.errors),
     )
     return await run(procedure, ctx, value)
 
 
 async def run(procedure: Procedure, ctx: CallContext, value: object) -> object:
-    """Run a procedure for a call; the context gets the errors the procedure declares.
+    """Run a procedure for a call, whose context has the errors that the procedure declares.
 
     Raises:
         ORPCError: With `defined` as WIRE.md 6.2 says; bad input and bad output are such errors.
     """
     try:
-        ctx = replace(ctx, errors=ErrorConstructors(procedure.errors))
         return await _step(procedure, ctx, value, 0)
     except ORPCError as error:
         settle_defined(error, procedure.errors)

@@ -13,15 +13,23 @@ from durable_execution.orpc._server.declared import ErrorConstructors
 class RequestHeaders(Mapping[str, str]):
     """Headers of the request by name in any case; repeated ones joined, as Node.js does."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_headers", "_joined")
 
     def __init__(self, headers: Headers = ()) -> None:
-        values: dict[str, str] = {}
-        for name, value in headers:
-            key = name.lower()
-            joint = "; " if key == "cookie" else ", "
-            values[key] = f"{values[key]}{joint}{value}" if key in values else value
-        self._values = values
+        self._headers = headers
+        self._joined: dict[str, str] | None = None
+
+    @property
+    def _values(self) -> dict[str, str]:
+        """Made when it is first asked for: most procedures look at no header."""
+        if self._joined is None:
+            values: dict[str, str] = {}
+            for name, value in self._headers:
+                key = name.lower()
+                joint = "; " if key == "cookie" else ", "
+                values[key] = f"{values[key]}{joint}{value}" if key in values else value
+            self._joined = values
+        return self._joined
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.lower()]

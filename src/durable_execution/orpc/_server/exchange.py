@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from durable_execution.orpc._protocol import BodyTooLargeError, ByteStream, Response, close_body
 
@@ -12,6 +12,10 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+
+_UNWATCHED: Final = 0.05
+"""Seconds for which an answer is made before anybody looks whether its caller has left."""
 
 
 class CallerGoneError(ConnectionError):
@@ -58,17 +62,21 @@ class Caller:
         return self._stream
 
     async def while_waiting(self, answering: Coroutine[Any, Any, None]) -> None:
-        """Make and send the answer, and cancel that when the caller closes the connection."""
-        call = asyncio.create_task(answering)
-        watch = asyncio.create_task(self._until_gone())
+        """Make and send the answer, and cancel that when the caller closes the connection.
+
+        The answer is made in the current task. Most are made before a watch on the caller is worth
+        a task of its own; one that has left is noticed then all the same.
+        """
+        watch = _Watch(self._until_gone)
+        if self._stream is not None:
+            watch.begin()  # which also brings the pieces of the stream
         try:
-            await asyncio.wait((call, watch), return_when=asyncio.FIRST_COMPLETED)
-            if call.done():
-                call.result()
+            await answering
+        except asyncio.CancelledError:
+            if not watch.has_cancelled_alone:
+                raise
         finally:
-            call.cancel()
-            watch.cancel()
-            await asyncio.gather(call, watch, return_exceptions=True)
+            await watch.end()
             if self._stream is not None:
                 self._stream.abandon()
 
@@ -104,6 +112,45 @@ class Caller:
             if self._stream is not None:
                 is_last = not message.get("more_body", False)
                 await self._stream.feed(message.get("body", b""), is_last=is_last)
+
+
+class _Watch:
+    """Cancels the current task when something happens; begins by itself after a moment."""
+
+    def __init__(self, until: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        loop = asyncio.get_running_loop()
+        self._until = until
+        self._task = asyncio.current_task()
+        self._cancellations = 0 if self._task is None else self._task.cancelling()
+        self._timer = loop.call_later(_UNWATCHED, self.begin)
+        self._watching: asyncio.Task[None] | None = None
+        self._has_cancelled = False
+        self._is_over = False
+
+    @property
+    def has_cancelled_alone(self) -> bool:
+        """Whether the cancellation that arrived is this one, and no other came with it."""
+        others = 0 if self._task is None else self._task.cancelling() - self._cancellations
+        return self._has_cancelled and others <= 1
+
+    def begin(self) -> None:
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
+
+    async def end(self) -> None:
+        self._is_over = True
+        self._timer.cancel()
+        if self._has_cancelled and self._task is not None:
+            self._task.uncancel()
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        await self._until()
+        if not self._is_over and self._task is not None:
+            self._has_cancelled = True
+            self._task.cancel()
 
 
 class _Incoming:

@@ -21,6 +21,7 @@ from durable_execution.orpc._protocol import (
 from durable_execution.orpc._server.call import run
 from durable_execution.orpc._server.codec import HandlerCodec
 from durable_execution.orpc._server.context import CallContext, RequestHeaders
+from durable_execution.orpc._server.declared import ErrorConstructors
 from durable_execution.orpc._server.lazy import Lazy
 from durable_execution.orpc._server.procedure import Procedure
 from durable_execution.orpc._server.router import Router
@@ -79,6 +80,8 @@ class ProcedureHandler:
         Raises:
             asyncio.CancelledError: The call was cancelled from outside.
         """
+        task = asyncio.current_task()
+        cancellations = task.cancelling() if task else 0
         try:
             value = await self._codec.decode(request)
             self._check_method(match.procedure, request)
@@ -87,6 +90,7 @@ class ProcedureHandler:
                 # A copy: what one handler does to it must not reach the next call.
                 context=dict(await self._first_context(request)),
                 headers=RequestHeaders(request.headers),
+                errors=ErrorConstructors(match.procedure.errors),
                 last_event_id=request.header("last-event-id"),
             )
             return self._codec.encode(await run(match.procedure, ctx, value))
@@ -95,8 +99,7 @@ class ProcedureHandler:
                 _log(match, error)
             return self._encoded(error, match)
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if task is not None and task.cancelling() > cancellations:
                 raise
             # Nobody cancelled this call: the handler awaited something that was.
             return self._masked(error, match)

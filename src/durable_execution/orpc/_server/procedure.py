@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from durable_execution._codec import Schema
@@ -40,6 +40,7 @@ class Procedure:
         output_at: The output is validated inside the middlewares before this index.
         errors: Declared errors by code.
         method: The declared HTTP method; only GET has an effect (WIRE.md 5).
+        is_async: Whether the handler runs on the event loop.
     """
 
     function: HandlerFunction
@@ -52,10 +53,16 @@ class Procedure:
     errors: Mapping[str, DeclaredError]
     method: str
 
+    is_async: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Looked up once, because it takes as long as a short call.
+        object.__setattr__(self, "is_async", is_async(self.function))
+
     async def invoke(self, ctx: CallContext, value: object) -> object:
         """Run the handler; a plain function runs in a thread and cannot be cancelled there."""
         arguments = (ctx, value)[: self.parameters]
-        if is_async(self.function):
+        if self.is_async:
             result: object = await self.function(*arguments)
             return result
         result = await asyncio.to_thread(_call_without_stop_iteration, self.function, arguments)
