@@ -142,10 +142,8 @@ class RPCHandler:
 
     async def _body(self, headers: Headers, caller: Caller) -> Body:
         kind = body_kind(headers)
-        if kind in READ_IN_PIECES:
-            return caller.body()
         if kind is not BodyKind.JSON:
-            return b""
+            return caller.body() if kind in READ_IN_PIECES else b""
         if _announced_size(headers) > self._max_body_size:
             raise ORPCError("PAYLOAD_TOO_LARGE")
         try:
