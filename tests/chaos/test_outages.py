@@ -9,7 +9,7 @@ import pytest
 from tests.chaos.storm import Storm
 from tests.processes.arena import Arena, report, until
 from tests.processes.database import Database, PostgresSchema
-from tests.processes.tasks import add_one
+from tests.processes.tasks import unhurried
 from tests.servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.chaos
@@ -51,9 +51,12 @@ async def test_work_goes_on_within_seconds_of_the_server_being_back(
 async def test_a_long_outage_loses_nothing_that_was_enqueued_or_ran(
     arena: Arena, postgres_server: PostgresServer
 ) -> None:
-    await arena.start(capacity=CAPACITY, lease=2)
     async with arena.observer() as observer:
-        handles = [await observer.enqueue_task(add_one, number) for number in range(500)]
+        # Enqueued before anybody works, so that there is work left after the outage.
+        handles = await asyncio.gather(
+            *(observer.enqueue_task(unhurried, number) for number in range(500))
+        )
+        await arena.start(capacity=CAPACITY, lease=2)
         await until(lambda: len(arena.effects()) > 50, "the worker works")
         await asyncio.to_thread(postgres_server.stop, is_crash=True)
         await asyncio.sleep(4)  # longer than two leases

@@ -115,6 +115,13 @@ async def contract(ctx: TaskContext, signer: str) -> ParentTaskOutput[str]:
 
 
 @tasks.task
+async def unhurried(ctx: TaskContext, number: int) -> int:
+    leave(ctx)
+    await asyncio.sleep(0.05)  # so that work is left when something breaks
+    return number + 1
+
+
+@tasks.task
 async def trap(ctx: TaskContext, where: Trap) -> int:
     leave(ctx)
     try:
