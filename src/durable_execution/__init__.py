@@ -27,7 +27,11 @@ if TYPE_CHECKING:
         TaskExecutionSummary,
     )
     from durable_execution._core.definitions import Tasks
-    from durable_execution._core.found import FoundTaskExecution, TaskExecutionPage
+    from durable_execution._core.found import (
+        FoundTaskExecution,
+        TaskExecutionCounts,
+        TaskExecutionPage,
+    )
     from durable_execution._core.making import child_task, declare_task
     from durable_execution._core.results import (
         CompletedChild,
@@ -100,7 +104,7 @@ _HOMES = {
         "TaskExecutionSummary",
     ),
     "_core.definitions": ("Tasks",),
-    "_core.found": ("FoundTaskExecution", "TaskExecutionPage"),
+    "_core.found": ("FoundTaskExecution", "TaskExecutionCounts", "TaskExecutionPage"),
     "_core.making": ("child_task", "declare_task"),
     "_core.results": (
         "CompletedChild",
@@ -209,6 +213,7 @@ __all__ = [
     "TaskContext",
     "TaskDeclaration",
     "TaskExecution",
+    "TaskExecutionCounts",
     "TaskExecutionHandle",
     "TaskExecutionPage",
     "TaskExecutionSummary",

@@ -73,6 +73,7 @@ async def heart(
         clock,
         Told(ears.hear_lost, ears.all_lost.set, ears.dead.set, ears.revived.set),
         executor_id="de_1",
+        task_ids=lambda: frozenset({"a"}),
         lease_ms=400,
         loop_stall_timeout=30,
         rhythm=ThreadRhythm(),

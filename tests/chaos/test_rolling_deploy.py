@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from durable_execution import DurableExecutor
 from tests.processes.arena import Arena, until
 from tests.processes.next_release import added, mixed_family
 from tests.processes.tasks import add_one
@@ -27,10 +28,12 @@ async def test_an_older_release_leaves_what_it_does_not_know_to_the_newer_one(
         untouched = {(row["status"], row["fence"], row["attempt"]) for row in new_rows(arena)}
         assert untouched == {("ready", 0, 0)}
         assert len(new_rows(arena)) == 2 * OF_EACH
+        assert await stranded(observer) == {added.id, mixed_family.id}
 
         newer = await arena.start(release="next")
         results = await asyncio.gather(*(each.result(timeout=10) for each in unknown))
         sums = await asyncio.gather(*(each.result(timeout=10) for each in families))
+        assert await stranded(observer) == set()
 
     assert results == [10 * number for number in range(OF_EACH)]
     assert sums == [11 * number + 1 for number in range(OF_EACH)]
@@ -57,6 +60,7 @@ async def test_what_only_a_dead_release_knows_stays_ready_until_it_is_back(arena
         await asyncio.sleep(2.5)  # leases run out and rescues happen: nothing may happen to these
         for handle in (rolled_back, dropped):
             assert (await handle.get_execution()).status == "ready"
+        assert await stranded(observer) == {added.id, mixed_family.id}
         assert {row["fence"] for row in arena.rows("task_id = 'added' AND status = 'ready'")} == {0}
 
         await arena.start(release="next")
@@ -81,6 +85,12 @@ async def test_a_running_task_of_a_release_that_died_is_rescued_though_nobody_kn
         await arena.start(release="next")
         results = await asyncio.gather(*(each.result(timeout=20) for each in handles))
     assert results == [10 * number for number in range(200)]
+
+
+async def stranded(observer: DurableExecutor) -> set[str]:
+    """Return the tasks that have work and that no live executor runs."""
+    counts = await observer.count_task_executions()
+    return {task_id for task_id, each in counts.items() if not each.is_known}
 
 
 def new_rows(arena: Arena) -> list[dict[str, object]]:

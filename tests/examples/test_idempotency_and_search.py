@@ -40,5 +40,6 @@ async def test_the_page_runs_as_it_is_printed(page: dict[str, Any]) -> None:
         assert len(await page["receipts_of"]("acme")) == 3
         assert await page["failures_of_the_last_hour"]() == []
         assert await page["backlog"]() in range(5)
+        assert await page["stranded"]() == {}
         assert await page["clean_up"]() == 0
     assert page["tidy_executor"].tasks == {}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -19,9 +20,12 @@ from durable_execution import (
     StoredError,
     Task,
     TaskContext,
+    TaskExecutionCounts,
     TaskExecutionPage,
+    Tasks,
     child_task,
 )
+from tests.conftest import OPTIONS
 
 
 class Shop(NamedTuple):
@@ -201,9 +205,62 @@ async def test_malformed_tags_and_task_ids_are_named(executor: DurableExecutor) 
 
 async def test_counts_are_by_task_and_status(shop: Shop) -> None:
     counts = {"good": {"completed": 3}, "bad": {"failed": 1}, "tree": {"completed": 1}}
-    assert await shop.executor.count_task_executions() == counts
+    found = await shop.executor.count_task_executions()
+    assert {task_id: each.by_status for task_id, each in found.items()} == counts
+    assert all(each.is_known for each in found.values())
     some = await shop.executor.count_task_executions(tasks=[shop.good, "nobody"])
-    assert some == {"good": {"completed": 3}}
+    assert some == {"good": TaskExecutionCounts(by_status={"completed": 3}, is_known=True)}
+    assert some["good"].total == 3
+
+
+async def test_counts_tell_what_no_live_executor_runs(storage: Storage) -> None:
+    tasks, newer = Tasks(), Tasks()
+
+    @tasks.task
+    async def both_know(ctx: TaskContext) -> None: ...
+
+    @newer.task
+    async def one_knows(ctx: TaskContext) -> None: ...
+
+    newer.include(tasks)
+    idle = replace(OPTIONS, max_concurrent_task_executions=0)
+    async with DurableExecutor(storage, idle) as client:
+        client.include(newer)
+        await client.enqueue_task(both_know)
+        await client.enqueue_task(one_knows)
+
+        async def known() -> dict[str, bool]:
+            found = await client.count_task_executions()
+            return {task_id: each.is_known for task_id, each in found.items()}
+
+        # The client knows both, and runs neither.
+        assert await known() == {"both_know": False, "one_knows": False}
+        async with an_executor(storage, tasks):
+            assert await known() == {"both_know": True, "one_knows": False}
+            async with an_executor(storage, newer):
+                assert await known() == {"both_know": True, "one_knows": True}
+            assert await known() == {"both_know": True, "one_knows": False}
+        assert await known() == {"both_know": False, "one_knows": False}
+
+
+def an_executor(storage: Storage, tasks: Tasks) -> DurableExecutor:
+    executor = DurableExecutor(storage.sibling(), OPTIONS)
+    executor.include(tasks)
+    return executor
+
+
+async def test_counts_know_a_task_that_was_added_to_a_running_executor(
+    executor: DurableExecutor,
+) -> None:
+    @executor.task
+    async def late(ctx: TaskContext) -> None: ...
+
+    await executor.enqueue_task(late)
+    assert (await executor.count_task_executions())["late"].is_known
+    async with asyncio.timeout(5):
+        # The next beat tells others of it.
+        while late.id not in await executor._storage.known_task_ids():
+            await asyncio.sleep(0.02)
 
 
 async def test_old_finished_executions_are_deleted_with_what_is_below(shop: Shop) -> None:
@@ -234,7 +291,8 @@ async def test_deletion_goes_on_over_several_batches() -> None:
         await asyncio.gather(*[handle.result() for handle in handles])
         await asyncio.sleep(0.01)  # what finished in this very millisecond is not older
         assert await executor.delete_finished_task_executions(older_than=0, limit=1100) == 1100
-        assert await executor.count_task_executions() == {"nothing": {"completed": 100}}
+        (counts,) = (await executor.count_task_executions()).values()
+        assert counts.by_status == {"completed": 100}
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,22 @@ class FoundTaskExecution:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TaskExecutionCounts:
+    """How many executions a task has."""
+
+    by_status: Mapping[Status, int]
+    """What is 0 is left out."""
+    is_known: bool
+    """Whether some executor that lives runs the task. If not, what is ready stays so: until the
+    release that has the task is rolled out, or because it was renamed or dropped."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.by_status.values())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TaskExecutionPage:
     """Executions that were found. `next_cursor` leads to the next page; None: this is the last."""
 

@@ -60,6 +60,7 @@ class Engine:
         self.executor_id = new_executor_id(surroundings.random_bytes)
         self.clock = Clock(surroundings.steady_clock())
         self.options = options
+        self._tasks = tasks
         self.storage = storage
         self.commits = Commits(storage, jitter=surroundings.jitter)
         self.running = Running(
@@ -108,6 +109,7 @@ class Engine:
             self.clock,
             Told(self._lost, self._lost_all, self._found_dead, self._claimer.reclaim),
             executor_id=self.executor_id,
+            task_ids=self.task_ids,
             lease_ms=options.lease_ms,
             loop_stall_timeout=seconds(options.loop_stall_timeout),
             rhythm=surroundings.new_rhythm(),
@@ -132,6 +134,11 @@ class Engine:
     def is_alive(self) -> bool:
         """Whether all services run and the lease is held."""
         return self._life is not None and not self._life.done() and self.heart.is_beating
+
+    def task_ids(self) -> frozenset[str]:
+        """Return what runs here. From any thread: the set of a dict's keys is made at once."""
+        does_run = self.options.max_concurrent_task_executions > 0
+        return frozenset(self._tasks if does_run else ())
 
     def new_id(self) -> str:
         """Return the id of a new execution."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from durable_execution._core.found import TaskExecutionPage
+from durable_execution._core.found import TaskExecutionCounts, TaskExecutionPage
 from durable_execution._core.limits import MAX_DURATION_MS, check_between, check_task_id, to_ms
 from durable_execution._core.status import Status
 from durable_execution._core.task import TaskDeclaration
@@ -88,10 +88,13 @@ class Oversight(ABC):
 
     async def count_task_executions(
         self, *, tasks: Iterable[TaskDeclaration[Any, Any] | str] | None = None
-    ) -> dict[str, dict[Status, int]]:
-        """Count the executions of the storage, by task id and status; what is 0 is left out.
+    ) -> dict[str, TaskExecutionCounts]:
+        """Count the executions of the storage, by task id and status; tell whose nobody runs.
 
-        Reads all of them, so that it is no question to ask every second.
+        Tasks without executions are left out. Reads all of them, so that it is no question to ask
+        every second. Executors tell the storage which tasks they run when they start, and with a
+        beat, a quarter of their lease later at most, when some are added. One that has
+        `max_concurrent_task_executions=0` runs none.
 
         Raises:
             InvalidOptionError: A task id is malformed.
@@ -99,7 +102,12 @@ class Oversight(ABC):
             StorageError: The storage cannot be reached.
         """
         engine = self._running_engine()
-        return await engine.storage.counts(None if tasks is None else _ids_of(tasks))
+        found = await engine.storage.counts(None if tasks is None else _ids_of(tasks))
+        known = await engine.storage.known_task_ids() | engine.task_ids()
+        return {
+            task_id: TaskExecutionCounts(by_status=by_status, is_known=task_id in known)
+            for task_id, by_status in found.items()
+        }
 
     async def delete_finished_task_executions(
         self, *, older_than: float | timedelta, limit: int = 10_000

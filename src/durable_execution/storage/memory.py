@@ -62,6 +62,8 @@ class InMemoryStorage:
         self._lock = threading.Lock()
         self._shelf = Shelf()
         self._leases: dict[str, int] = {}
+        self._task_ids: dict[str, frozenset[str]] = {}
+        """By executor, forgotten with its lease."""
 
     async def open(self) -> None:  # noqa: D102
         return
@@ -116,6 +118,7 @@ class InMemoryStorage:
         with self._lock:
             self._shelf = shelf
             self._leases = leases
+            self._task_ids = {}
 
     async def insert(  # noqa: D102
         self, records: Sequence[ExecutionRecord]
@@ -178,6 +181,8 @@ class InMemoryStorage:
             now = self._clock()
             was_known = self._leases.get(beat.executor_id, _SIGNED_OFF) != _SIGNED_OFF
             self._leases[beat.executor_id] = now + beat.lease_ms
+            if beat.task_ids is not None:
+                self._task_ids[beat.executor_id] = beat.task_ids
             lost = tuple(
                 execution_id
                 for execution_id, fence in beat.held
@@ -185,6 +190,12 @@ class InMemoryStorage:
             )
             found_dead = any(over <= now for over in self._leases.values())
             return Pulse(now=now, was_known=was_known, found_dead=found_dead, lost=lost)
+
+    async def known_task_ids(self) -> frozenset[str]:  # noqa: D102
+        with self._lock:
+            now = self._clock()
+            alive = [executor_id for executor_id, over in self._leases.items() if over > now]
+            return frozenset().union(*(self._task_ids.get(each, ()) for each in alive))
 
     async def sign_off(self, executor_id: str) -> None:  # noqa: D102
         with self._lock:
@@ -207,6 +218,7 @@ class InMemoryStorage:
                 orphans.extend(held)
                 if not held:
                     del self._leases[executor_id]
+                    self._task_ids.pop(executor_id, None)
             return orphans[: max(0, limit)]
 
     async def joinable(  # noqa: D102

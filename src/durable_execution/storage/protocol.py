@@ -64,6 +64,8 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     lease_ms: int
     held: tuple[tuple[str, int], ...] = ()
     """(execution id, fence) of the rows that the executor is running."""
+    task_ids: frozenset[str] | None = None
+    """The tasks that it runs, to be kept until it is forgotten; None: they are as they were."""
 
 
 class Pulse(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,6 +215,10 @@ class Storage(Protocol):
 
     async def heartbeat(self, beat: Beat) -> Pulse:
         """Register the executor, or extend its lease to `lease_ms` from now."""
+        ...
+
+    async def known_task_ids(self) -> frozenset[str]:
+        """Return the tasks that executors whose lease runs have told of with a beat."""
         ...
 
     async def sign_off(self, executor_id: str) -> None:

@@ -53,6 +53,7 @@ class Heart:
         told: Told,
         *,
         executor_id: str,
+        task_ids: Callable[[], frozenset[str]],
         lease_ms: int,
         loop_stall_timeout: float,
         rhythm: Rhythm,
@@ -63,6 +64,9 @@ class Heart:
         self._clock = clock
         self._told = told
         self._executor_id = executor_id
+        self._task_ids = task_ids
+        self._told_task_ids: frozenset[str] | None = None
+        """What the storage has been told to be run here."""
         self._lease_ms = lease_ms
         self._loop_stall_timeout = loop_stall_timeout
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -153,16 +157,22 @@ class Heart:
         return self._is_stopped
 
     def _beat(self) -> Beat:
+        task_ids = self._task_ids()
         return Beat(
             executor_id=self._executor_id,
             lease_ms=int(self._lease_ms * STORED_SHARE),
             held=self._running.held(),
+            task_ids=None if task_ids == self._told_task_ids else task_ids,
         )
 
     def _take(self, pulse: Pulse, beat: Beat, sent_at: float, *, is_first: bool) -> None:
         was_over = self._has_lost_all or not (is_first or self.is_beating)
         self._beaten_at = sent_at  # the storage counts from later, which is the safe side
         self._clock.sync(pulse.now)
+        if beat.task_ids is not None:
+            self._told_task_ids = beat.task_ids
+        elif not pulse.was_known:
+            self._told_task_ids = None  # forgotten with the executor: told with the next beat
         if not pulse.was_known and not is_first:
             logger.warning("this executor was given up for dead and registers again")
         self._has_lost_all = False

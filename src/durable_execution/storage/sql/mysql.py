@@ -174,6 +174,9 @@ class MySqlDialect:
             "register": beat,
             "extend_lease": beat,
             "forget_executor": forget,
+            "known_tasks": select(executors.c.task_ids).where(
+                executors.c.lease_expires_at > self._instant(), executors.c.task_ids.is_not(None)
+            ),
             "lock_executors": select(executors.c.executor_id)
             .where(self.is_any_of(executors.c.executor_id, "executor_ids"))
             .order_by(executors.c.executor_id)
@@ -182,6 +185,9 @@ class MySqlDialect:
                 JOINABLE_AT.is_not(None), self.is_any_of(_E.task_id, "task_ids")
             ),
             "expired_sleepers": _scan(ASLEEP_UNTIL).where(self.now() >= ASLEEP_UNTIL),
+            "first_expires_at": select(func.min(ASLEEP_UNTIL), self._instant().label("seen_at"))
+            .select_from(executions)
+            .where(ASLEEP_UNTIL.is_not(None)),
             "next_expires_at": select(func.min(ASLEEP_UNTIL))
             .select_from(executions)
             .where(self.now() < ASLEEP_UNTIL),
@@ -196,6 +202,10 @@ class MySqlDialect:
                 self.is_any_of(_E.execution_id, "execution_ids")
             ),
         }
+
+    def _instant(self) -> ColumnElement[int]:
+        """Return the time, for a statement that no transaction has begun for."""
+        return self.now() if self._has_clock else literal_column(CLOCK, BigInteger)
 
     def _hold_lease(self) -> ClauseElement:
         """Whoever forgets the executor waits for the claim, or the claim for it."""

@@ -149,8 +149,10 @@ executors: Final = Table(
     metadata,
     Column("executor_id", String(MAX_EXECUTOR_ID_LENGTH), primary_key=True, nullable=False),
     Column("lease_expires_at", BigInteger, nullable=False),
+    Column("task_ids", Text, nullable=True),
 )
-"""Who beats. A lease that expires at 0 is that of an executor that signed off."""
+"""Who beats, and what it runs (a list in JSON, written when it changes). A lease that expires at 0
+is that of an executor that signed off."""
 
 schema_version: Final = Table(
     "durable_execution_schema",

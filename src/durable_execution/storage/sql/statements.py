@@ -75,10 +75,13 @@ class Statements:
     joinable_among: Statement
     joinable: Statement
     expired_sleepers: Statement
+    first_expires_at: Statement
     next_expires_at: Statement
     leases_seen: Statement
     register: Statement
     extend_lease: Statement
+    tell_tasks: Statement
+    known_tasks: Statement
     still_held: Statement
     sign_off: Statement
     dead_executors: Statement
@@ -285,6 +288,9 @@ def _sweeps(dialect: SqlDialect) -> dict[str, ClauseElement]:
         .where(IS_JOINABLE, dialect.is_any_of(_E.task_id, "task_ids"))
         .order_by(_E.waiting_for_children_at)
         .limit(bindparam("limit")),
+        "first_expires_at": select(func.min(_E.expires_at), dialect.now().label("seen_at"))
+        .select_from(executions)
+        .where(IS_SLEEPING),
         "next_expires_at": select(func.min(_E.expires_at)).where(
             IS_SLEEPING, _E.expires_at > dialect.now()
         ),
@@ -299,13 +305,17 @@ def _leases(dialect: SqlDialect) -> dict[str, ClauseElement]:
     who = executors.c.executor_id == bindparam("who")
     lease_expires_at = dialect.now() + bindparam("lease_ms", type_=BigInteger)
     return {
-        "leases_seen": select(executors.c.executor_id, executors.c.lease_expires_at).where(
-            or_(who, executors.c.lease_expires_at <= dialect.now())
-        ),
+        "leases_seen": select(
+            executors.c.executor_id, executors.c.lease_expires_at, dialect.now().label("seen_at")
+        ).where(or_(who, executors.c.lease_expires_at <= dialect.now())),
         "register": insert(executors).values(
             executor_id=bindparam("who"), lease_expires_at=lease_expires_at
         ),
         "extend_lease": update(executors).where(who).values(lease_expires_at=lease_expires_at),
+        "tell_tasks": update(executors).where(who).values(task_ids=bindparam("task_ids")),
+        "known_tasks": select(executors.c.task_ids).where(
+            executors.c.lease_expires_at > dialect.now(), executors.c.task_ids.is_not(None)
+        ),
         "still_held": select(_E.execution_id, _E.fence).where(
             dialect.is_any_of(_E.execution_id, "execution_ids"),
             IS_HELD,

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import Status
@@ -208,7 +210,7 @@ class SqlStorage:
         statements = self._statements
         held_ids = self._dialect.texts([execution_id for execution_id, _ in beat.held])
 
-        async def work(transaction: Transaction) -> tuple[dict[Value, Value], list[Row]]:
+        async def work(transaction: Transaction) -> tuple[list[Row], list[Row]]:
             values: dict[str, Value] = {
                 "who": beat.executor_id,
                 "now": self._driver.clock(),
@@ -220,21 +222,38 @@ class SqlStorage:
                 return await transaction.fetch(statement, statement.bind(**values))
 
             # One look tells both what this executor's lease was, and whose are over.
-            leases = {row[0]: row[1] for row in await ask(statements.leases_seen)}
-            is_listed = beat.executor_id in leases
+            seen = await ask(statements.leases_seen)
+            is_listed = any(row[0] == beat.executor_id for row in seen)
             write = statements.extend_lease if is_listed else statements.register
             await transaction.execute(write, write.bind(**values))
-            return leases, await ask(statements.still_held) if beat.held else []
+            if beat.task_ids is not None:
+                tell = statements.tell_tasks
+                text = msgspec.json.encode(sorted(beat.task_ids)).decode()
+                await transaction.execute(tell, tell.bind(who=beat.executor_id, task_ids=text))
+            return seen, await ask(statements.still_held) if beat.held else []
 
-        leases, held = await self._driver.write(work)
+        seen, held = await self._driver.write(work)
+        leases = {row[0]: row[1] for row in seen}
         lease = leases.pop(beat.executor_id, _SIGNED_OFF)
         still_held = set(held)
+        # The look told the time as well, unless there was nobody to see.
+        seen_at = _instant(seen[0][2]) if seen else None
         return Pulse(
-            now=await self._driver.now(),
+            now=await self._driver.now() if seen_at is None else seen_at,
             was_known=lease != _SIGNED_OFF,
             found_dead=bool(leases),
             lost=tuple(row[0] for row in beat.held if row not in still_held),
         )
+
+    async def known_task_ids(self) -> frozenset[str]:  # noqa: D102
+        statement = self._statements.known_tasks
+
+        async def work(transaction: Transaction) -> list[Row]:
+            return await transaction.fetch(statement, statement.bind(now=self._driver.clock()))
+
+        rows = await self._driver.read(work, is_single=True)
+        told = [msgspec.json.decode(str(row[0]), type=list[str]) for row in rows]
+        return frozenset().union(*told)
 
     async def sign_off(self, executor_id: str) -> None:  # noqa: D102
         # Marked rather than deleted: `orphans` looks for rows of executors that are listed.
@@ -287,6 +306,17 @@ class SqlStorage:
         now = self._driver.clock()
         expired, ahead = self._statements.expired_sleepers, self._statements.next_expires_at
 
+        first = self._statements.first_expires_at
+
+        async def look(transaction: Transaction) -> list[Row]:
+            return await transaction.fetch(first, first.bind(now=now))
+
+        # Nearly always nobody has to be woken, and one look tells when that changes.
+        ((first_expires_at, seen_at),) = await self._driver.read(look, is_single=True)
+        next_expires_at = _instant(first_expires_at)
+        if next_expires_at is None or next_expires_at > int(str(seen_at)):
+            return Sleepers(records=(), next_expires_at=next_expires_at)
+
         async def work(transaction: Transaction) -> tuple[list[Row], Value]:
             rows = await transaction.fetch(expired, expired.bind(now=now, limit=limit))
             if len(rows) == limit:
@@ -294,10 +324,8 @@ class SqlStorage:
             next_rows = await transaction.fetch(ahead, ahead.bind(now=now))
             return rows, next_rows[0][0]
 
-        rows, next_expires_at = await self._driver.read(work)
-        return Sleepers(
-            records=tuple(map(to_record, rows)), next_expires_at=_instant(next_expires_at)
-        )
+        rows, ahead_at = await self._driver.read(work)
+        return Sleepers(records=tuple(map(to_record, rows)), next_expires_at=_instant(ahead_at))
 
     async def search(self, search: Search) -> Page:  # noqa: D102
         statement, values = self._searches.of(search)

@@ -200,6 +200,29 @@ async def check_heartbeat_tells_of_the_dead(harness: Harness) -> None:
     check((await harness.storage.heartbeat(beat)).found_dead, "a sign-off is not told")
 
 
+async def check_tasks_of_live_executors_are_known(harness: Harness) -> None:
+    """What executors say that they run is known while they live, and what they said last."""
+    storage = harness.storage
+    check(await storage.known_task_ids() == frozenset(), "tasks are known that nobody told")
+    both = frozenset({"a", 'with "quotes"'})
+    await storage.heartbeat(Beat(executor_id=EXECUTOR, lease_ms=LEASE_MS, task_ids=both))
+    check(await storage.known_task_ids() == both, "not what the first beat told")
+    await storage.heartbeat(Beat(executor_id=EXECUTOR, lease_ms=LEASE_MS))
+    check(await storage.known_task_ids() == both, "a beat that tells nothing changed them")
+    theirs = Beat(executor_id="other", lease_ms=2 * LEASE_MS, task_ids=frozenset({"a", "b"}))
+    await storage.heartbeat(theirs)
+    check(await storage.known_task_ids() == both | {"b"}, "not those of both")
+    few = frozenset({"c"})
+    await storage.heartbeat(Beat(executor_id=EXECUTOR, lease_ms=LEASE_MS, task_ids=few))
+    check(await storage.known_task_ids() == {"a", "b", "c"}, "not what was told last")
+    await harness.advance(LEASE_MS + 1)
+    check(await storage.known_task_ids() == {"a", "b"}, "the dead are asked")
+    await storage.sign_off("other")
+    check(await storage.known_task_ids() == frozenset(), "those who signed off are asked")
+    await storage.heartbeat(Beat(executor_id="idle", lease_ms=LEASE_MS, task_ids=frozenset()))
+    check(await storage.known_task_ids() == frozenset(), "who runs nothing knows something")
+
+
 CHECKS = (
     check_heartbeat_knows_whom_it_saw,
     check_heartbeat_extends_the_lease,
@@ -207,6 +230,7 @@ CHECKS = (
     check_heartbeat_tells_of_the_dead,
     check_held_by_tells_what_a_lost_answer_hid,
     check_heartbeat_holding_a_thousand,
+    check_tasks_of_live_executors_are_known,
     check_orphans_of_an_expired_lease,
     check_orphans_leave_the_living_alone,
     check_orphans_are_rescued_and_their_executor_forgotten,

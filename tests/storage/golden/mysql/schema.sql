@@ -68,5 +68,6 @@ CREATE TABLE IF NOT EXISTS durable_task_execution_tags (
 CREATE TABLE IF NOT EXISTS durable_executors (
     executor_id VARBINARY(1020) NOT NULL,
     lease_expires_at BIGINT NOT NULL,
+    task_ids LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
     PRIMARY KEY (executor_id)
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 ROW_FORMAT=DYNAMIC;

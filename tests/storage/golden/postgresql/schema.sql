@@ -62,6 +62,7 @@ CREATE TABLE durable_task_execution_tags (
 CREATE TABLE durable_executors (
     executor_id TEXT COLLATE "C" NOT NULL,
     lease_expires_at BIGINT NOT NULL,
+    task_ids TEXT COLLATE "C",
     PRIMARY KEY (executor_id)
 );
 

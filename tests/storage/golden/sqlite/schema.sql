@@ -59,6 +59,7 @@ CREATE TABLE durable_task_execution_tags (
 CREATE TABLE durable_executors (
     executor_id VARCHAR(255) NOT NULL,
     lease_expires_at BIGINT NOT NULL,
+    task_ids TEXT,
     PRIMARY KEY (executor_id)
 );
 

@@ -1,0 +1,3 @@
+-- parameters:
+-- task_ids, who
+UPDATE durable_executors SET task_ids=? WHERE durable_executors.executor_id = ?;
