@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from durable_execution._core.context import ParentTaskExecutionSummary, TaskExecutionSummary
-from durable_execution._core.status import Status
+from durable_execution._core.status import FINISHED, Status
 from durable_execution.errors import StoredError
 
 
@@ -52,9 +52,9 @@ class TaskExecutionCounts:
     release that has the task is rolled out, or because it was renamed or dropped."""
 
     @property
-    def total(self) -> int:
-        """All of them."""
-        return sum(self.by_status.values())
+    def unfinished(self) -> int:
+        """How many have yet to end."""
+        return sum(n for status, n in self.by_status.items() if status not in FINISHED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
