@@ -48,9 +48,10 @@ golden: $(VENV)/.dev ## Write generated files again: the SQL of each dialect, th
 	$(BIN)/python docs/generate_state_diagram.py
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Measure
-	$(BIN)/python -m bench.storage
-	$(BIN)/python -m bench.tasks
+bench: $(VENV)/.dev ## Measure beside floors: WORKLOADS=1,3 STORAGES=sqlite,postgres ROUNDS=5
+	@$(BIN)/python -m bench $(if $(WORKLOADS),--workloads $(WORKLOADS)) \
+	  $(if $(STORAGES),--storages $(STORAGES)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Break everything under load: MINUTES=how long SEED=which chance

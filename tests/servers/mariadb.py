@@ -10,15 +10,23 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 START_TIMEOUT = 30.0
 
 
 class MariaDbServer:
-    """A server that can be stopped and started again on the same port and data."""
+    """A server that can be stopped and started again on the same port and data.
 
-    def __init__(self, binary: Path) -> None:
+    Settings given here take the place of those that suit tests.
+    """
+
+    def __init__(
+        self, binary: Path, settings: Mapping[str, str | int] = MappingProxyType({})
+    ) -> None:
+        self._settings = settings
         self._binary = binary
         self._folder = Path(tempfile.mkdtemp(prefix="durable-mariadb-"))
         self._account = _account()
@@ -63,6 +71,7 @@ class MariaDbServer:
             "innodb-doublewrite": 0,
             "innodb-buffer-pool-size": "64M",
             "max-connections": 200,
+            **self._settings,
         }
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(

@@ -11,17 +11,22 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 START_TIMEOUT = 30.0
 
 
 class PostgresServer:
-    """A server that can be stopped and started again on the same port and data."""
+    """A server that can be stopped and started again on the same port and data.
 
-    def __init__(self, binaries: Path, *, fsync: str = "off") -> None:
-        self._fsync = fsync  # no test cuts the power
+    Settings given here take the place of those that suit tests.
+    """
+
+    def __init__(self, binaries: Path, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._settings = settings
         self._binaries = binaries
         self._folder = Path(tempfile.mkdtemp(prefix="durable-postgres-"))
         self._account = _account()
@@ -44,10 +49,11 @@ class PostgresServer:
             "port": self.port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": self._folder,
-            "fsync": self._fsync,
+            "fsync": "off",  # no test cuts the power
             "max_connections": 200,
             "deadlock_timeout": "200ms",
             "shared_buffers": "64MB",
+            **self._settings,
         }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
