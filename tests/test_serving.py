@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from starlette.responses import PlainTextResponse
 
 from durable_execution import (
     DurableExecutor,
@@ -96,6 +97,23 @@ async def test_resources_are_there_for_as_long_as_the_executor_runs() -> None:
         ("leave b", False),
         ("leave a", False),
     ]
+
+
+async def test_routes_of_the_application_stay_reachable_beside_the_mounts() -> None:
+    executor = make_executor()
+    app = create_executor_app(executor, {"/rpc": handler_of(executor)})
+    app.mount("/", PlainTextResponse("pages"))
+    sender = AsgiSender(app)
+
+    async def body_of(path: str) -> bytes:
+        request = Request("GET", path, origin=ORIGIN)
+        body = (await sender.send(request, max_response_size=1000)).body
+        assert isinstance(body, bytes)
+        return body
+
+    assert b"pages" == await body_of("/anything") == await body_of("/rpcs/run")
+    assert await body_of("/rpc/nothing") == b"Not found"
+    assert b"status" in await body_of("/healthz")
 
 
 async def test_health_follows_the_life_of_the_executor() -> None:
