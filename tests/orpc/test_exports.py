@@ -10,6 +10,12 @@ import pytest
 from durable_execution import orpc
 
 NAMES = [
+    "CORSPlugin",
+    "CompressionPlugin",
+    "HandlerPlugin",
+    "NextRequest",
+    "ResponseHeaders",
+    "SimpleCsrfProtectionPlugin",
     "UNDEFINED",
     "AsgiSender",
     "BigInt",

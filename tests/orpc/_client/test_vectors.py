@@ -117,7 +117,7 @@ LINKS: dict[str, dict[str, Any]] = {
     "get-base-url-with-query": {"url": f"{ORIGIN}/rpc?tenant=a"},
     "get-url-too-long-falls-back-to-post": {"method": "GET"},
     "post-link-headers": {"headers": {"X-Client": "lab", "X-Multi": ["a", "b"]}},
-    "csrf-with-header": {"headers": {"x-csrf-token": "orpc"}},
+    "csrf-with-header": {"csrf": True},
     "response-headers-plugin": {"headers": {"x-client": "lab"}},
 }
 LAST_EVENT_IDS = {"post-link-headers": "ev-7"}

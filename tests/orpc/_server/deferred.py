@@ -8,10 +8,6 @@ from __future__ import annotations
 _FILES = "multipart bodies are not read and files not sent"
 _EVENTS = "event streams are neither read nor sent"
 _BATCH = "there is no batch endpoint"
-_CORS = "CORS is left to the middleware of the application"
-_CSRF = "there is no CSRF protection of the server's own"
-_HEADERS = "a procedure cannot add response headers"
-_COMPRESSION = "compression is left to the middleware of the application"
 _CLIENT = "the client fails before anything is sent"
 
 CRAFTED_REQUESTS = {
@@ -24,10 +20,6 @@ CRAFTED_REQUESTS = {
     "multipart-extra-parts-ignored": _FILES,
     "multipart-no-boundary": _FILES,
     "sse-input": _EVENTS,
-    "cors-preflight": _CORS,
-    "cors-preflight-unknown-path": _CORS,
-    "cors-simple": _CORS,
-    "cors-error": _CORS,
     "batch-relative-url-rejected": _BATCH,
     "batch-legacy-header-value-1": _BATCH,
     "batch-item-method-get": _BATCH,
@@ -38,7 +30,6 @@ CRAFTED_REQUESTS = {
     "batch-header-absent": _BATCH,
     "batch-get-strict": _BATCH,
     "batch-empty-array": _BATCH,
-    "csrf-wrong-value": _CSRF,
     "csrf-batch-outer-header": _BATCH,
     "csrf-batch-item-header-only": _BATCH,
 }
@@ -67,7 +58,4 @@ EXCHANGES = {
     "batch-more-than-max-size": _BATCH,
     "batch-server-limit": _BATCH,
     "batch-distinct-headers": _BATCH,
-    "csrf-missing-header": _CSRF,
-    "response-headers-plugin": _HEADERS,
-    "compressed-response": _COMPRESSION,
 }

@@ -16,8 +16,16 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 @dataclass(frozen=True)
 class Answer:
     status: int
-    headers: dict[str, str]
+    pairs: tuple[tuple[str, str], ...]
     body: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return dict(self.pairs)
+
+    def values(self, name: str) -> list[str]:
+        """All lines of one header."""
+        return [value for key, value in self.pairs if key == name]
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -53,8 +61,8 @@ class Connection:
 
     def answer(self) -> Answer:
         start, *bodies = self.sent
-        headers = {name.decode(): value.decode() for name, value in start["headers"]}
-        return Answer(start["status"], headers, b"".join(body["body"] for body in bodies))
+        pairs = tuple((name.decode(), value.decode("latin-1")) for name, value in start["headers"])
+        return Answer(start["status"], pairs, b"".join(body["body"] for body in bodies))
 
 
 def scope_of(

@@ -38,7 +38,7 @@ def lab_router(recorder: Recorder) -> Router:
             "ping": rpc.handler(lambda ctx: "pong"),
             "nothing": rpc.handler(lambda ctx: UNDEFINED),
             "echo": rpc.handler(lambda ctx, value: value),
-            "headers": rpc.handler(lambda ctx: ctx.headers["x-client"]),
+            "headers": rpc.handler(_headers),
             "odd name/é": rpc.handler(lambda ctx: "odd"),
             "planet": {
                 "find": readable.handler(lambda ctx, value: {"id": value["id"], "name": "Earth"}),
@@ -65,6 +65,13 @@ def lab_router(recorder: Recorder) -> Router:
 
 async def _defined(ctx: CallContext) -> None:
     raise ctx.errors.LIMIT(data={"retryAfterMs": 250})
+
+
+def _headers(ctx: CallContext) -> str:
+    ctx.response_headers.add("set-cookie", "a=1")
+    ctx.response_headers.add("set-cookie", "b=2")
+    ctx.response_headers["x-served-by"] = ctx.headers["x-client"]
+    return ctx.headers["x-client"]
 
 
 def _raise_limit(data: object) -> Any:

@@ -15,6 +15,9 @@ HeaderMapping = Mapping[str, str | Sequence[str]]
 HeaderSource = HeaderMapping | Callable[[], HeaderMapping | Awaitable[HeaderMapping]]
 """The headers of every call, or a function asked before each, for tokens that expire."""
 
+CSRF_HEADER: Final = {"x-csrf-token": "orpc"}
+"""What pages of other origins cannot send unasked (WIRE.md 9)."""
+
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 

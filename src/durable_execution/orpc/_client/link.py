@@ -18,6 +18,7 @@ from durable_execution.orpc._client.error import (
     RPCTimeoutError,
 )
 from durable_execution.orpc._client.headers import (
+    CSRF_HEADER,
     HeaderMapping,
     HeaderSource,
     headers_of,
@@ -52,6 +53,8 @@ class RPCLink:
         sender: The transport; left out, aiohttp. The link owns it and closes it.
         max_response_size: Bytes, after decompression.
         rules: Extra types for the codec, the same as on the server (WIRE.md 2.4).
+        csrf: Send the header that a server with `SimpleCsrfProtectionPlugin` asks for, in its
+            default form; another form is a matter of `headers`.
 
     Raises:
         TypeError, ValueError: An argument is unusable; the message names it.
@@ -67,6 +70,7 @@ class RPCLink:
         sender: Sender | None = None,
         max_response_size: int = MAX_RESPONSE_SIZE,
         rules: Sequence[Rule] = (),
+        csrf: bool = False,
     ) -> None:
         if type(max_response_size) is not int or max_response_size < 1:
             raise ValueError(
@@ -80,6 +84,7 @@ class RPCLink:
             headers = wire_headers(headers)
         self._url = url
         self._headers = headers
+        self._csrf = CSRF_HEADER if csrf else {}
         self._method = method if callable(method) else _checked_method(method)
         self._timeout = seconds_of(timeout)
         self._sender = sender
@@ -153,7 +158,7 @@ class RPCLink:
         sender = self._open_sender()
         try:
             async with asyncio.timeout(seconds) as deadline:
-                headers = await headers_of(self._headers) | extra
+                headers = {**self._csrf, **await headers_of(self._headers), **extra}
                 method = self._method_of(path, value)
                 request = self._codec.encode(path, value, method=method, headers=headers)
                 response = await sender.send(request, max_response_size=self._max_response_size)

@@ -26,6 +26,7 @@ class Request:
             they are read after the procedure is found, as far as it asks for them.
         origin: `scheme://host[:port]` where a client sends it; empty on a server.
         transport: What the transport knows besides; under ASGI the connection's scope.
+        outer: The request that crossed the wire, where this one was only a part of it.
     """
 
     method: str
@@ -35,6 +36,7 @@ class Request:
     body: Body = b""
     origin: str = ""
     transport: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    outer: Request | None = field(default=None, compare=False, repr=False)
 
     @property
     def target(self) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from durable_execution.orpc._server.asgi import RPCHandler
 from durable_execution.orpc._server.builder import Builder, rpc
 from durable_execution.orpc._server.call import call
+from durable_execution.orpc._server.compression import CompressionPlugin
 from durable_execution.orpc._server.context import CallContext, RequestHeaders
+from durable_execution.orpc._server.cors import CORSPlugin
+from durable_execution.orpc._server.csrf import SimpleCsrfProtectionPlugin
 from durable_execution.orpc._server.declared import (
     ErrorConstructor,
     ErrorConstructors,
@@ -14,25 +17,33 @@ from durable_execution.orpc._server.declared import (
 )
 from durable_execution.orpc._server.handler import ContextSource
 from durable_execution.orpc._server.lazy import Lazy, LazyRouterError, lazy
+from durable_execution.orpc._server.plugin import HandlerPlugin, NextRequest
 from durable_execution.orpc._server.procedure import Middleware, Next, Procedure
+from durable_execution.orpc._server.response_headers import ResponseHeaders
 from durable_execution.orpc._server.router import Router
 
 __all__ = [
     "Builder",
+    "CORSPlugin",
     "CallContext",
+    "CompressionPlugin",
     "ContextSource",
     "ErrorConstructor",
     "ErrorConstructors",
     "ErrorDeclaration",
     "ErrorDeclarations",
+    "HandlerPlugin",
     "Lazy",
     "LazyRouterError",
     "Middleware",
     "Next",
+    "NextRequest",
     "Procedure",
     "RPCHandler",
     "RequestHeaders",
+    "ResponseHeaders",
     "Router",
+    "SimpleCsrfProtectionPlugin",
     "call",
     "lazy",
     "rpc",

@@ -30,6 +30,7 @@ from durable_execution.orpc._server.handler import (
     ProcedureHandler,
 )
 from durable_execution.orpc._server.lazy import Lazy
+from durable_execution.orpc._server.plugin import HandlerPlugin
 from durable_execution.orpc._server.procedure import Procedure
 from durable_execution.orpc._server.router import Router
 
@@ -56,6 +57,7 @@ class RPCHandler:
             a request.
         strict_get: Answer 405 to GET calls of procedures not declared with `.route(method="GET")`.
         rules: Custom type tags, the same as on the client.
+        plugins: What stands around all requests, the first one outermost.
 
     A path no procedure answers gives 404 as text. When the caller goes away, an async handler is
     cancelled, and so is whatever is still making the body of its answer.
@@ -75,6 +77,7 @@ class RPCHandler:
         limits: Limits | None = None,
         strict_get: bool = True,
         rules: Iterable[Rule] = (),
+        plugins: Iterable[HandlerPlugin] = (),
     ) -> None:
         if max_body_size < 1:
             raise ValueError(f"max_body_size: expected at least 1 byte, got {max_body_size}")
@@ -88,6 +91,7 @@ class RPCHandler:
             context=context,
             max_body_size=max_body_size,
             strict_get=strict_get,
+            plugins=plugins,
         )
         self._max_body_size = max_body_size
 
@@ -109,38 +113,41 @@ class RPCHandler:
         match = None if path is None else await self._handler.find(path)
         caller = Caller(receive, send)
         method: str = scope["method"]
-        if path is None or match is None:
+        if path is None or (match is None and not self._handler.sees(path)):
             await caller.answer(_NOT_FOUND, method)
             return
+        headers: Headers = tuple(
+            (_header_name(name), value.decode("latin-1")) for name, value in scope["headers"]
+        )
+        query = scope.get("query_string", b"").decode("latin-1")
+        body: Body = b""
         try:
-            request = await self._request(scope, path, caller)
+            if match is None:
+                body = caller.body()  # read by the plugin that answers, if any does
+            elif method != "GET":
+                body = await self._body(headers, caller)
         except CallerGoneError:
             return
         except ORPCError as error:
-            await caller.answer(self._handler.refuse(error), method)
+            head = Request(method, path, query, headers, transport=scope)
+            refusal = await self._handler.serve_refusal(head, error)
+            await caller.answer(refusal or _NOT_FOUND, method)
             return
+        request = Request(method, path, query, headers, body, transport=scope)
 
         async def respond() -> None:
-            await caller.answer(await self._handler.answer(match, request), method)
+            response = await self._handler.serve(request, match)
+            await caller.answer(response or _NOT_FOUND, method)
 
         await caller.while_waiting(respond())
 
-    async def _request(self, scope: Scope, path: str, caller: Caller) -> Request:
-        """The request with its body: read, or to be read by whoever answers.
+    async def _body(self, headers: Headers, caller: Caller) -> Body:
+        """The body: read, or to be read by whoever answers.
 
         Raises:
             CallerGoneError: Before its body was complete.
             ORPCError: PAYLOAD_TOO_LARGE, before reading when the announced length is too much.
         """
-        method: str = scope["method"]
-        headers: Headers = tuple(
-            (_header_name(name), value.decode("latin-1")) for name, value in scope["headers"]
-        )
-        query = scope.get("query_string", b"").decode("latin-1")
-        body = b"" if method == "GET" else await self._body(headers, caller)
-        return Request(method, path, query, headers, body, transport=scope)
-
-    async def _body(self, headers: Headers, caller: Caller) -> Body:
         kind = body_kind(headers)
         if kind is not BodyKind.JSON:
             return caller.body() if kind in READ_IN_PIECES else b""

@@ -8,6 +8,7 @@ from typing import Any
 
 from durable_execution.orpc._protocol import Headers
 from durable_execution.orpc._server.declared import ErrorConstructors
+from durable_execution.orpc._server.response_headers import ResponseHeaders
 
 
 class RequestHeaders(Mapping[str, str]):
@@ -52,7 +53,8 @@ class CallContext:
     Attributes:
         path: Names from the root of the router to the procedure.
         context: What the application and the middlewares so far put there.
-        headers: Headers of the request; empty in a direct `call`.
+        headers: Headers of the request, all of them; empty in a direct `call`.
+        response_headers: Headers to send with the answer, whatever it is.
         errors: Constructors of the errors the procedure declares.
         last_event_id: Where a caller wants to resume an event stream.
     """
@@ -60,6 +62,7 @@ class CallContext:
     path: tuple[str, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=RequestHeaders)
+    response_headers: ResponseHeaders = field(default_factory=ResponseHeaders)
     errors: ErrorConstructors = field(default_factory=lambda: ErrorConstructors({}))
     last_event_id: str | None = None
 

@@ -13,6 +13,8 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
+_NO_CONTENT: Final = 204
+
 
 _UNWATCHED: Final = 0.05
 """Seconds for which an answer is made before anybody looks whether its caller has left."""
@@ -89,7 +91,8 @@ class Caller:
         ]
         body = response.body
         if isinstance(body, bytes):
-            headers.append((b"content-length", str(len(body)).encode("ascii")))
+            if response.status != _NO_CONTENT:  # which has no length either
+                headers.append((b"content-length", str(len(body)).encode("ascii")))
             await self._start(response.status, headers)
             await self._send({"type": "http.response.body", "body": body if has_body else b""})
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from durable_execution._codec import TypedJson
@@ -23,7 +23,9 @@ from durable_execution.orpc._server.codec import HandlerCodec
 from durable_execution.orpc._server.context import CallContext, RequestHeaders
 from durable_execution.orpc._server.declared import ErrorConstructors
 from durable_execution.orpc._server.lazy import Lazy
+from durable_execution.orpc._server.plugin import HandlerPlugin, Plugins
 from durable_execution.orpc._server.procedure import Procedure
+from durable_execution.orpc._server.response_headers import ResponseHeaders
 from durable_execution.orpc._server.router import Router
 from durable_execution.orpc._server.routes import Match, Routes
 
@@ -55,17 +57,43 @@ class ProcedureHandler:
         context: ContextSource = None,
         max_body_size: int = DEFAULT_MAX_BODY_SIZE,
         strict_get: bool = True,
+        plugins: Iterable[HandlerPlugin] = (),
     ) -> None:
         self._routes = Routes(router)
         self._codec = HandlerCodec(codec, max_body_size=max_body_size)
         self._prefix = check_prefix(prefix)
         self._context = context
         self._strict_get = strict_get
+        self._plugins = Plugins(plugins, refuse=self._refuse_around)
 
     async def find(self, path: str) -> Match | None:
         """The procedure at a still percent-encoded path without dot segments."""
         inside = strip_prefix(path, self._prefix)
         return None if inside is None else await self._routes.find(match_key(inside))
+
+    def sees(self, path: str) -> bool:
+        """Whether a plugin wants to see requests at this path, even if no procedure is there."""
+        return self._plugins.see_requests and strip_prefix(path, self._prefix) is not None
+
+    async def serve(self, request: Request, match: Match | None) -> Response | None:
+        """What the plugins make of a request, and of the answer of what it matches."""
+        if match is not None and not self._plugins.see_requests:
+            return await self.answer(match, request)
+
+        async def innermost(inner: Request) -> Response | None:
+            if match is not None and inner is request:
+                return await self.answer(match, request)
+            return await self.handle(inner)
+
+        return await self._plugins.answer(request, innermost)
+
+    async def serve_refusal(self, request: Request, error: ORPCError) -> Response | None:
+        """What the plugins make of a request that gets no further than its headers."""
+
+        async def innermost(_: Request) -> Response:
+            return self.refuse(error)
+
+        return await self._plugins.answer(request, innermost)
 
     async def handle(self, request: Request) -> Response | None:
         """The answer, or None when no procedure matches and the application has to answer."""
@@ -80,16 +108,29 @@ class ProcedureHandler:
         Raises:
             asyncio.CancelledError: The call was cancelled from outside.
         """
+        response_headers = ResponseHeaders()
+        response = await self._outcome(match, request, response_headers)
+        return response_headers.added_to(response)
+
+    def refuse(self, error: ORPCError) -> Response:
+        """The response for a request that never got as far as its procedure."""
+        return self._codec.encode_error(error)
+
+    async def _outcome(
+        self, match: Match, request: Request, response_headers: ResponseHeaders
+    ) -> Response:
         task = asyncio.current_task()
         cancellations = task.cancelling() if task else 0
         try:
             value = await self._codec.decode(request)
-            self._check_method(match.procedure, request)
+            self._plugins.check(request, match.path, match.procedure)
+            self._check_method(match.procedure, request.outer or request)
             ctx = CallContext(
                 path=match.path,
                 # A copy: what one handler does to it must not reach the next call.
                 context=dict(await self._first_context(request)),
                 headers=RequestHeaders(request.headers),
+                response_headers=response_headers,
                 errors=ErrorConstructors(match.procedure.errors),
                 last_event_id=request.header("last-event-id"),
             )
@@ -105,10 +146,6 @@ class ProcedureHandler:
             return self._masked(error, match)
         except Exception as error:
             return self._masked(error, match)
-
-    def refuse(self, error: ORPCError) -> Response:
-        """The response for a request that never got as far as its procedure."""
-        return self._codec.encode_error(error)
 
     def _check_method(self, procedure: Procedure, request: Request) -> None:
         if self._strict_get and request.method == "GET" and procedure.method != "GET":
@@ -128,6 +165,13 @@ class ProcedureHandler:
 
     def _masked(self, error: BaseException, match: Match) -> Response:
         _log(match, error)
+        return self.refuse(ORPCError("INTERNAL_SERVER_ERROR", _MASKED))
+
+    def _refuse_around(self, error: Exception) -> Response:
+        """The response where a plugin failed."""
+        if isinstance(error, ORPCError):
+            return self.refuse(error)
+        _logger.error("A plugin failed; its caller sees an internal error only", exc_info=error)
         return self.refuse(ORPCError("INTERNAL_SERVER_ERROR", _MASKED))
 
 
