@@ -6,7 +6,6 @@ Whoever adds the feature deletes the names, and the vectors are replayed from th
 from __future__ import annotations
 
 _FILES = "multipart bodies are not read and files not sent"
-_EVENTS = "event streams are neither read nor sent"
 _BATCH = "there is no batch endpoint"
 _CLIENT = "the client fails before anything is sent"
 
@@ -19,7 +18,6 @@ CRAFTED_REQUESTS = {
     "multipart-no-maps": _FILES,
     "multipart-extra-parts-ignored": _FILES,
     "multipart-no-boundary": _FILES,
-    "sse-input": _EVENTS,
     "batch-relative-url-rejected": _BATCH,
     "batch-legacy-header-value-1": _BATCH,
     "batch-item-method-get": _BATCH,
@@ -35,15 +33,7 @@ CRAFTED_REQUESTS = {
 }
 
 EXCHANGES = {
-    "sse-values-and-return": _EVENTS,
-    "sse-empty": _EVENTS,
-    "sse-primitive-events-undefined-return": _EVENTS,
-    "sse-orpc-error": _EVENTS,
-    "sse-plain-error-masked": _EVENTS,
-    "sse-multiline-string": _EVENTS,
     "sse-input-over-fetch": _CLIENT,
-    "sse-keepalive-comments": _EVENTS,
-    "sse-no-initial-comment-custom-keepalive": _EVENTS,
     "file-upload-nested": _FILES,
     "blob-upload-top-level": _FILES,
     "file-upload-with-get-link": _FILES,

@@ -18,6 +18,7 @@ class Answer:
     status: int
     pairs: tuple[tuple[str, str], ...]
     body: bytes
+    pieces: tuple[bytes, ...]
 
     @property
     def headers(self) -> dict[str, str]:
@@ -62,7 +63,8 @@ class Connection:
     def answer(self) -> Answer:
         start, *bodies = self.sent
         pairs = tuple((name.decode(), value.decode("latin-1")) for name, value in start["headers"])
-        return Answer(start["status"], pairs, b"".join(body["body"] for body in bodies))
+        pieces = tuple(body["body"] for body in bodies if body["body"])
+        return Answer(start["status"], pairs, b"".join(pieces), pieces)
 
 
 def scope_of(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 
-from durable_execution.orpc import UNDEFINED, CallContext, ORPCError, Router, rpc
+from durable_execution.orpc import UNDEFINED, BigInt, CallContext, ORPCError, Return, Router, rpc
 
 
 class Limit(TypedDict):
@@ -45,6 +47,14 @@ def lab_router(recorder: Recorder) -> Router:
                 "list": readable.handler(lambda ctx: [_earth]),
                 "create": rpc.handler(lambda ctx, value: {"id": 2, **value}),
             },
+            "events": {
+                "count": rpc.handler(_count),
+                "noReturn": rpc.handler(_no_return),
+                "fails": rpc.handler(_fails),
+                "crashes": rpc.handler(_crashes),
+                "multiline": rpc.handler(_multiline),
+                "slow": rpc.handler(_slow),
+            },
             "errors": {
                 "notFound": rpc.handler(_raise(ORPCError("NOT_FOUND", "Planet 42 not found"))),
                 "notFoundDefaultMessage": rpc.handler(_raise(ORPCError("NOT_FOUND"))),
@@ -61,6 +71,40 @@ def lab_router(recorder: Recorder) -> Router:
             },
         }
     )
+
+
+async def _count(ctx: CallContext, value: Any) -> AsyncIterator[Any]:
+    start = datetime.fromtimestamp(1_700_000_000, UTC)
+    for i in range(value["to"]):
+        yield {"i": i, "at": start + timedelta(milliseconds=i)}
+    yield Return({"total": value["to"]})
+
+
+async def _no_return() -> AsyncIterator[Any]:
+    yield "a"
+    yield UNDEFINED
+    yield BigInt(3)
+
+
+async def _fails() -> AsyncIterator[Any]:
+    yield {"ok": 1}
+    raise ORPCError("CONFLICT", "lost the race", data={"attempt": 2})
+
+
+async def _crashes() -> AsyncIterator[Any]:
+    yield {"ok": 1}
+    raise ValueError("secret")
+
+
+async def _multiline() -> AsyncIterator[str]:
+    yield "line1\nline2\r\nline3"
+
+
+async def _slow() -> AsyncIterator[int]:
+    yield 1
+    # Two and a half keep-alive intervals of the replay, so that there are two comments.
+    await asyncio.sleep(0.25)
+    yield 2
 
 
 async def _defined(ctx: CallContext) -> None:

@@ -20,6 +20,26 @@ from durable_execution.orpc._protocol.error import (
     is_defined_error,
     status_of,
 )
+from durable_execution.orpc._protocol.event_encoding import (
+    NO_COMMENTS,
+    EncodedEvents,
+    EventStreamOptions,
+)
+from durable_execution.orpc._protocol.event_schema import EventSchema, ValueSchema, schema_of
+from durable_execution.orpc._protocol.event_sources import (
+    DecodedEvents,
+    EventReader,
+    MappedEvents,
+    event_source,
+)
+from durable_execution.orpc._protocol.event_stream import (
+    Event,
+    EventSource,
+    EventStream,
+    Failure,
+    Return,
+)
+from durable_execution.orpc._protocol.events import FrameError
 from durable_execution.orpc._protocol.http import Headers, Request, Response, first_header
 from durable_execution.orpc._protocol.path import (
     check_prefix,
@@ -39,23 +59,38 @@ from durable_execution.orpc._protocol.stream import (
 __all__ = [
     "KNOWN_CODES",
     "MALFORMED_ERROR_RESPONSE",
+    "NO_COMMENTS",
     "WITHOUT_ENVELOPE",
     "Body",
     "BodyKind",
     "BodyTooLargeError",
     "ByteStream",
+    "DecodedEvents",
     "DefinedError",
+    "EncodedEvents",
+    "Event",
+    "EventReader",
+    "EventSchema",
+    "EventSource",
+    "EventStream",
+    "EventStreamOptions",
+    "Failure",
+    "FrameError",
     "Headers",
     "KnownCode",
+    "MappedEvents",
     "ORPCError",
     "Request",
     "Response",
+    "Return",
+    "ValueSchema",
     "body_kind",
     "check_prefix",
     "close_body",
     "data_parameter",
     "encode_path",
     "error_for_status",
+    "event_source",
     "first_header",
     "is_defined_error",
     "is_streamed",
@@ -64,6 +99,7 @@ __all__ = [
     "read_body",
     "read_envelope",
     "resolve_dot_segments",
+    "schema_of",
     "status_of",
     "strip_prefix",
 ]

@@ -12,6 +12,7 @@ from durable_execution.orpc._protocol import (
     Body,
     BodyKind,
     BodyTooLargeError,
+    EventStreamOptions,
     Headers,
     ORPCError,
     Request,
@@ -52,9 +53,10 @@ class RPCHandler:
         prefix: Path before every procedure, besides the path this application is mounted at.
         context: First context of every call: a mapping, or a function of the `Request` giving
             one, sync or async; it may raise `ORPCError`. A sync one runs on the event loop.
-        max_body_size: Bytes; a longer JSON body is answered 413.
+        max_body_size: Bytes; a longer JSON body is answered 413, a longer event ends a stream.
         limits: Bounds of the codec, in both directions; by default an answer may be larger than
             a request.
+        events: How event streams are sent.
         strict_get: Answer 405 to GET calls of procedures not declared with `.route(method="GET")`.
         rules: Custom type tags, the same as on the client.
         plugins: What stands around all requests, the first one outermost.
@@ -75,6 +77,7 @@ class RPCHandler:
         context: ContextSource = None,
         max_body_size: int = DEFAULT_MAX_BODY_SIZE,
         limits: Limits | None = None,
+        events: EventStreamOptions = EventStreamOptions(),  # noqa: B008 - immutable
         strict_get: bool = True,
         rules: Iterable[Rule] = (),
         plugins: Iterable[HandlerPlugin] = (),
@@ -90,6 +93,7 @@ class RPCHandler:
             prefix=prefix,
             context=context,
             max_body_size=max_body_size,
+            events=events,
             strict_get=strict_get,
             plugins=plugins,
         )

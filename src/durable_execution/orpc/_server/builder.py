@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
-from durable_execution._codec import Schema
+from durable_execution.orpc._protocol import ValueSchema, schema_of
 from durable_execution.orpc._server.declared import DeclaredError, ErrorDeclarations, declare_all
 from durable_execution.orpc._server.hints import hinted_schema, positional_parameters
 from durable_execution.orpc._server.procedure import (
@@ -42,9 +42,9 @@ class Builder:
     """
 
     _middlewares: tuple[Middleware, ...] = ()
-    _input: Schema[Any] | None = None
+    _input: ValueSchema | None = None
     _input_at: int | None = None
-    _output: Schema[Any] | None = None
+    _output: ValueSchema | None = None
     _output_at: int | None = None
     _errors: Mapping[str, DeclaredError] | None = None
     _method: str = "POST"
@@ -67,7 +67,7 @@ class Builder:
         Raises:
             TypeError: No schema can be made of the hint.
         """
-        return replace(self, _input=Schema(hint), _input_at=len(self._middlewares))
+        return replace(self, _input=schema_of(hint), _input_at=len(self._middlewares))
 
     def output(self, hint: object) -> Builder:
         """Say what the output must be; other output is a bug, and a 500 for the caller.
@@ -75,7 +75,7 @@ class Builder:
         Raises:
             TypeError: No schema can be made of the hint.
         """
-        return replace(self, _output=Schema(hint), _output_at=len(self._middlewares))
+        return replace(self, _output=schema_of(hint), _output_at=len(self._middlewares))
 
     def errors(self, *declarations: ErrorDeclarations) -> Builder:
         """Declare errors callers may rely on: classes of `DefinedError`, or entries by code.

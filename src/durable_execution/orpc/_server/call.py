@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
+from functools import partial
 from typing import Any
 
-from durable_execution._codec import UNDEFINED, Schema, ValidationFailed
-from durable_execution.orpc._protocol import ORPCError
+from durable_execution._codec import UNDEFINED, ValidationFailed
+from durable_execution.orpc._protocol import (
+    EventSchema,
+    EventStream,
+    MappedEvents,
+    ORPCError,
+    ValueSchema,
+    event_source,
+)
 from durable_execution.orpc._server.context import CallContext, RequestHeaders
 from durable_execution.orpc._server.declared import ErrorConstructors, settle_defined
+from durable_execution.orpc._server.events import as_stream
 from durable_execution.orpc._server.procedure import Procedure
 
 
@@ -25,7 +34,8 @@ async def call(
         planet = await call(find_planet, {"id": 1}, context={"user": user})
 
     Middlewares run, input and output are validated, and `ORPCError` comes out as callers see it.
-    Unlike on the wire, any other exception comes out as it was raised.
+    Unlike on the wire, any other exception comes out as it was raised. A procedure that streams
+    gives an `EventStream`.
     """
     ctx = CallContext(
         path=path,
@@ -43,10 +53,20 @@ async def run(procedure: Procedure, ctx: CallContext, value: object) -> object:
         ORPCError: With `defined` as WIRE.md 6.2 says; bad input and bad output are such errors.
     """
     try:
-        return await _step(procedure, ctx, value, 0)
+        output = await _step(procedure, ctx, value, 0)
     except ORPCError as error:
         settle_defined(error, procedure.errors)
         raise
+    stream = as_stream(output)
+    if stream is None:
+        return output
+    return EventStream(MappedEvents(stream.source, error=partial(_settled, procedure)))
+
+
+def _settled(procedure: Procedure, error: Exception) -> Exception:
+    if isinstance(error, ORPCError):
+        settle_defined(error, procedure.errors)
+    return error
 
 
 async def _step(procedure: Procedure, ctx: CallContext, value: object, index: int) -> object:
@@ -61,22 +81,41 @@ async def _step(procedure: Procedure, ctx: CallContext, value: object, index: in
     else:
         result = await procedure.invoke(ctx, value)
     if index == procedure.output_at and procedure.output is not None:
-        return _valid_output(procedure.output, result)
+        return await _valid_output(procedure.output, result)
     return result
 
 
-def _valid_input(schema: Schema[Any], value: object) -> object:
+def _valid_input(schema: ValueSchema, value: object) -> object:
+    if isinstance(schema, EventSchema) and isinstance(value, AsyncIterable):
+        events = event_source(schema.convert(value, root="input"))
+        return EventStream(MappedEvents(events, error=_bad_input))
     try:
         return schema.convert(value, root="input")
     except ValidationFailed as failure:
-        issues = [{"message": issue.message, "path": list(issue.path)} for issue in failure.issues]
-        raise ORPCError(
-            "BAD_REQUEST", "Input validation failed", data={"issues": issues}
-        ) from failure
+        raise _bad_input(failure) from failure
 
 
-def _valid_output(schema: Schema[Any], value: object) -> object:
+def _bad_input(failure: Exception) -> Exception:
+    if not isinstance(failure, ValidationFailed):
+        return failure
+    issues = [{"message": issue.message, "path": list(issue.path)} for issue in failure.issues]
+    return ORPCError("BAD_REQUEST", "Input validation failed", data={"issues": issues})
+
+
+async def _valid_output(schema: ValueSchema, value: object) -> object:
+    if isinstance(schema, EventSchema) and (stream := as_stream(value)) is not None:
+        events = event_source(schema.convert(stream, root="output"))
+        return EventStream(MappedEvents(events, error=_bad_output))
     try:
         return schema.convert(value, root="output")
     except ValidationFailed as failure:
-        raise ORPCError("INTERNAL_SERVER_ERROR", "Output validation failed") from failure
+        unread = as_stream(value)
+        if unread is not None:
+            await unread.aclose()
+        raise _bad_output(failure) from failure
+
+
+def _bad_output(failure: Exception) -> Exception:
+    if not isinstance(failure, ValidationFailed):
+        return failure
+    return ORPCError("INTERNAL_SERVER_ERROR", "Output validation failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from durable_execution._codec import UNDEFINED, DecodeError, TypedJson
@@ -10,6 +11,10 @@ from durable_execution.orpc._protocol import (
     Body,
     BodyKind,
     BodyTooLargeError,
+    DecodedEvents,
+    EncodedEvents,
+    EventStream,
+    EventStreamOptions,
     ORPCError,
     Request,
     Response,
@@ -18,6 +23,7 @@ from durable_execution.orpc._protocol import (
     read_body,
     read_envelope,
 )
+from durable_execution.orpc._server.events import EVENT_STREAM, EventInput
 
 _MALFORMED: Final = (
     "Malformed request. Ensure the request body is properly formatted and the 'Content-Type' "
@@ -30,12 +36,16 @@ class HandlerCodec:
 
     Args:
         typed_json: Writes and reads envelopes.
-        max_body_size: Bytes of a body that is read whole.
+        max_body_size: Bytes of a body that is read whole, and of one event of a stream.
+        events: How event streams are sent.
     """
 
-    def __init__(self, typed_json: TypedJson, *, max_body_size: int) -> None:
+    def __init__(
+        self, typed_json: TypedJson, *, max_body_size: int, events: EventStreamOptions
+    ) -> None:
         self._typed_json = typed_json
         self._max_body_size = max_body_size
+        self._events = events
 
     async def decode(self, request: Request) -> object:
         """The input of a call.
@@ -48,19 +58,34 @@ class HandlerCodec:
         kind = body_kind(request.headers)
         if kind in WITHOUT_ENVELOPE:
             return UNDEFINED
+        if kind is BodyKind.EVENT_STREAM:
+            events = EventInput(self._typed_json, _MALFORMED)
+            return EventStream(DecodedEvents(request.body, events, max_size=self._max_body_size))
         if kind is not BodyKind.JSON:
             raise ORPCError(
                 "UNSUPPORTED_MEDIA_TYPE", f"This server does not read {kind.value} bodies"
             )
         return self._read(await self._whole(request.body))
 
-    def encode(self, output: object) -> Response:
+    def encode(self, output: object, failed: Callable[[BaseException], ORPCError]) -> Response:
         """The response of a call that succeeded; who takes it closes its body.
+
+        Args:
+            output: A value, or an event stream.
+            failed: Gives the error a caller sees for an exception amid the stream.
 
         Raises:
             EncodeError: The output has no wire form.
         """
-        return self._json(200, output)
+        if not isinstance(output, EventStream):
+            return self._json(200, output)
+        body = EncodedEvents(
+            output.source,
+            dumps=self._typed_json.dumps,
+            error_of=lambda error: failed(error).to_json(),
+            options=self._events,
+        )
+        return Response(200, EVENT_STREAM, body)
 
     def encode_error(self, error: ORPCError) -> Response:
         """The response of a call that failed.

@@ -6,11 +6,14 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from durable_execution._codec import TypedJson
 from durable_execution.orpc._protocol import (
     BodyKind,
+    EventStreamOptions,
     ORPCError,
     Request,
     Response,
@@ -22,6 +25,7 @@ from durable_execution.orpc._server.call import run
 from durable_execution.orpc._server.codec import HandlerCodec
 from durable_execution.orpc._server.context import CallContext, RequestHeaders
 from durable_execution.orpc._server.declared import ErrorConstructors
+from durable_execution.orpc._server.events import Following
 from durable_execution.orpc._server.lazy import Lazy
 from durable_execution.orpc._server.plugin import HandlerPlugin, Plugins
 from durable_execution.orpc._server.procedure import Procedure
@@ -56,11 +60,12 @@ class ProcedureHandler:
         prefix: str = "",
         context: ContextSource = None,
         max_body_size: int = DEFAULT_MAX_BODY_SIZE,
+        events: EventStreamOptions = EventStreamOptions(),  # noqa: B008 - immutable
         strict_get: bool = True,
         plugins: Iterable[HandlerPlugin] = (),
     ) -> None:
         self._routes = Routes(router)
-        self._codec = HandlerCodec(codec, max_body_size=max_body_size)
+        self._codec = HandlerCodec(codec, max_body_size=max_body_size, events=events)
         self._prefix = check_prefix(prefix)
         self._context = context
         self._strict_get = strict_get
@@ -109,7 +114,19 @@ class ProcedureHandler:
             asyncio.CancelledError: The call was cancelled from outside.
         """
         response_headers = ResponseHeaders()
-        response = await self._outcome(match, request, response_headers)
+        if isinstance(request.body, bytes):
+            response = await self._outcome(match, request, response_headers)
+            return response_headers.added_to(response)
+        try:
+            response = await self._outcome(match, request, response_headers)
+        except BaseException:
+            await request.body.aclose()
+            raise
+        if isinstance(response.body, bytes):
+            await request.body.aclose()
+        else:
+            # What is still to be answered may be made of what is still to be read.
+            response = replace(response, body=Following(response.body, request.body))
         return response_headers.added_to(response)
 
     def refuse(self, error: ORPCError) -> Response:
@@ -134,18 +151,15 @@ class ProcedureHandler:
                 errors=ErrorConstructors(match.procedure.errors),
                 last_event_id=request.header("last-event-id"),
             )
-            return self._codec.encode(await run(match.procedure, ctx, value))
-        except ORPCError as error:
-            if error.code == "INTERNAL_SERVER_ERROR":
-                _log(match, error)
-            return self._encoded(error, match)
+            output = await run(match.procedure, ctx, value)
+            return self._codec.encode(output, partial(_seen, match))
         except asyncio.CancelledError as error:
             if task is not None and task.cancelling() > cancellations:
                 raise
             # Nobody cancelled this call: the handler awaited something that was.
-            return self._masked(error, match)
+            return self._encoded(error, match)
         except Exception as error:
-            return self._masked(error, match)
+            return self._encoded(error, match)
 
     def _check_method(self, procedure: Procedure, request: Request) -> None:
         if self._strict_get and request.method == "GET" and procedure.method != "GET":
@@ -157,15 +171,11 @@ class ProcedureHandler:
         made = self._context(request)
         return await made if inspect.isawaitable(made) else made
 
-    def _encoded(self, error: ORPCError, match: Match) -> Response:
+    def _encoded(self, error: BaseException, match: Match) -> Response:
         try:
-            return self.refuse(error)
+            return self.refuse(_seen(match, error))
         except Exception as failure:  # the data of the error cannot be encoded
-            return self._masked(failure, match)
-
-    def _masked(self, error: BaseException, match: Match) -> Response:
-        _log(match, error)
-        return self.refuse(ORPCError("INTERNAL_SERVER_ERROR", _MASKED))
+            return self.refuse(_seen(match, failure))
 
     def _refuse_around(self, error: Exception) -> Response:
         """The response where a plugin failed."""
@@ -173,6 +183,16 @@ class ProcedureHandler:
             return self.refuse(error)
         _logger.error("A plugin failed; its caller sees an internal error only", exc_info=error)
         return self.refuse(ORPCError("INTERNAL_SERVER_ERROR", _MASKED))
+
+
+def _seen(match: Match, error: BaseException) -> ORPCError:
+    """The error as its caller sees it; what is not an oRPC error is masked, and logged."""
+    if isinstance(error, ORPCError):
+        if error.code == "INTERNAL_SERVER_ERROR":
+            _log(match, error)
+        return error
+    _log(match, error)
+    return ORPCError("INTERNAL_SERVER_ERROR", _MASKED)
 
 
 def _log(match: Match, error: BaseException) -> None:

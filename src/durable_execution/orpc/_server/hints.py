@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Final, get_type_hints
 
-from durable_execution._codec import Schema
+from durable_execution.orpc._protocol import ValueSchema, schema_of
 
 _POSITIONAL: Final = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -43,7 +43,7 @@ def positional_parameters(function: Callable[..., object]) -> list[str]:
     return allowed
 
 
-def hinted_schema(function: Callable[..., object], parameter: str) -> Schema[Any] | None:
+def hinted_schema(function: Callable[..., object], parameter: str) -> ValueSchema | None:
     """The schema of one hint (`return` for the output), or None where nothing is said.
 
     Only this hint is resolved: others may name types that exist for the type checker alone.
@@ -70,7 +70,7 @@ def hinted_schema(function: Callable[..., object], parameter: str) -> Schema[Any
             f"handler {_name(function)}: the hint {annotations[parameter]!r} of {parameter} cannot "
             f"be resolved ({error}); define the type at module level or pass it to .{method}(...)"
         ) from error
-    return Schema(hints[parameter])
+    return schema_of(hints[parameter])
 
 
 def _name(function: Callable[..., object]) -> str:

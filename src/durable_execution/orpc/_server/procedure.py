@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from durable_execution._codec import Schema
+from durable_execution.orpc._protocol import ValueSchema
 from durable_execution.orpc._server.context import CallContext
 from durable_execution.orpc._server.declared import DeclaredError
 
@@ -41,23 +41,26 @@ class Procedure:
         errors: Declared errors by code.
         method: The declared HTTP method; only GET has an effect (WIRE.md 5).
         is_async: Whether the handler runs on the event loop.
+        is_generator: Whether the handler is an async generator, which runs there as well.
     """
 
     function: HandlerFunction
     parameters: int
     middlewares: tuple[Middleware, ...]
-    input: Schema[Any] | None
+    input: ValueSchema | None
     input_at: int
-    output: Schema[Any] | None
+    output: ValueSchema | None
     output_at: int
     errors: Mapping[str, DeclaredError]
     method: str
 
     is_async: bool = field(init=False)
+    is_generator: bool = field(init=False)
 
     def __post_init__(self) -> None:
         # Looked up once, because it takes as long as a short call.
         object.__setattr__(self, "is_async", is_async(self.function))
+        object.__setattr__(self, "is_generator", _is_async_generator(self.function))
 
     async def invoke(self, ctx: CallContext, value: object) -> object:
         """Run the handler; a plain function runs in a thread and cannot be cancelled there."""
@@ -65,6 +68,9 @@ class Procedure:
         if self.is_async:
             result: object = await self.function(*arguments)
             return result
+        if self.is_generator:
+            stream: object = self.function(*arguments)
+            return stream
         result = await asyncio.to_thread(_call_without_stop_iteration, self.function, arguments)
         return await result if inspect.isawaitable(result) else result
 
@@ -72,6 +78,12 @@ class Procedure:
 def is_async(function: Callable[..., object]) -> bool:
     """Whether calling it gives a coroutine; also true for objects with an async `__call__`."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - looks at the method, not for callability
+    )
+
+
+def _is_async_generator(function: Callable[..., object]) -> bool:
+    return inspect.isasyncgenfunction(function) or inspect.isasyncgenfunction(
         getattr(function, "__call__", None)  # noqa: B004 - looks at the method, not for callability
     )
 
