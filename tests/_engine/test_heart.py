@@ -99,6 +99,32 @@ async def test_the_first_beat_registers_and_brings_the_time(
     assert heart.is_beating
 
 
+async def test_attempts_stop_well_before_the_storage_gives_them_to_others(
+    storage: Beaten, ears: Ears, running: Running, clock: Clock
+) -> None:
+    now = [50.0]
+    heart = Heart(
+        storage,  # type: ignore[arg-type]
+        running,
+        clock,
+        Told(ears.hear_lost, ears.all_lost.set, ears.dead.set, ears.revived.set),
+        executor_id="de_1",
+        task_ids=frozenset,
+        lease_ms=400,
+        loop_stall_timeout=30,
+        rhythm=ThreadRhythm(),
+        monotonic=lambda: now[0],
+    )
+    await heart.start()
+    ((beat, _),) = storage.beats
+    now[0] += beat.lease_ms * 0.92 / 1000
+    assert heart.is_beating
+    now[0] += beat.lease_ms * 0.02 / 1000
+    assert not heart.is_beating
+    await heart.stop()
+    running.threads.shutdown()
+
+
 async def test_further_beats_come_from_a_thread_of_its_own(heart: Heart, storage: Beaten) -> None:
     while len(storage.beats) < 3:
         await asyncio.sleep(0.005)  # beats come by the clock

@@ -123,7 +123,8 @@ class Simulation:
             max_concurrent_task_executions=random.choice((1, 3, 100)),
             max_threads=random.choice((1, 8)),
         )
-        self._joinable_since: dict[str, float] = {}
+        self._joinable_since: dict[tuple[str, int], float] = {}
+        """By id and fence, which rises when a row is joined and becomes joinable once more."""
         self._peace_began = 0.0
         self._all_ended = 0.0
 
@@ -205,11 +206,11 @@ class Simulation:
     def _check_joined(self) -> None:
         now, before = self.world.now, self._joinable_since
         self._joinable_since = {
-            row.execution_id: before.get(row.execution_id, now)
+            (row.execution_id, row.fence): before.get((row.execution_id, row.fence), now)
             for row in self.database.unfinished()
             if row.is_joinable
         }
-        for execution_id, since in self._joinable_since.items():
+        for (execution_id, _), since in self._joinable_since.items():
             assert now - since <= SWEEP, f"nobody joined {execution_id} within {SWEEP} s"
 
     def _check_quiet(self) -> None:

@@ -82,9 +82,9 @@ def test_a_beat_that_hangs_does_not_hide_the_end_of_the_lease(stage: Stage) -> N
     process = stage.process(ExecutorOptions(lease=2))
     stage.world.run(0.1)
     stage.enqueue(process)
-    stage.world.run(1.39)
+    stage.world.run(1.29)
     assert process.executor.running_task_executions_count == 1
-    stage.world.run(1.41)  # 0.7 of the lease have passed
+    stage.world.run(1.31)  # 0.65 of the lease have passed
     assert process.executor.running_task_executions_count == 0
 
 

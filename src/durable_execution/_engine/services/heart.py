@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 STORED_SHARE: Final = 0.7
 """The lease in the storage is shorter than the one that is promised, because the next beat of
 another executor has yet to notice that it is over: 0.7 and a beat make 0.95 of the promise."""
+TRUSTED_SHARE: Final = 0.65
+"""The executor counts on less than is stored: its attempts need a moment to stop, and the storage
+counts in whole milliseconds, before others may begin them."""
 BEATS_PER_LEASE: Final = 4
 
 
@@ -93,8 +96,8 @@ class Heart:
 
     @property
     def _lease_left(self) -> float:
-        """Seconds until others may take what this executor holds."""
-        return self._beaten_at + self._lease_ms * STORED_SHARE / 1000 - self._monotonic()
+        """Seconds until what this executor holds must have stopped here."""
+        return self._beaten_at + self._lease_ms * TRUSTED_SHARE / 1000 - self._monotonic()
 
     async def start(self) -> None:
         """Beat once, which registers the executor, and go on beating in a thread."""
