@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from durable_execution import DurableExecutor, ExecutorOptions, TaskContext, open_storage
+from durable_execution._engine import pace
+from tests.servers.fixtures import Postgres
+from tests.servers.mariadb_fixtures import MariaDb
 
 MEASURED_SECONDS = 6
 
@@ -17,15 +20,22 @@ def statements() -> list[str]:
 
 
 @pytest.fixture
-async def executor(tmp_path: Path, statements: list[str]) -> AsyncIterator[DurableExecutor]:
-    storage = open_storage(f"sqlite:///{tmp_path}/t.db", on_statement=statements.append)
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/t.db"
+
+
+@pytest.fixture
+async def executor(url: str, statements: list[str]) -> AsyncIterator[DurableExecutor]:
+    storage = open_storage(url, on_statement=statements.append)
     async with DurableExecutor(storage, ExecutorOptions()) as executor:
         yield executor
 
 
 def _is_query(statement: str) -> bool:
     """Whether it asks for anything; transactions and `data_version` cost no look at a table."""
-    return not statement.startswith(("BEGIN", "COMMIT", "PRAGMA"))
+    return not statement.startswith(
+        ("BEGIN", "START TRANSACTION", "SET ", "COMMIT", "PRAGMA", "ROLLBACK")
+    )
 
 
 async def test_an_idle_executor_asks_at_most_once_a_second(
@@ -40,6 +50,33 @@ async def test_an_idle_executor_asks_at_most_once_a_second(
     await asyncio.sleep(MEASURED_SECONDS)  # the silence is what is measured
     asked = [each for each in statements if _is_query(each)]
     assert len(asked) <= MEASURED_SECONDS + 1, asked
+
+
+async def test_idle_executors_on_servers_ask_at_most_once_a_second(
+    mariadb: MariaDb, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "CALM_AFTER", 0.1)  # as after a quarter of a minute
+    asked = await asyncio.gather(*map(_asked_when_idle, (mariadb.new_url(), postgres.new_url())))
+    for each in asked:
+        assert len(each) <= MEASURED_SECONDS + 1, each
+        assert any("lease_expires_at" in statement for statement in each), "it beats"
+
+
+async def _asked_when_idle(url: str) -> list[str]:
+    statements: list[str] = []
+    storage = open_storage(url, on_statement=statements.append)
+    async with DurableExecutor(storage, ExecutorOptions()) as executor:
+
+        @executor.task
+        async def work(ctx: TaskContext) -> None: ...
+
+        await (await executor.enqueue_task(work)).result()
+        async with asyncio.timeout(10):
+            while sum("INTO durable_executors" in each for each in statements) < 2:
+                await asyncio.sleep(0.05)  # until the heart has opened connections of its own
+        statements.clear()
+        await asyncio.sleep(MEASURED_SECONDS)  # the silence is what is measured
+        return list(filter(_is_query, statements))
 
 
 async def test_a_thousand_who_wait_share_their_reads(

@@ -16,7 +16,7 @@ from durable_execution.errors import (
     StorageUnavailableError,
 )
 from durable_execution.storage import SqlStorage, open_storage
-from durable_execution.storage.protocol import Beat
+from durable_execution.storage.protocol import Beat, Claimed
 from durable_execution.storage.sql.mysql_connection import MySqlConnection, connect
 from durable_execution.storage.sql.mysql_url import read_url
 from durable_execution.storage.table_names import TaskExecutionTables
@@ -103,6 +103,23 @@ async def test_batch_of_any_size_takes_as_many_trips(
     assert written.count("INSERT") == 1
     assert written.count("SELECT") == 2  # the lease, and the rows
     assert written.count("UPDATE") == 2
+
+
+async def test_claim_after_one_that_found_nothing_is_one_look(
+    harness: Harness, statements: list[str]
+) -> None:
+    await harness.register()
+    assert (await harness.claim()).records == ()
+    statements.clear()
+    assert await harness.claim() == Claimed(records=())
+    assert [text.split()[0] for text in statements] == ["SELECT"]
+    later = await harness.storage.now() + 60_000
+    await harness.storage.insert([harness.records.root(later)])
+    statements.clear()
+    assert await harness.claim() == Claimed(records=(), next_start_at=later)
+    assert len(statements) == 1
+    await harness.insert_roots(1)
+    assert len((await harness.claim()).records) == 1
 
 
 async def test_storage_says_that_it_cannot_notify(harness: Harness) -> None:

@@ -168,6 +168,16 @@ class MySqlDialect:
                 self.is_any_of(_E.task_id, "task_ids"),
                 has_lease(self.now()),
             ),
+            "peek": select(READY_AT, self._instant().label("seen_at"))
+            .select_from(executions)
+            .with_hint(executions, "FORCE INDEX (durable_ready)", "mysql")
+            .where(
+                READY_AT.is_not(None),
+                self.is_any_of(_E.task_id, "task_ids"),
+                has_lease(self._instant()),
+            )
+            .order_by(READY_AT)
+            .limit(_ONE),
             "cancel_descendants": cancel_descendants(),
             "find_trees": find_trees(self.is_any_of(_E.parent_execution_id, "ancestor_ids")),
             "lock_trees": lock_trees(self.is_any_of(_E.execution_id, "execution_ids")),

@@ -106,6 +106,8 @@ class Statements:
     """Returns a row if the executor has a lease, which then stays until the transaction ends."""
     claim_locked: Statement | None = None
     """Claims rows that `claim` locked, where that cannot claim and return rows at once."""
+    peek: Statement | None = None
+    """Returns the earliest start of what is ready, and the time; None where a claim is as cheap."""
     lock_finished: Statement | None = None
     """Returns what `delete_finished` is about to delete, where that cannot return it itself."""
 

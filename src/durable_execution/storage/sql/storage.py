@@ -28,6 +28,7 @@ from durable_execution.storage.sql.driver import (
 )
 from durable_execution.storage.sql.insertion import insert_roots
 from durable_execution.storage.sql.migrations import migrate
+from durable_execution.storage.sql.peeking import Peeking
 from durable_execution.storage.sql.rows import Row, Value, to_counts, to_record, without_payloads
 from durable_execution.storage.sql.schema_state import SchemaState, check_schema, state_of
 from durable_execution.storage.sql.searching import Searches
@@ -58,6 +59,7 @@ class SqlStorage:
         self._driver = driver
         self._dialect = driver.dialect
         self._statements = build_statements(driver.dialect)
+        self._peeking = Peeking(driver, self._statements.peek)
         self._searches = Searches(driver.dialect)
         self._opening = asyncio.Lock()
         self._is_open = False
@@ -188,6 +190,9 @@ class SqlStorage:
     async def claim(self, claim: Claim) -> Claimed:  # noqa: D102
         if claim.limit < 1 or not claim.task_ids:
             return Claimed(records=())
+        nothing = await self._peeking.look(claim)
+        if nothing is not None:
+            return nothing
         claiming = Claiming(self._statements, self._dialect, claim)
 
         async def work(transaction: Transaction) -> Claimed:
@@ -195,7 +200,9 @@ class SqlStorage:
             return await claiming.run(transaction, now=self._driver.clock())
 
         # What is claimed is claimed whatever comes of the question for the next start.
-        return await self._driver.write(work, is_single=True)
+        claimed = await self._driver.write(work, is_single=True)
+        self._peeking.note(claimed)
+        return claimed
 
     async def apply(self, transitions: Sequence[Transition]) -> Applied:  # noqa: D102
         if not transitions:
