@@ -6,6 +6,7 @@ habit of taking 1 for True or a bigint for a number.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from datetime import datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from durable_execution._codec import UNDEFINED, BigInt, JsDate, JsMap, JsSet, RegExp, Url, loads
+from durable_execution.orpc import File
 
 _HERE = Path(__file__).parent
 _MAX_SAFE_INTEGER = 2**53 - 1
@@ -56,6 +58,8 @@ def same(a: Any, b: Any) -> bool:
         return _same_items(list(map(list, a.items())), list(map(list, b.items())))
     if isinstance(a, (list, JsSet)):
         return _same_items(list(a), list(b))
+    if isinstance(a, File):
+        return (a.name, a.content_type, a.read_bytes()) == (b.name, b.content_type, b.read_bytes())
     return bool(a == b)
 
 
@@ -83,6 +87,12 @@ def _date(obj: dict[str, Any]) -> datetime | JsDate:
     return decoded
 
 
+def _file(obj: dict[str, Any]) -> File:
+    # A blob arrives as a file of that name, and a type that was not given as this one.
+    content_type = obj["type"] or "application/octet-stream"
+    return File(base64.b64decode(obj["base64"]), obj.get("name", "blob"), content_type)
+
+
 def _object(obj: dict[str, Any]) -> dict[str, Any]:
     return {key: from_notation(item) for key, item in obj["v"]}
 
@@ -98,4 +108,6 @@ _TYPED = {
     "set": lambda obj: JsSet(from_notation(item) for item in obj["v"]),
     "map": lambda obj: JsMap((from_notation(k), from_notation(v)) for k, v in obj["v"]),
     "object": _object,
+    "blob": _file,
+    "file": _file,
 }

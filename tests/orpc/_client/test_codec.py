@@ -53,16 +53,9 @@ def test_value_without_wire_form_is_refused() -> None:
         encode({"f": object()})
 
 
-@pytest.mark.parametrize(
-    ("content_type", "kind"),
-    [
-        ("text/event-stream", "text/event-stream"),
-        ("multipart/form-data; boundary=a", "multipart/form-data"),
-    ],
-)
-async def test_body_of_an_unsupported_kind_is_named(content_type: str, kind: str) -> None:
-    with pytest.raises(RPCResponseError, match=f"does not read {kind} bodies"):
-        await decode(Response(200, (("content-type", content_type),), b""))
+async def test_body_of_an_unsupported_kind_is_named() -> None:
+    with pytest.raises(RPCResponseError, match="does not read text/event-stream bodies"):
+        await decode(Response(200, (("content-type", "text/event-stream"),), b""))
 
 
 async def test_event_stream_with_an_error_status_is_an_error_by_status() -> None:

@@ -7,7 +7,17 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 
-from durable_execution.orpc import UNDEFINED, BigInt, CallContext, ORPCError, Return, Router, rpc
+from durable_execution.orpc import (
+    UNDEFINED,
+    BigInt,
+    CallContext,
+    File,
+    OctetStream,
+    ORPCError,
+    Return,
+    Router,
+    rpc,
+)
 
 
 class Limit(TypedDict):
@@ -30,6 +40,10 @@ class Recorder:
 
     async def __call__(self, ctx: CallContext, value: Any, proceed: Any) -> Any:
         self.calls.append((ctx.path, value))
+        # The files of a call are closed when it ends, and are to be looked at afterwards.
+        for item in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(item, File):
+                item.keep()
         return await proceed()
 
 
@@ -54,6 +68,12 @@ def lab_router(recorder: Recorder) -> Router:
                 "crashes": rpc.handler(_crashes),
                 "multiline": rpc.handler(_multiline),
                 "slow": rpc.handler(_slow),
+            },
+            "files": {
+                "upload": rpc.handler(_upload),
+                "download": rpc.handler(_download),
+                "nested": rpc.handler(_nested),
+                "raw": rpc.handler(lambda ctx: OctetStream([b"raw ", b"bytes"])),
             },
             "errors": {
                 "notFound": rpc.handler(_raise(ORPCError("NOT_FOUND", "Planet 42 not found"))),
@@ -105,6 +125,22 @@ async def _slow() -> AsyncIterator[int]:
     # Two and a half keep-alive intervals of the replay, so that there are two comments.
     await asyncio.sleep(0.25)
     yield 2
+
+
+async def _upload(ctx: CallContext, value: Any) -> Any:
+    file: File = value if isinstance(value, File) else value["file"]
+    text = (await file.read()).decode()
+    facts = {"name": file.name, "type": file.content_type, "size": file.size, "text": text}
+    return facts if isinstance(value, File) else facts | value | {"file": UNDEFINED}
+
+
+def _download(ctx: CallContext) -> File:
+    return File("hello wörld\n".encode(), 'naïve "quote".txt', "text/plain")
+
+
+def _nested(ctx: CallContext) -> Any:
+    files = [File(b"A", "a.csv", "text/csv"), File(b"B", content_type="application/x-b")]
+    return {"at": datetime(1970, 1, 1, tzinfo=UTC), "list": files}
 
 
 async def _defined(ctx: CallContext) -> None:

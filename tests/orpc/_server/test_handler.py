@@ -199,19 +199,6 @@ async def test_handler_that_changes_its_context_changes_no_other_call() -> None:
     assert shared == {}
 
 
-@pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x"])
-async def test_body_of_an_unread_kind_is_a_415_and_the_handler_does_not_run(
-    content_type: str,
-) -> None:
-    response = await answer(
-        raising(AssertionError()), b"--x", headers=(("content-type", content_type),)
-    )
-
-    assert response.status == 415
-    kind = content_type.partition(";")[0]
-    assert value_of(response)["message"] == f"This server does not read {kind} bodies"
-
-
 async def test_undecodable_input_wins_over_a_wrong_method() -> None:
     handler = ProcedureHandler({"p": raising(AssertionError())}, codec=TypedJson())
 

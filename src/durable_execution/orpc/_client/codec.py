@@ -1,4 +1,4 @@
-"""Calls to requests, responses to values or errors (WIRE.md 4, 6.3). Pure, no HTTP library."""
+"""Calls to requests, responses to values or errors (WIRE.md 3, 4, 6.3). No HTTP library."""
 
 from __future__ import annotations
 
@@ -6,36 +6,77 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal, get_args
 from urllib.parse import quote_plus
 
-from durable_execution._codec import UNDEFINED, DecodeError, JsonSyntaxError, TypedJson
+from durable_execution._codec import (
+    UNDEFINED,
+    DecodeError,
+    EncodeError,
+    JsonSyntaxError,
+    TypedJson,
+)
 from durable_execution.orpc._client.base_url import BaseUrl
-from durable_execution.orpc._client.error import BAD_ENVELOPE, NOT_JSON, RPCResponseError
+from durable_execution.orpc._client.error import (
+    BAD_ENVELOPE,
+    NOT_JSON,
+    TOO_MANY_FILES,
+    RPCResponseError,
+)
 from durable_execution.orpc._client.headers import header_pairs, joined
 from durable_execution.orpc._protocol import (
-    WITHOUT_ENVELOPE,
+    VERSION_1,
+    Body,
     BodyKind,
-    ORPCError,
+    BodyTooLargeError,
+    File,
+    FileLimits,
+    Headers,
+    MultipartError,
+    OctetStream,
     Request,
     Response,
-    body_kind,
+    Version,
+    as_file,
     close_body,
     encode_path,
-    error_for_status,
+    read_body,
     read_envelope,
+    read_form,
+    read_raw_file,
+    write_form,
+    write_octets,
+    write_raw_file,
 )
 
 Method = Literal["DELETE", "GET", "PATCH", "POST", "PUT"]
 METHODS: Final[frozenset[str]] = frozenset(get_args(Method))
+
+_JSON: Final[Headers] = (("content-type", "application/json"),)
 
 MAX_URL_LENGTH: Final = 2083
 """Characters of the complete URL beyond which a GET becomes a POST (WIRE.md 4.2)."""
 
 
 class LinkCodec:
-    """Writes the requests and reads the responses of one base URL."""
+    """Writes the requests and reads the responses of one base URL.
 
-    def __init__(self, base: BaseUrl, typed_json: TypedJson) -> None:
+    Args:
+        base: Where the procedures are.
+        typed_json: Writes and reads envelopes, in the dialect of the version.
+        version: What else the dialect says.
+        files: Bounds of the files of a response.
+    """
+
+    def __init__(
+        self,
+        base: BaseUrl,
+        typed_json: TypedJson,
+        *,
+        version: Version = VERSION_1,
+        files: FileLimits | None = None,
+    ) -> None:
         self._base = base
         self._typed_json = typed_json
+        self._version = version
+        self._files = files or FileLimits()
 
     def encode(
         self, path: Sequence[str], value: object, *, method: str, headers: Mapping[str, str]
@@ -43,21 +84,21 @@ class LinkCodec:
         """The request of one call.
 
         Raises:
-            ValueError: A name of the path cannot stand in a URL.
+            ValueError: A name of the path cannot stand in a URL, or a file is closed.
             EncodeError: The value has no wire form.
+            OSError: A file is not there.
         """
-        body = self._typed_json.dumps(value)
         target = self._base.path + encode_path(path)
-        if method == "GET":
+        described, body = self._body(value)
+        if method == "GET" and isinstance(body, bytes) and described in (_JSON, ()):
             request = self._get(target, body, headers)
             if len(request.url) <= MAX_URL_LENGTH:
                 return request
-            method = "POST"
         return Request(
-            method=method,
+            method="POST" if method == "GET" else method,
             path=target,
             query=self._base.query,
-            headers=header_pairs({**headers, "content-type": "application/json"}),
+            headers=header_pairs(headers) + described,
             body=body,
             origin=self._base.origin,
         )
@@ -72,12 +113,26 @@ class LinkCodec:
             RPCResponseError: The body cannot be read.
         """
         value = await self._read(response)
-        if 200 <= response.status <= 399:
+        if not self._version.is_error(response.status):
             return value
-        error = ORPCError.from_json(value)
+        error = self._version.error_from_json(value)
         if error is not None:
             raise error
-        raise error_for_status(response.status, headers=joined(response.headers), body=value)
+        raise self._version.foreign_error(response.status, joined(response.headers), value)
+
+    def _body(self, value: object) -> tuple[Headers, Body]:
+        if isinstance(value, OctetStream):
+            if not self._version.has_raw_bodies:
+                problem = "a stream of bytes can be sent to a server of version 2 only; send a File"
+                raise EncodeError((), problem)
+            return write_octets(value)
+        payload, found = self._typed_json.dumps_with_files(value)
+        if not found:
+            # Only an undefined value of version 2 has no text.
+            return _JSON if payload else (), payload
+        if self._version.has_raw_bodies and isinstance(value, File):
+            return write_raw_file(value)
+        return write_form(payload, [as_file(file) for file in found])
 
     def _get(self, target: str, envelope: bytes, headers: Mapping[str, str]) -> Request:
         # A form encodes the tilde, which quote_plus leaves alone.
@@ -92,21 +147,42 @@ class LinkCodec:
         )
 
     async def _read(self, response: Response) -> object:
-        kind = body_kind(response.headers)
-        if kind in WITHOUT_ENVELOPE:
-            await close_body(response.body)
-            return UNDEFINED
-        if kind is BodyKind.EVENT_STREAM and response.status >= 400:
+        kind = self._version.body_kind(response.headers)
+        is_undefined = kind in self._version.without_envelope or (
             # A stream is never an error object: the status alone speaks.
+            kind in (BodyKind.EVENT_STREAM, BodyKind.BYTES)
+            and self._version.is_error(response.status)
+        )
+        if is_undefined:
             await close_body(response.body)
             return UNDEFINED
-        if kind is not BodyKind.JSON or not isinstance(response.body, bytes):
-            await close_body(response.body)
-            raise RPCResponseError(f"This client does not read {kind.value} bodies")
         try:
-            value: object = read_envelope(self._typed_json, response.body)
-        except JsonSyntaxError as error:
+            return await self._value(kind, response)
+        except BodyTooLargeError as error:
+            raise RPCResponseError(TOO_MANY_FILES) from error
+        except (MultipartError, JsonSyntaxError) as error:
             raise RPCResponseError(NOT_JSON) from error
         except DecodeError as error:
             raise RPCResponseError(BAD_ENVELOPE) from error
+
+    async def _value(self, kind: BodyKind, response: Response) -> object:
+        body = response.body
+        value: object
+        match kind:
+            case BodyKind.JSON:
+                body = await read_body(body, limit=self._typed_json.limits.max_bytes)
+                value = read_envelope(self._typed_json, body)
+            case BodyKind.FORM:
+                content_type = response.header("content-type") or ""
+                try:
+                    value, _ = await read_form(body, content_type, self._typed_json, self._files)
+                except JsonSyntaxError as error:
+                    raise DecodeError(f"data: {error}") from error
+            case BodyKind.FILE:
+                value = await read_raw_file(body, response.headers, self._files)
+            case BodyKind.BYTES:
+                value = OctetStream([body] if isinstance(body, bytes) else body)
+            case _:
+                await close_body(body)
+                raise RPCResponseError(f"This client does not read {kind.value} bodies")
         return value

@@ -16,6 +16,11 @@ from typing import Final
 NOT_JSON: Final = "Cannot parse response body, please check the response body and content-type."
 BAD_ENVELOPE: Final = "Invalid RPC response format."
 
+TOO_MANY_FILES: Final = (
+    "The files of the answer are larger or more than accepted; pass "
+    "RPCLink(..., files=FileLimits(...)) if this size is meant"
+)
+
 
 class RPCClientError(Exception):
     """A call failed without an answer of the server. `__cause__` is what the lower layer said."""

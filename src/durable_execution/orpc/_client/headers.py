@@ -29,6 +29,7 @@ _RESERVED: Final = frozenset(
         "content-encoding",
         "content-length",
         "content-type",
+        "standard-server",
         "transfer-encoding",
     }
 )

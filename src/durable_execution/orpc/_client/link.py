@@ -9,7 +9,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Final, NoReturn, Self
 
-from durable_execution._codec import UNDEFINED, Limits, Rule, TypedJson, Undefined
+from durable_execution._codec import UNDEFINED, Dialect, Limits, Rule, TypedJson, Undefined
 from durable_execution.orpc._client.base_url import base_url
 from durable_execution.orpc._client.codec import METHODS, LinkCodec, Method
 from durable_execution.orpc._client.error import (
@@ -27,7 +27,14 @@ from durable_execution.orpc._client.headers import (
 from durable_execution.orpc._client.procedure_path import checked_path, path_name
 from durable_execution.orpc._client.sender import Sender, too_large
 from durable_execution.orpc._client.timeout import Timeout, seconds_of
-from durable_execution.orpc._protocol import BodyTooLargeError, Response, is_streamed, read_body
+from durable_execution.orpc._protocol import (
+    BodyTooLargeError,
+    FileLimits,
+    Response,
+    is_streamed,
+    read_body,
+    version_of,
+)
 
 MAX_RESPONSE_SIZE: Final = 32 * 1024 * 1024
 
@@ -52,9 +59,11 @@ class RPCLink:
         timeout: Seconds or a timedelta for a whole call, None for no limit.
         sender: The transport; left out, aiohttp. The link owns it and closes it.
         max_response_size: Bytes, after decompression.
+        files: Bounds for the files of an answer, which are measured apart.
         rules: Extra types for the codec, the same as on the server (WIRE.md 2.4).
         csrf: Send the header that a server with `SimpleCsrfProtectionPlugin` asks for, in its
             default form; another form is a matter of `headers`.
+        dialect: "v2" for a server of the beta of version 2 (WIRE.md 11.3).
 
     Raises:
         TypeError, ValueError: An argument is unusable; the message names it.
@@ -69,8 +78,10 @@ class RPCLink:
         timeout: Timeout = 30.0,
         sender: Sender | None = None,
         max_response_size: int = MAX_RESPONSE_SIZE,
+        files: FileLimits | None = None,
         rules: Sequence[Rule] = (),
         csrf: bool = False,
+        dialect: Dialect = "v1",
     ) -> None:
         if type(max_response_size) is not int or max_response_size < 1:
             raise ValueError(
@@ -94,7 +105,12 @@ class RPCLink:
         self._opening = Lock()
         # The limits of the codec hold for requests too, which this number does not speak of.
         limits = Limits(max_bytes=max(max_response_size, Limits().max_bytes))
-        self._codec = LinkCodec(base_url(url), TypedJson(rules=rules, limits=limits))
+        self._codec = LinkCodec(
+            base_url(url),
+            TypedJson(rules=rules, limits=limits, dialect=dialect),
+            version=version_of(dialect),
+            files=files,
+        )
 
     async def call(
         self,
@@ -122,8 +138,7 @@ class RPCLink:
         if last_event_id is not None:
             extra |= wire_headers({"last-event-id": last_event_id})
         try:
-            response = await self._exchange(path, input, extra, seconds)
-            return await self._codec.decode(response)
+            return await self._exchange(path, input, extra, seconds)
         except RPCClientError as error:
             error.add_note(f"while calling {path_name(path)} at {self._origin_and_path}")
             raise
@@ -154,7 +169,7 @@ class RPCLink:
 
     async def _exchange(
         self, path: Sequence[str], value: object, extra: dict[str, str], seconds: float | None
-    ) -> Response:
+    ) -> object:
         sender = self._open_sender()
         try:
             async with asyncio.timeout(seconds) as deadline:
@@ -164,12 +179,12 @@ class RPCLink:
                 response = await sender.send(request, max_response_size=self._max_response_size)
                 if not is_streamed(response.headers):
                     response = await self._completed(response)
+                return await self._codec.decode(response)
         except TimeoutError as error:
             # A timeout of the application's own header function is not ours to rename.
             if not deadline.expired():
                 raise
             raise RPCTimeoutError(f"No answer within {seconds:g} seconds") from error
-        return response
 
     async def _completed(self, response: Response) -> Response:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from durable_execution.orpc._protocol.body import (
-    WITHOUT_ENVELOPE,
     BodyKind,
     body_kind,
     data_parameter,
@@ -40,14 +39,25 @@ from durable_execution.orpc._protocol.event_stream import (
     Return,
 )
 from durable_execution.orpc._protocol.events import FrameError
+from durable_execution.orpc._protocol.file import File, as_file
+from durable_execution.orpc._protocol.form import FormReader, read_form, write_form
 from durable_execution.orpc._protocol.http import Headers, Request, Response, first_header
+from durable_execution.orpc._protocol.multipart import MultipartError
 from durable_execution.orpc._protocol.path import (
     check_prefix,
     encode_path,
     match_key,
+    normalised_key,
     resolve_dot_segments,
     strip_prefix,
 )
+from durable_execution.orpc._protocol.raw_body import (
+    OctetStream,
+    read_raw_file,
+    write_octets,
+    write_raw_file,
+)
+from durable_execution.orpc._protocol.spool import FileLimits
 from durable_execution.orpc._protocol.stream import (
     Body,
     BodyTooLargeError,
@@ -55,12 +65,13 @@ from durable_execution.orpc._protocol.stream import (
     close_body,
     read_body,
 )
+from durable_execution.orpc._protocol.version import VERSION_1, Version, version_of
 
 __all__ = [
     "KNOWN_CODES",
     "MALFORMED_ERROR_RESPONSE",
     "NO_COMMENTS",
-    "WITHOUT_ENVELOPE",
+    "VERSION_1",
     "Body",
     "BodyKind",
     "BodyTooLargeError",
@@ -75,15 +86,22 @@ __all__ = [
     "EventStream",
     "EventStreamOptions",
     "Failure",
+    "File",
+    "FileLimits",
+    "FormReader",
     "FrameError",
     "Headers",
     "KnownCode",
     "MappedEvents",
+    "MultipartError",
     "ORPCError",
+    "OctetStream",
     "Request",
     "Response",
     "Return",
     "ValueSchema",
+    "Version",
+    "as_file",
     "body_kind",
     "check_prefix",
     "close_body",
@@ -96,10 +114,17 @@ __all__ = [
     "is_streamed",
     "match_key",
     "narrowed",
+    "normalised_key",
     "read_body",
     "read_envelope",
+    "read_form",
+    "read_raw_file",
     "resolve_dot_segments",
     "schema_of",
     "status_of",
     "strip_prefix",
+    "version_of",
+    "write_form",
+    "write_octets",
+    "write_raw_file",
 ]

@@ -16,7 +16,10 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class BodyKind(Enum):
-    """A row of the table in WIRE.md 4.4; the value is the word used in messages."""
+    """A row of the table in WIRE.md 4.4; the value is the word used in messages.
+
+    The last two are version 2's (WIRE.md 11.3): no body at all, and bytes without a known end.
+    """
 
     JSON = "JSON"
     FORM = "multipart/form-data"
@@ -24,6 +27,8 @@ class BodyKind(Enum):
     EVENT_STREAM = "text/event-stream"
     TEXT = "text/plain"
     FILE = "file"
+    NONE = "empty"
+    BYTES = "application/octet-stream"
 
 
 # First match wins; case-sensitive prefix tests, as the reference does them.
@@ -34,10 +39,6 @@ _BY_CONTENT_TYPE: Final = (
     ("text/event-stream", BodyKind.EVENT_STREAM),
     ("text/plain", BodyKind.TEXT),
 )
-
-# These decode to strings, parameters or files. None of them has a `json` property, so the envelope
-# reader finds undefined in all of them: there is no need to read such a body at all.
-WITHOUT_ENVELOPE: Final = frozenset({BodyKind.URL_ENCODED, BodyKind.TEXT, BodyKind.FILE})
 
 _STREAMED: Final = frozenset({BodyKind.EVENT_STREAM, BodyKind.FORM, BodyKind.FILE})
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 # encodeURIComponent leaves these alone too, besides letters, digits and the "_.-~" of quote().
 _UNRESERVED: Final = "!*'()"
+
+_BAD_PERCENT: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 
 # The URL parser reads a percent-encoded dot as a dot, in these two kinds of segment only.
 _SINGLE_DOT: Final = frozenset({".", "%2e"})
@@ -61,6 +64,14 @@ def match_key(path: str) -> str:
     return "/" + path.removeprefix("/").removesuffix("/")
 
 
+def normalised_key(key: str) -> str:
+    """A match key in the encoding `encode_path` gives: `%70ing` becomes `ping` (WIRE.md 11.3).
+
+    A segment that is no percent-encoded UTF-8 stays as it is before it is encoded again.
+    """
+    return encode_path(map(_decode_segment, key.split("/")[1:]))
+
+
 def check_prefix(prefix: str) -> str:
     """The prefix in its one form: empty, or with a leading and without a trailing slash.
 
@@ -73,6 +84,15 @@ def check_prefix(prefix: str) -> str:
     if "?" in trimmed or "#" in trimmed:
         raise ValueError(f"prefix: expected a path without query and fragment, got {prefix!r}")
     return trimmed
+
+
+def _decode_segment(segment: str) -> str:
+    if _BAD_PERCENT.search(segment):
+        return segment
+    try:
+        return unquote(segment, errors="strict")
+    except UnicodeDecodeError:
+        return segment
 
 
 def _encode_segment(segment: str) -> str:

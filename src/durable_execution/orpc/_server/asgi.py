@@ -7,17 +7,17 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
-from durable_execution._codec import Limits, Rule, TypedJson
+from durable_execution._codec import Dialect, Limits, Rule, TypedJson
 from durable_execution.orpc._protocol import (
     Body,
     BodyKind,
     BodyTooLargeError,
     EventStreamOptions,
+    FileLimits,
     Headers,
     ORPCError,
     Request,
     Response,
-    body_kind,
     encode_path,
     first_header,
     resolve_dot_segments,
@@ -26,7 +26,6 @@ from durable_execution.orpc._protocol import (
 from durable_execution.orpc._server.exchange import Caller, CallerGoneError, Receive, Scope, Send
 from durable_execution.orpc._server.handler import (
     DEFAULT_MAX_BODY_SIZE,
-    READ_IN_PIECES,
     ContextSource,
     ProcedureHandler,
 )
@@ -54,12 +53,16 @@ class RPCHandler:
         context: First context of every call: a mapping, or a function of the `Request` giving
             one, sync or async; it may raise `ORPCError`. A sync one runs on the event loop.
         max_body_size: Bytes; a longer JSON body is answered 413, a longer event ends a stream.
+        files: Bounds for the files of a request, which are measured apart.
         limits: Bounds of the codec, in both directions; by default an answer may be larger than
             a request.
         events: How event streams are sent.
         strict_get: Answer 405 to GET calls of procedures not declared with `.route(method="GET")`.
+            Version 2 has no such rule: there, what browsers send on their own is answered 403.
         rules: Custom type tags, the same as on the client.
         plugins: What stands around all requests, the first one outermost.
+        dialect: "v2" for clients of the beta of version 2 (WIRE.md 11.3). To serve both, mount
+            two handlers of the same router.
 
     A path no procedure answers gives 404 as text. When the caller goes away, an async handler is
     cancelled, and so is whatever is still making the body of its answer.
@@ -76,17 +79,19 @@ class RPCHandler:
         prefix: str = "",
         context: ContextSource = None,
         max_body_size: int = DEFAULT_MAX_BODY_SIZE,
+        files: FileLimits | None = None,
         limits: Limits | None = None,
         events: EventStreamOptions = EventStreamOptions(),  # noqa: B008 - immutable
         strict_get: bool = True,
         rules: Iterable[Rule] = (),
         plugins: Iterable[HandlerPlugin] = (),
+        dialect: Dialect = "v1",
     ) -> None:
         if max_body_size < 1:
             raise ValueError(f"max_body_size: expected at least 1 byte, got {max_body_size}")
         # The bounds hold for answers too, so a small body limit must not shrink them.
         bounds = limits or Limits(max_bytes=max(max_body_size, Limits().max_bytes))
-        codec = TypedJson(rules=tuple(rules), limits=bounds)
+        codec = TypedJson(rules=tuple(rules), limits=bounds, dialect=dialect)
         self._handler = ProcedureHandler(
             router,
             codec=codec,
@@ -94,6 +99,7 @@ class RPCHandler:
             context=context,
             max_body_size=max_body_size,
             events=events,
+            files=files,
             strict_get=strict_get,
             plugins=plugins,
         )
@@ -152,9 +158,9 @@ class RPCHandler:
             CallerGoneError: Before its body was complete.
             ORPCError: PAYLOAD_TOO_LARGE, before reading when the announced length is too much.
         """
-        kind = body_kind(headers)
+        kind = self._handler.version.body_kind(headers)
         if kind is not BodyKind.JSON:
-            return caller.body() if kind in READ_IN_PIECES else b""
+            return caller.body() if kind in self._handler.version.streamed else b""
         if _announced_size(headers) > self._max_body_size:
             raise ORPCError("PAYLOAD_TOO_LARGE")
         try:

@@ -1,27 +1,38 @@
-"""Requests to values, values and errors to responses (WIRE.md 4.4, 6). No HTTP library."""
+"""Requests to values, values and errors to responses (WIRE.md 3, 4.4, 6). No HTTP library."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from durable_execution._codec import UNDEFINED, DecodeError, TypedJson
 from durable_execution.orpc._protocol import (
-    WITHOUT_ENVELOPE,
     Body,
     BodyKind,
     BodyTooLargeError,
+    ByteStream,
     DecodedEvents,
     EncodedEvents,
     EventStream,
     EventStreamOptions,
+    File,
+    FileLimits,
+    MultipartError,
+    OctetStream,
     ORPCError,
     Request,
     Response,
-    body_kind,
+    Version,
+    as_file,
     data_parameter,
     read_body,
     read_envelope,
+    read_form,
+    read_raw_file,
+    write_form,
+    write_octets,
+    write_raw_file,
 )
 from durable_execution.orpc._server.events import EVENT_STREAM, EventInput
 
@@ -35,57 +46,76 @@ class HandlerCodec:
     """Reads the requests and writes the responses of one handler.
 
     Args:
-        typed_json: Writes and reads envelopes.
+        typed_json: Writes and reads envelopes, in the dialect of the version.
+        version: What else the dialect says.
         max_body_size: Bytes of a body that is read whole, and of one event of a stream.
+        files: Bounds of the files of a request.
         events: How event streams are sent.
     """
 
     def __init__(
-        self, typed_json: TypedJson, *, max_body_size: int, events: EventStreamOptions
+        self,
+        typed_json: TypedJson,
+        *,
+        version: Version,
+        max_body_size: int,
+        files: FileLimits,
+        events: EventStreamOptions,
     ) -> None:
         self._typed_json = typed_json
+        self._version = version
         self._max_body_size = max_body_size
+        self._files = files
         self._events = events
 
-    async def decode(self, request: Request) -> object:
-        """The input of a call.
+    async def decode(self, request: Request, files: list[File]) -> object:
+        """The input of a call; its files are noted in `files`, for whoever ends the call.
 
         Raises:
-            ORPCError: BAD_REQUEST, PAYLOAD_TOO_LARGE or UNSUPPORTED_MEDIA_TYPE.
+            ORPCError: BAD_REQUEST or PAYLOAD_TOO_LARGE.
         """
-        if request.method == "GET":
-            return self._read(data_parameter(request.query))
-        kind = body_kind(request.headers)
-        if kind in WITHOUT_ENVELOPE:
-            return UNDEFINED
-        if kind is BodyKind.EVENT_STREAM:
-            events = EventInput(self._typed_json, _MALFORMED)
-            return EventStream(DecodedEvents(request.body, events, max_size=self._max_body_size))
-        if kind is not BodyKind.JSON:
-            raise ORPCError(
-                "UNSUPPORTED_MEDIA_TYPE", f"This server does not read {kind.value} bodies"
-            )
-        return self._read(await self._whole(request.body))
+        try:
+            if request.method == "GET":
+                return read_envelope(self._typed_json, data_parameter(request.query))
+            return await self._read(request, files)
+        except (DecodeError, MultipartError) as error:
+            raise ORPCError("BAD_REQUEST", _MALFORMED) from error
+        except BodyTooLargeError as error:
+            raise ORPCError("PAYLOAD_TOO_LARGE") from error
 
-    def encode(self, output: object, failed: Callable[[BaseException], ORPCError]) -> Response:
+    def encode(
+        self, output: object, files: list[File], failed: Callable[[BaseException], ORPCError]
+    ) -> Response:
         """The response of a call that succeeded; who takes it closes its body.
 
         Args:
-            output: A value, or an event stream.
+            output: A value, an event stream, or a stream of bytes.
+            files: The files of the output are noted here.
             failed: Gives the error a caller sees for an exception amid the stream.
 
         Raises:
             EncodeError: The output has no wire form.
+            OSError, ValueError: A file is not there, or closed.
         """
-        if not isinstance(output, EventStream):
-            return self._json(200, output)
-        body = EncodedEvents(
-            output.source,
-            dumps=self._typed_json.dumps,
-            error_of=lambda error: failed(error).to_json(),
-            options=self._events,
-        )
-        return Response(200, EVENT_STREAM, body)
+        if isinstance(output, EventStream):
+            body = EncodedEvents(
+                output.source,
+                dumps=self._typed_json.dumps,
+                error_of=lambda error: self._version.error_to_json(failed(error)),
+                options=self._events,
+            )
+            return Response(200, EVENT_STREAM, body)
+        if isinstance(output, OctetStream):
+            headers, octets = write_octets(output)
+            return Response(200, headers if self._version.has_raw_bodies else (), octets)
+        payload, found = self._typed_json.dumps_with_files(output)
+        if not found:
+            return self._json(200, payload)
+        sent = [as_file(file) for file in found]
+        files += sent
+        if self._version.has_raw_bodies and isinstance(output, File):
+            return Response(200, *write_raw_file(output))
+        return Response(200, *write_form(payload, sent))
 
     def encode_error(self, error: ORPCError) -> Response:
         """The response of a call that failed.
@@ -93,26 +123,72 @@ class HandlerCodec:
         Raises:
             EncodeError: The data of the error has no wire form.
         """
-        return self._json(_http_status(error), error.to_json())
+        payload = self._typed_json.dumps(self._version.error_to_json(error))
+        return self._json(self._version.status_of(error), payload)
 
-    async def _whole(self, body: Body) -> bytes:
+    async def _read(self, request: Request, files: list[File]) -> object:
+        kind = self._version.body_kind(request.headers)
+        if kind in self._version.without_envelope:
+            return UNDEFINED
+        if kind is BodyKind.JSON:
+            body = await read_body(request.body, limit=self._max_body_size)
+            value: object = read_envelope(self._typed_json, body)
+            return value
+        if kind is BodyKind.FORM:
+            content_type = request.header("content-type") or ""
+            value, received = await read_form(
+                request.body, content_type, self._typed_json, self._files
+            )
+            files += received
+            return value
+        if kind is BodyKind.FILE:
+            file = await read_raw_file(request.body, request.headers, self._files)
+            files.append(file)
+            return file
+        if kind is BodyKind.BYTES:
+            return OctetStream(_pieces_of(request.body))
+        events = EventInput(self._typed_json, self._version, _MALFORMED)
+        return EventStream(DecodedEvents(request.body, events, max_size=self._max_body_size))
+
+    def _json(self, status: int, payload: bytes) -> Response:
+        # Only an undefined value of version 2 has no text.
+        headers = (("content-type", "application/json"),) if payload else ()
+        return Response(status, headers, payload)
+
+
+def releasing(response: Response, files: Sequence[File]) -> Response:
+    """The response, with the files of its call closed once it is sent."""
+    if not files:
+        return response
+    if isinstance(response.body, bytes):
+        release(files)
+        return response
+    return replace(response, body=_Releasing(response.body, files))
+
+
+class _Releasing:
+    """A body that, when it is closed, ends the lives of the files its call had."""
+
+    def __init__(self, body: ByteStream, files: Sequence[File]) -> None:
+        self._body = body
+        self._files = files
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._body)
+
+    async def aclose(self) -> None:
         try:
-            return await read_body(body, limit=self._max_body_size)
-        except BodyTooLargeError as error:
-            raise ORPCError("PAYLOAD_TOO_LARGE") from error
-
-    def _read(self, envelope: bytes) -> object:
-        try:
-            value: object = read_envelope(self._typed_json, envelope)
-        except DecodeError as error:
-            raise ORPCError("BAD_REQUEST", _MALFORMED) from error
-        return value
-
-    def _json(self, status: int, value: object) -> Response:
-        payload = self._typed_json.dumps(value)
-        return Response(status, (("content-type", "application/json"),), payload)
+            await self._body.aclose()
+        finally:
+            release(self._files)
 
 
-def _http_status(error: ORPCError) -> int:
-    """The error's own status, unless it is one no HTTP server can send as a final answer."""
-    return error.status if 400 <= error.status <= 999 else 500
+def release(files: Sequence[File]) -> None:
+    """End the lives of files, but for those that are kept."""
+    for file in files:
+        file.release()
+
+
+def _pieces_of(body: Body) -> ByteStream | list[bytes]:
+    """A body as the pieces of it."""
+    return [body] if isinstance(body, bytes) else body

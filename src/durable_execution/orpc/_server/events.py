@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Generator
 from typing import Final
 
-from durable_execution._codec import UNDEFINED, DecodeError, TypedJson
+from durable_execution._codec import UNDEFINED, Blob, DecodeError, TypedJson
 from durable_execution.orpc._protocol import (
     ByteStream,
     EventStream,
     FrameError,
+    OctetStream,
     ORPCError,
     Return,
+    Version,
     event_source,
 )
 
@@ -32,11 +34,13 @@ class EventInput:
 
     Args:
         typed_json: Reads envelopes.
+        version: Knows what error objects look like.
         malformed: What to say of an envelope that cannot be read.
     """
 
-    def __init__(self, typed_json: TypedJson, malformed: str) -> None:
+    def __init__(self, typed_json: TypedJson, version: Version, malformed: str) -> None:
         self._typed_json = typed_json
+        self._version = version
         self._malformed = malformed
 
     def value(self, data: bytes) -> object:
@@ -50,7 +54,7 @@ class EventInput:
     def error(self, data: bytes) -> Exception:
         """See `EventReader.error`."""
         value = self.value(data) if data else UNDEFINED
-        found = ORPCError.from_json(value)
+        found = self._version.error_from_json(value)
         return found or ORPCError("BAD_REQUEST", "An error event was received", data=value)
 
     def broken(self, error: FrameError) -> Exception:
@@ -91,7 +95,7 @@ def as_stream(output: object) -> EventStream[object] | None:
         return output
     if isinstance(output, Generator):
         return EventStream(SteppedEvents(output))
-    if isinstance(output, AsyncIterable):
+    if isinstance(output, AsyncIterable) and not isinstance(output, Blob | OctetStream):
         return EventStream(event_source(output))
     return None
 

@@ -12,17 +12,20 @@ from typing import Any, Final, TypeAlias
 
 from durable_execution._codec import TypedJson
 from durable_execution.orpc._protocol import (
-    BodyKind,
     EventStreamOptions,
+    File,
+    FileLimits,
     ORPCError,
     Request,
     Response,
     check_prefix,
     match_key,
+    normalised_key,
     strip_prefix,
+    version_of,
 )
 from durable_execution.orpc._server.call import run
-from durable_execution.orpc._server.codec import HandlerCodec
+from durable_execution.orpc._server.codec import HandlerCodec, release, releasing
 from durable_execution.orpc._server.context import CallContext, RequestHeaders
 from durable_execution.orpc._server.declared import ErrorConstructors
 from durable_execution.orpc._server.events import Following
@@ -40,12 +43,6 @@ ContextSource: TypeAlias = (
 
 DEFAULT_MAX_BODY_SIZE: Final = 8 * 1024 * 1024
 
-# Lower-case s and e, unlike the default message of the same code (WIRE.md 6.2).
-_MASKED: Final = "Internal server error"
-
-READ_IN_PIECES: Final = frozenset({BodyKind.EVENT_STREAM, BodyKind.FORM})
-"""Bodies that reach `answer` as streams; JSON reaches it complete, any other body is not read."""
-
 _logger = logging.getLogger(__name__)
 
 
@@ -60,21 +57,35 @@ class ProcedureHandler:
         prefix: str = "",
         context: ContextSource = None,
         max_body_size: int = DEFAULT_MAX_BODY_SIZE,
+        files: FileLimits | None = None,
         events: EventStreamOptions = EventStreamOptions(),  # noqa: B008 - immutable
         strict_get: bool = True,
         plugins: Iterable[HandlerPlugin] = (),
     ) -> None:
+        self.version = version_of(codec.dialect)
         self._routes = Routes(router)
-        self._codec = HandlerCodec(codec, max_body_size=max_body_size, events=events)
+        self._codec = HandlerCodec(
+            codec,
+            version=self.version,
+            max_body_size=max_body_size,
+            files=files or FileLimits(),
+            events=events,
+        )
         self._prefix = check_prefix(prefix)
         self._context = context
-        self._strict_get = strict_get
+        self._strict_get = strict_get and self.version.has_strict_get
         self._plugins = Plugins(plugins, refuse=self._refuse_around)
 
     async def find(self, path: str) -> Match | None:
         """The procedure at a still percent-encoded path without dot segments."""
         inside = strip_prefix(path, self._prefix)
-        return None if inside is None else await self._routes.find(match_key(inside))
+        if inside is None:
+            return None
+        key = match_key(inside)
+        found = await self._routes.find(key)
+        if found is None and self.version.normalises_paths and "%" in key:
+            return await self._routes.find(normalised_key(key))
+        return found
 
     def sees(self, path: str) -> bool:
         """Whether a plugin wants to see requests at this path, even if no procedure is there."""
@@ -108,17 +119,30 @@ class ProcedureHandler:
     async def answer(self, match: Match, request: Request) -> Response:
         """Decode, check the method, call, encode.
 
-        Who takes the response closes its body.
+        Who takes the response closes its body; then the files of the call are closed too.
 
         Raises:
             asyncio.CancelledError: The call was cancelled from outside.
         """
+        files: list[File] = []
+        try:
+            response = await self._answer(match, request, files)
+        except BaseException:
+            release(files)
+            raise
+        return releasing(response, files)
+
+    def refuse(self, error: ORPCError) -> Response:
+        """The response for a request that never got as far as its procedure."""
+        return self._codec.encode_error(error)
+
+    async def _answer(self, match: Match, request: Request, files: list[File]) -> Response:
         response_headers = ResponseHeaders()
         if isinstance(request.body, bytes):
-            response = await self._outcome(match, request, response_headers)
+            response = await self._outcome(match, request, response_headers, files)
             return response_headers.added_to(response)
         try:
-            response = await self._outcome(match, request, response_headers)
+            response = await self._outcome(match, request, response_headers, files)
         except BaseException:
             await request.body.aclose()
             raise
@@ -129,17 +153,18 @@ class ProcedureHandler:
             response = replace(response, body=Following(response.body, request.body))
         return response_headers.added_to(response)
 
-    def refuse(self, error: ORPCError) -> Response:
-        """The response for a request that never got as far as its procedure."""
-        return self._codec.encode_error(error)
-
     async def _outcome(
-        self, match: Match, request: Request, response_headers: ResponseHeaders
+        self,
+        match: Match,
+        request: Request,
+        response_headers: ResponseHeaders,
+        files: list[File],
     ) -> Response:
         task = asyncio.current_task()
         cancellations = task.cancelling() if task else 0
         try:
-            value = await self._codec.decode(request)
+            self._check_origin(request.outer or request)
+            value = await self._codec.decode(request, files)
             self._plugins.check(request, match.path, match.procedure)
             self._check_method(match.procedure, request.outer or request)
             ctx = CallContext(
@@ -152,7 +177,7 @@ class ProcedureHandler:
                 last_event_id=request.header("last-event-id"),
             )
             output = await run(match.procedure, ctx, value)
-            return self._codec.encode(output, partial(_seen, match))
+            return self._codec.encode(output, files, partial(self._seen, match))
         except asyncio.CancelledError as error:
             if task is not None and task.cancelling() > cancellations:
                 raise
@@ -160,6 +185,11 @@ class ProcedureHandler:
             return self._encoded(error, match)
         except Exception as error:
             return self._encoded(error, match)
+
+    def _check_origin(self, request: Request) -> None:
+        refusal = self.version.refusal(request)
+        if refusal is not None:
+            raise refusal
 
     def _check_method(self, procedure: Procedure, request: Request) -> None:
         if self._strict_get and request.method == "GET" and procedure.method != "GET":
@@ -173,26 +203,28 @@ class ProcedureHandler:
 
     def _encoded(self, error: BaseException, match: Match) -> Response:
         try:
-            return self.refuse(_seen(match, error))
+            return self.refuse(self._seen(match, error))
         except Exception as failure:  # the data of the error cannot be encoded
-            return self.refuse(_seen(match, failure))
+            return self.refuse(self._seen(match, failure))
 
     def _refuse_around(self, error: Exception) -> Response:
         """The response where a plugin failed."""
         if isinstance(error, ORPCError):
             return self.refuse(error)
         _logger.error("A plugin failed; its caller sees an internal error only", exc_info=error)
-        return self.refuse(ORPCError("INTERNAL_SERVER_ERROR", _MASKED))
+        return self.refuse(self._masked())
 
+    def _seen(self, match: Match, error: BaseException) -> ORPCError:
+        """The error as its caller sees it; what is not an oRPC error is masked, and logged."""
+        if isinstance(error, ORPCError):
+            if error.code == "INTERNAL_SERVER_ERROR":
+                _log(match, error)
+            return error
+        _log(match, error)
+        return self._masked()
 
-def _seen(match: Match, error: BaseException) -> ORPCError:
-    """The error as its caller sees it; what is not an oRPC error is masked, and logged."""
-    if isinstance(error, ORPCError):
-        if error.code == "INTERNAL_SERVER_ERROR":
-            _log(match, error)
-        return error
-    _log(match, error)
-    return ORPCError("INTERNAL_SERVER_ERROR", _MASKED)
+    def _masked(self) -> ORPCError:
+        return ORPCError("INTERNAL_SERVER_ERROR", self.version.masked_message)
 
 
 def _log(match: Match, error: BaseException) -> None:
