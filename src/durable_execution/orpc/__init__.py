@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from durable_execution.orpc._client import (
         AsgiSender,
         ORPCClient,
+        Retries,
         RPCClientError,
         RPCConnectionError,
         RPCLink,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         create_orpc_client,
         safe,
     )
+    from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
     from durable_execution.orpc._protocol import (
         Body,
         ByteStream,
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNDEFINED",
+    "AiohttpSender",
     "AsgiSender",
     "BigInt",
     "Body",
@@ -117,6 +120,7 @@ __all__ = [
     "Request",
     "Response",
     "ResponseHeaders",
+    "Retries",
     "Return",
     "Router",
     "Rule",
@@ -134,6 +138,7 @@ __all__ = [
 ]
 
 _ROOMS: Final = {
+    "durable_execution.orpc._client.aiohttp_sender": ("AiohttpSender",),
     "durable_execution._codec": (
         "UNDEFINED",
         "BigInt",
@@ -193,6 +198,7 @@ _ROOMS: Final = {
         "RPCLink",
         "RPCResponseError",
         "RPCTimeoutError",
+        "Retries",
         "SafeResult",
         "Sender",
         "create_orpc_client",

@@ -5,12 +5,19 @@ import gzip
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
-from durable_execution.orpc._client import RPCConnectionError, RPCLink, RPCResponseError
-from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
+from durable_execution.orpc._client import (
+    Retries,
+    RPCConnectionError,
+    RPCLink,
+    RPCResponseError,
+)
+from durable_execution.orpc._client.aiohttp_sender import AiohttpSender, _translated
 from durable_execution.orpc._protocol import Body, Request, close_body, read_body
 from tests.orpc.pieces import Pieces
 
@@ -168,6 +175,59 @@ async def test_refused_connection_says_that_nothing_was_sent() -> None:
                 await link.call(["x"])
     assert not caught.value.was_sent
     assert caught.value.__cause__ is not None
+
+
+async def test_connection_that_is_not_made_in_time_says_that_nothing_was_sent(
+    listen: Listen,
+) -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # and never answers the handshake of TLS
+
+    url = (await listen(peer)).replace("http:", "https:")
+    sender = AiohttpSender(connect_timeout=0.05)
+    async with RPCLink(url, sender=sender, retries=Retries(attempts=1)) as link:
+        with pytest.raises(RPCConnectionError, match="Cannot connect") as caught:
+            await link.call(["x"])
+    assert not caught.value.was_sent
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_idle_connection_that_is_closed_before_the_write_has_sent_nothing_whole(
+    is_whole: bool,
+) -> None:
+    failure = aiohttp.ClientOSError(None, "Can not write request body")
+    failure.__cause__ = aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+    with pytest.raises(RPCConnectionError) as caught, _translated(is_whole=is_whole):
+        raise failure
+    assert caught.value.was_sent is not is_whole
+
+
+async def test_bounded_connections_are_waited_for(serve: Serve) -> None:
+    under_way = most = 0
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)  # lets the others arrive, if they can
+        under_way -= 1
+        return web.Response(body=b"{}", headers=JSON)
+
+    async with RPCLink(await serve(handler), sender=AiohttpSender(max_connections=2)) as link:
+        await asyncio.gather(*(link.call(["x"]) for _ in range(20)))
+    assert most <= 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_connections": 0}, "max_connections: expected a positive int"),
+        ({"connect_timeout": 0}, "timeout: expected more than zero"),
+    ],
+)
+def test_unusable_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AiohttpSender(**options)
 
 
 @pytest.mark.parametrize(

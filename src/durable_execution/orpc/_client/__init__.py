@@ -12,6 +12,8 @@ from durable_execution.orpc._client.error import (
 )
 from durable_execution.orpc._client.headers import HeaderMapping, HeaderSource
 from durable_execution.orpc._client.link import RPCLink
+from durable_execution.orpc._client.repeating import Renewal
+from durable_execution.orpc._client.retries import RepeatSource, Retries
 from durable_execution.orpc._client.safe import SafeResult, safe
 from durable_execution.orpc._client.sender import Sender
 
@@ -26,6 +28,9 @@ __all__ = [
     "RPCLink",
     "RPCResponseError",
     "RPCTimeoutError",
+    "Renewal",
+    "RepeatSource",
+    "Retries",
     "SafeResult",
     "Sender",
     "create_orpc_client",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from ssl import SSLContext
 from threading import Lock
 from typing import Final
 
@@ -13,6 +15,7 @@ from yarl import URL
 
 from durable_execution.orpc._client.error import RPCConnectionError, RPCResponseError
 from durable_execution.orpc._client.sender import too_large
+from durable_execution.orpc._client.timeout import Timeout, seconds_of
 from durable_execution.orpc._protocol import Headers, Request, Response, close_body, is_streamed
 
 # Node.js and uvicorn drop an idle connection after 5 s; letting go first avoids sending a call
@@ -20,15 +23,41 @@ from durable_execution.orpc._protocol import Headers, Request, Response, close_b
 _KEEPALIVE: Final = 4.0
 _CHUNK: Final = 64 * 1024
 
-# The link measures the whole call, waiting for a free connection included.
-_NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None)
+# Kept for good: to collect them would be to close them, and with them those of the parent.
+_INHERITED: Final[list[object]] = []
 
 
 class AiohttpSender:
-    """A pool of connections for each event loop that sends."""
+    """A pool of connections for each event loop that sends; the sender of links without one.
 
-    def __init__(self) -> None:
+        RPCLink(url, sender=AiohttpSender(connect_timeout=2, ssl=context))
+
+    Args:
+        connect_timeout: Seconds or a timedelta in which a connection must be there, None for no
+            limit; the timeout of the call holds besides.
+        max_connections: For each event loop; calls beyond it wait for a free one.
+        ssl: Certificates to trust and to show; left out, those of the system.
+
+    Raises:
+        TypeError, ValueError: An argument is unusable.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: Timeout = 10.0,
+        max_connections: int = 100,
+        ssl: SSLContext | None = None,
+    ) -> None:
+        if type(max_connections) is not int or max_connections < 1:
+            raise ValueError(f"max_connections: expected a positive int, got {max_connections!r}")
+        self._timeout = aiohttp.ClientTimeout(
+            total=None, connect=None, sock_connect=seconds_of(connect_timeout)
+        )
+        self._max_connections = max_connections
+        self._ssl = ssl
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._process = os.getpid()
         self._lock = Lock()
         self._is_closed = False
 
@@ -36,7 +65,7 @@ class AiohttpSender:
         """See `Sender.send`."""
         session = self._session()
         try:
-            with _translated():
+            with _translated(is_whole=isinstance(request.body, bytes)):
                 response = await session.request(
                     request.method,
                     URL(request.url, encoded=True),
@@ -57,6 +86,7 @@ class AiohttpSender:
         """See `Sender.aclose`. Pools of other running loops are closed there."""
         with self._lock:
             self._is_closed = True
+            self._leave_to_parent()
             sessions, self._sessions = self._sessions, {}
         here = asyncio.get_running_loop()
         for loop, session in sessions.items():
@@ -71,11 +101,30 @@ class AiohttpSender:
         with self._lock:
             if self._is_closed:
                 raise RuntimeError("AiohttpSender is closed")
+            self._leave_to_parent()
             session = self._sessions.get(loop)
             if session is None:
                 self._forget_closed_loops()
-                session = self._sessions[loop] = _new_session()
+                session = self._sessions[loop] = self._new_session()
         return session
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                keepalive_timeout=_KEEPALIVE,
+                limit=self._max_connections,
+                ssl=True if self._ssl is None else self._ssl,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=self._timeout,
+        )
+
+    def _leave_to_parent(self) -> None:
+        """Connections of a process that was forked are its parent's, and stay untouched here."""
+        if self._process != os.getpid():
+            _INHERITED.append(self._sessions)
+            self._sessions = {}
+            self._process = os.getpid()
 
     def _forget_closed_loops(self) -> None:
         """A session keeps its loop alive, so nothing else would ever let go of either."""
@@ -100,25 +149,31 @@ class _Incoming:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """The errors of aiohttp as those of a sender."""
+def _translated(*, is_whole: bool = False) -> Iterator[None]:
+    """The errors of aiohttp as those of a sender.
+
+    A request that is whole is nothing to its server before all of it was written.
+    """
     try:
         yield
     except aiohttp.ClientResponseError as error:
         raise RPCResponseError(f"The server did not answer in HTTP: {error.message}") from error
-    except aiohttp.ClientConnectorError as error:
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise RPCConnectionError(f"Cannot connect: {error}", was_sent=False) from error
     except (aiohttp.ClientError, OSError) as error:
         reason = str(error) or type(error).__name__
-        raise RPCConnectionError(f"The connection broke: {reason}", was_sent=True) from error
+        was_sent = not (is_whole and _was_closed_before(error))
+        raise RPCConnectionError(f"The connection broke: {reason}", was_sent=was_sent) from error
 
 
-def _new_session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(keepalive_timeout=_KEEPALIVE),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=_NO_TIMEOUT,
-    )
+def _was_closed_before(error: BaseException) -> bool:
+    """Whether an idle connection turned out to be closed when the request was to be written."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionResetError) and "closing transport" in str(cause):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 async def _read(response: aiohttp.ClientResponse, max_response_size: int) -> bytes:

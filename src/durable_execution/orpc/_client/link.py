@@ -25,11 +25,14 @@ from durable_execution.orpc._client.headers import (
     wire_headers,
 )
 from durable_execution.orpc._client.procedure_path import checked_path, path_name
+from durable_execution.orpc._client.repeating import Renewal, Repeating
+from durable_execution.orpc._client.retries import Retries
 from durable_execution.orpc._client.sender import Sender, too_large
 from durable_execution.orpc._client.timeout import Timeout, seconds_of
 from durable_execution.orpc._protocol import (
     BodyTooLargeError,
     FileLimits,
+    Request,
     Response,
     is_streamed,
     read_body,
@@ -37,6 +40,8 @@ from durable_execution.orpc._protocol import (
 )
 
 MAX_RESPONSE_SIZE: Final = 32 * 1024 * 1024
+
+DEFAULT_RETRIES: Final = Retries()
 
 MethodSource = Method | Callable[[Sequence[str], object], Method]
 """The method of every call, or a function of procedure path and input."""
@@ -64,6 +69,11 @@ class RPCLink:
         csrf: Send the header that a server with `SimpleCsrfProtectionPlugin` asks for, in its
             default form; another form is a matter of `headers`.
         dialect: "v2" for a server of the beta of version 2 (WIRE.md 11.3).
+        retries: When a call is sent again. By default, up to two more times when the server
+            cannot have seen it.
+        on_unauthorized: Called, once for each call, when the server answers 401: gets a new
+            token, and the call is sent again with what `headers` then gives. Sync or async,
+            inside the timeout; calls that fail at the same time each call it.
 
     Raises:
         TypeError, ValueError: An argument is unusable; the message names it.
@@ -82,6 +92,8 @@ class RPCLink:
         rules: Sequence[Rule] = (),
         csrf: bool = False,
         dialect: Dialect = "v1",
+        retries: Retries = DEFAULT_RETRIES,
+        on_unauthorized: Renewal | None = None,
     ) -> None:
         if type(max_response_size) is not int or max_response_size < 1:
             raise ValueError(
@@ -93,8 +105,14 @@ class RPCLink:
             )
         if headers is not None and not callable(headers):
             headers = wire_headers(headers)
+        if not isinstance(retries, Retries):
+            raise TypeError(f"retries: expected Retries(...), got {retries!r}")
+        if on_unauthorized is not None and not callable(on_unauthorized):
+            raise TypeError(f"on_unauthorized: expected a function, got {on_unauthorized!r}")
         self._url = url
         self._headers = headers
+        self._retries = retries
+        self._on_unauthorized = on_unauthorized
         self._csrf = CSRF_HEADER if csrf else {}
         self._method = method if callable(method) else _checked_method(method)
         self._timeout = seconds_of(timeout)
@@ -171,15 +189,27 @@ class RPCLink:
         self, path: Sequence[str], value: object, extra: dict[str, str], seconds: float | None
     ) -> object:
         sender = self._open_sender()
+
+        async def make() -> Request:
+            headers = {**self._csrf, **await headers_of(self._headers), **extra}
+            method = self._method_of(path, value)
+            return self._codec.encode(path, value, method=method, headers=headers)
+
+        async def send(request: Request) -> Response:
+            response = await sender.send(request, max_response_size=self._max_response_size)
+            return response if is_streamed(response.headers) else await self._completed(response)
+
         try:
             async with asyncio.timeout(seconds) as deadline:
-                headers = {**self._csrf, **await headers_of(self._headers), **extra}
-                method = self._method_of(path, value)
-                request = self._codec.encode(path, value, method=method, headers=headers)
-                response = await sender.send(request, max_response_size=self._max_response_size)
-                if not is_streamed(response.headers):
-                    response = await self._completed(response)
-                return await self._codec.decode(response)
+                attempts = Repeating(
+                    make,
+                    send,
+                    retries=self._retries,
+                    may_repeat=lambda: self._retries.may_repeat(path, value),
+                    renew=self._on_unauthorized,
+                    deadline=deadline,
+                )
+                return await self._codec.decode(await attempts.answer())
         except TimeoutError as error:
             # A timeout of the application's own header function is not ours to rename.
             if not deadline.expired():
