@@ -10,6 +10,9 @@ import pytest
 from durable_execution import orpc
 
 NAMES = [
+    "Contract",
+    "Declared",
+    "declared",
     "CORSPlugin",
     "CompressionPlugin",
     "HandlerPlugin",
@@ -109,3 +112,13 @@ def test_server_half_loads_no_client_and_no_http_library() -> None:
     assert "durable_execution.orpc._server" in loaded
     unwanted = {"durable_execution.orpc._client", "aiohttp", "starlette", "sqlalchemy", "pydantic"}
     assert not loaded & unwanted
+
+
+def test_contract_loads_neither_half() -> None:
+    loaded = loaded_by(
+        "from durable_execution.orpc import Contract, Declared, DefinedError, declared"
+    )
+
+    assert "durable_execution.orpc._contract" in loaded
+    halves = {"durable_execution.orpc._client", "durable_execution.orpc._server"}
+    assert not loaded & {*halves, "aiohttp", "starlette", "sqlalchemy", "pydantic"}

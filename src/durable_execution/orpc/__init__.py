@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         safe,
     )
     from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
+    from durable_execution.orpc._contract import Contract, Declared, declared
     from durable_execution.orpc._protocol import (
         Body,
         ByteStream,
@@ -87,6 +88,8 @@ __all__ = [
     "CORSPlugin",
     "CallContext",
     "CompressionPlugin",
+    "Contract",
+    "Declared",
     "DecodeError",
     "DefinedError",
     "Dialect",
@@ -131,6 +134,7 @@ __all__ = [
     "Url",
     "call",
     "create_orpc_client",
+    "declared",
     "is_defined_error",
     "lazy",
     "rpc",
@@ -154,6 +158,7 @@ _ROOMS: Final = {
         "Undefined",
         "Url",
     ),
+    "durable_execution.orpc._contract": ("Contract", "Declared", "declared"),
     "durable_execution.orpc._protocol": (
         "Body",
         "ByteStream",

@@ -54,8 +54,8 @@ async def test_options_reach_the_link() -> None:
     await client.ping(headers={"a": "b"}, timeout=None, last_event_id="7")
     await client.ping()
     assert [options for _, _, options in link.calls] == [
-        {"headers": {"a": "b"}, "timeout": None, "last_event_id": "7"},
-        {"headers": None, "timeout": UNDEFINED, "last_event_id": None},
+        {"headers": {"a": "b"}, "timeout": None, "last_event_id": "7", "method": None},
+        {"headers": None, "timeout": UNDEFINED, "last_event_id": None, "method": None},
     ]
 
 

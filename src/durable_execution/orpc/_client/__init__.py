@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from durable_execution.orpc._client.asgi_sender import AsgiSender
-from durable_execution.orpc._client.client import Link, ORPCClient, create_orpc_client
+from durable_execution.orpc._client.client import Link, ORPCClient
+from durable_execution.orpc._client.creation import create_orpc_client
 from durable_execution.orpc._client.error import (
     RPCClientError,
     RPCConnectionError,

@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import Any, Protocol, TypeVar, overload
 
 from durable_execution._codec import UNDEFINED, Schema, Undefined, ValidationFailed
+from durable_execution.orpc._client.codec import Method
 from durable_execution.orpc._client.error import RPCResponseError
 from durable_execution.orpc._client.headers import HeaderMapping
-from durable_execution.orpc._client.procedure_path import checked_path, path_name
+from durable_execution.orpc._client.procedure_path import path_name
 from durable_execution.orpc._client.timeout import Timeout
 from durable_execution.orpc._protocol import DefinedError, ORPCError, narrowed
 
@@ -27,6 +28,7 @@ class Link(Protocol):
         headers: HeaderMapping | None = None,
         timeout: Timeout | Undefined = UNDEFINED,
         last_event_id: str | None = None,
+        method: Method | None = None,
     ) -> object:
         """The decoded output, or whatever `RPCLink.call` raises."""
         ...
@@ -79,6 +81,7 @@ class ORPCClient:
         headers: HeaderMapping | None = ...,
         timeout: Timeout | Undefined = ...,
         last_event_id: str | None = ...,
+        method: Method | None = ...,
     ) -> T: ...
 
     @overload
@@ -91,6 +94,7 @@ class ORPCClient:
         headers: HeaderMapping | None = ...,
         timeout: Timeout | Undefined = ...,
         last_event_id: str | None = ...,
+        method: Method | None = ...,
     ) -> Any: ...
 
     async def __call__(
@@ -102,6 +106,7 @@ class ORPCClient:
         headers: HeaderMapping | None = None,
         timeout: Timeout | Undefined = UNDEFINED,
         last_event_id: str | None = None,
+        method: Method | None = None,
     ) -> Any:
         """Call the procedure at this place and return its output.
 
@@ -112,6 +117,7 @@ class ORPCClient:
             headers: Added to those of the link, and stronger than them.
             timeout: Seconds or a timedelta, None for no limit; left out means the link's.
             last_event_id: Where to resume an event stream.
+            method: How this call is sent; left out means as the link says.
 
         Raises:
             ORPCError: The server says no.
@@ -122,7 +128,12 @@ class ORPCClient:
         schema = _schema(output)
         try:
             value = await self._link.call(
-                self._path, input, headers=headers, timeout=timeout, last_event_id=last_event_id
+                self._path,
+                input,
+                headers=headers,
+                timeout=timeout,
+                last_event_id=last_event_id,
+                method=method,
             )
         except ORPCError as error:
             found = narrowed(error, errors)
@@ -144,17 +155,6 @@ class ORPCClient:
 
     def __deepcopy__(self, memo: object) -> ORPCClient:
         return self
-
-
-def create_orpc_client(link: Link, path: Sequence[str] = ()) -> ORPCClient:
-    """A client of the procedures behind a link, or of those below `path`.
-
-    The client owns nothing: close the link.
-
-    Raises:
-        TypeError, ValueError: The path is not a sequence of names that can stand in a URL.
-    """
-    return ORPCClient(link, checked_path(path))
 
 
 def _schema(hint: object) -> Schema[Any]:

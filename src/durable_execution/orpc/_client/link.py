@@ -138,8 +138,11 @@ class RPCLink:
         headers: HeaderMapping | None = None,
         timeout: Timeout | Undefined = UNDEFINED,
         last_event_id: str | None = None,
+        method: Method | None = None,
     ) -> object:
         """Call the procedure at `path` and return its decoded output.
+
+        A method that is given is stronger than the link's.
 
         Raises:
             ORPCError: The server says no.
@@ -156,7 +159,7 @@ class RPCLink:
         if last_event_id is not None:
             extra |= wire_headers({"last-event-id": last_event_id})
         try:
-            return await self._exchange(path, input, extra, seconds)
+            return await self._exchange(path, input, extra, seconds, method)
         except RPCClientError as error:
             error.add_note(f"while calling {path_name(path)} at {self._origin_and_path}")
             raise
@@ -186,14 +189,19 @@ class RPCLink:
         raise TypeError("RPCLink cannot be pickled: it holds connections; make one in each process")
 
     async def _exchange(
-        self, path: Sequence[str], value: object, extra: dict[str, str], seconds: float | None
+        self,
+        path: Sequence[str],
+        value: object,
+        extra: dict[str, str],
+        seconds: float | None,
+        method: Method | None,
     ) -> object:
         sender = self._open_sender()
 
         async def make() -> Request:
             headers = {**self._csrf, **await headers_of(self._headers), **extra}
-            method = self._method_of(path, value)
-            return self._codec.encode(path, value, method=method, headers=headers)
+            used = self._method_of(path, value) if method is None else _checked_method(method)
+            return self._codec.encode(path, value, method=used, headers=headers)
 
         async def send(request: Request) -> Response:
             response = await sender.send(request, max_response_size=self._max_response_size)

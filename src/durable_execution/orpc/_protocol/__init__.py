@@ -9,7 +9,7 @@ from durable_execution.orpc._protocol.body import (
     is_streamed,
     read_envelope,
 )
-from durable_execution.orpc._protocol.defined import DefinedError, narrowed
+from durable_execution.orpc._protocol.defined import DefinedError, is_error_class, narrowed
 from durable_execution.orpc._protocol.error import (
     KNOWN_CODES,
     MALFORMED_ERROR_RESPONSE,
@@ -111,6 +111,7 @@ __all__ = [
     "event_source",
     "first_header",
     "is_defined_error",
+    "is_error_class",
     "is_streamed",
     "match_key",
     "narrowed",

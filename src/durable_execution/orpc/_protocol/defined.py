@@ -11,6 +11,7 @@ from typing import (
     ClassVar,
     Final,
     Generic,
+    TypeGuard,
     TypeVar,
     get_args,
     get_origin,
@@ -134,6 +135,11 @@ class DefinedError(ORPCError, Generic[DataT]):
         schema = cls.data_schema()
         data = None if schema is None else schema.convert(error.data, root="data")
         return cls(data, error.message)
+
+
+def is_error_class(item: object) -> TypeGuard[type[DefinedError[Any]]]:
+    """Whether this is a class made of `DefinedError`, and not that one itself."""
+    return isinstance(item, type) and issubclass(item, DefinedError) and item is not DefinedError
 
 
 def narrowed(error: ORPCError, classes: Iterable[type[DefinedError[Any]]]) -> ORPCError:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
+from durable_execution.orpc._contract import Contract, Declared
 from durable_execution.orpc._protocol import ValueSchema, schema_of
 from durable_execution.orpc._server.declared import DeclaredError, ErrorDeclarations, declare_all
 from durable_execution.orpc._server.hints import hinted_schema, positional_parameters
+from durable_execution.orpc._server.implementing import ContractRouter, Implementing, fitted
 from durable_execution.orpc._server.procedure import (
     HandlerFunction,
     Middleware,
@@ -17,6 +19,9 @@ from durable_execution.orpc._server.procedure import (
     is_async,
 )
 from durable_execution.orpc._server.router import Router, guard
+
+InputT = TypeVar("InputT")
+OutputT = TypeVar("OutputT")
 
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 
@@ -48,6 +53,7 @@ class Builder:
     _output_at: int | None = None
     _errors: Mapping[str, DeclaredError] | None = None
     _method: str = "POST"
+    _declared: Declared[Any, Any] | None = None
 
     def use(self, middleware: Middleware) -> Builder:
         """Add a middleware: `async def (ctx, input, next)`, returning what `await next()` gave.
@@ -131,21 +137,63 @@ class Builder:
             output_at=last if self._output_at is None else self._output_at,
             errors=self._errors or {},
             method=self._method,
+            declared=self._declared,
         )
 
-    def router(self, router: Router) -> Router:
+    def implement(self, declared: Declared[InputT, OutputT]) -> Implementing[InputT, OutputT]:
+        """Put a function behind a procedure of a contract; a decorator.
+
+            @rpc.implement(Planets.find)
+            async def find(ctx: CallContext, input: FindPlanet) -> Planet: ...
+
+        Input, output, errors and method are those of the contract, and type checkers see whether
+        the function keeps to them. Middlewares and further errors come from the builder.
+
+        Raises:
+            TypeError: This is no declared procedure, no schema can be made of its types, or this
+                builder has an input, an output or a route already.
+        """
+        if not isinstance(declared, Declared):
+            raise TypeError(
+                f"implement: expected a procedure of a contract such as Planets.find, "
+                f"got {declared!r}"
+            )
+        self._check_open("implement", "come from the contract")
+        hint = type(None) if declared.input is None else declared.input
+        builder = replace(
+            self.errors(*declared.errors).input(hint).output(declared.output),
+            # All middlewares run before the validation, as with hints of a handler.
+            _input_at=None,
+            _output_at=None,
+            _method=declared.method or "POST",
+            _declared=declared,
+        )
+        return builder.handler
+
+    def router(self, router: Router, *, contract: type[Contract[Any]] | None = None) -> Router:
         """Put the middlewares and errors of this builder around everything in a router.
 
         A procedure that was itself built from this builder does not run them twice. `rpc.router`
         adds nothing, but type checkers then know that the mapping is a router.
 
+        Args:
+            router: Its keys are names on the wire; with a contract, the attributes of that.
+            contract: What the router must implement: all of it, and nothing else.
+
         Raises:
-            TypeError: Something in the router is neither a procedure nor a router, or this builder
-                has an input, an output or a route, which only a procedure can have.
+            TypeError: Something in the router is neither a procedure nor a router, does not keep
+                the contract, or this builder has an input, an output or a route, which only a
+                procedure can have.
         """
-        if self._input_at is not None or self._output_at is not None or self._method != "POST":
-            raise TypeError("router: .input, .output and .route belong to a procedure")
-        return guard(router, self._middlewares, self._errors or {})
+        self._check_open("router", "belong to a procedure")
+        checked = router if contract is None else fitted(router, contract)
+        guarded = guard(checked, self._middlewares, self._errors or {})
+        return guarded if contract is None else ContractRouter(guarded, contract)
+
+    def _check_open(self, what: str, instead: str) -> None:
+        has_schema = self._input is not None or self._output is not None
+        if has_schema or self._method != "POST":
+            raise TypeError(f"{what}: .input, .output and .route {instead}")
 
 
 rpc: Final = Builder()

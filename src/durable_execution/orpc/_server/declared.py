@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeAlias, TypedDict, TypeGuard
+from typing import Any, Final, Protocol, TypeAlias, TypedDict
 
 from durable_execution._codec import UNDEFINED, Schema, ValidationFailed
-from durable_execution.orpc._protocol import DefinedError, ORPCError
+from durable_execution.orpc._protocol import DefinedError, ORPCError, is_error_class
 
 _DECLARATION_KEYS: Final = frozenset({"status", "message", "data"})
 
@@ -83,7 +83,7 @@ def declare_all(declarations: Iterable[ErrorDeclarations]) -> dict[str, Declared
     for item in declarations:
         if isinstance(item, Mapping):
             declared.update((code, declare(code, entry)) for code, entry in item.items())
-        elif _is_error_class(item):
+        elif is_error_class(item):
             declared[item.declared_code] = DeclaredError(
                 item.declared_code,
                 item.declared_status,
@@ -95,10 +95,6 @@ def declare_all(declarations: Iterable[ErrorDeclarations]) -> dict[str, Declared
                 f"errors: expected classes made of DefinedError or a mapping by code, got {item!r}"
             )
     return declared
-
-
-def _is_error_class(item: object) -> TypeGuard[type[DefinedError[Any]]]:
-    return isinstance(item, type) and issubclass(item, DefinedError) and item is not DefinedError
 
 
 def declare(code: str, declaration: ErrorDeclaration) -> DeclaredError:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from durable_execution.orpc._contract import Declared
 from durable_execution.orpc._protocol import ValueSchema
 from durable_execution.orpc._server.context import CallContext
 from durable_execution.orpc._server.declared import DeclaredError
@@ -40,6 +41,7 @@ class Procedure:
         output_at: The output is validated inside the middlewares before this index.
         errors: Declared errors by code.
         method: The declared HTTP method; only GET has an effect (WIRE.md 5).
+        declared: What it implements, when it is part of a contract.
         is_async: Whether the handler runs on the event loop.
         is_generator: Whether the handler is an async generator, which runs there as well.
     """
@@ -53,6 +55,7 @@ class Procedure:
     output_at: int
     errors: Mapping[str, DeclaredError]
     method: str
+    declared: Declared[Any, Any] | None = None
 
     is_async: bool = field(init=False)
     is_generator: bool = field(init=False)

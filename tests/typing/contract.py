@@ -1,0 +1,156 @@
+"""What the type checkers must say of contracts and their errors. Checked, never run; see api.py."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import assert_type
+
+from durable_execution.orpc import (
+    CallContext,
+    Contract,
+    Declared,
+    DefinedError,
+    ORPCClient,
+    ORPCError,
+    Procedure,
+    RPCLink,
+    SafeResult,
+    create_orpc_client,
+    declared,
+    rpc,
+    safe,
+)
+
+
+@dataclass
+class FindPlanet:
+    id: int
+
+
+@dataclass
+class Planet:
+    id: int
+
+
+@dataclass
+class Missing:
+    id: int
+
+
+class PlanetNotFound(DefinedError[Missing], status=404):
+    pass
+
+
+class NotSignedIn(DefinedError[None], code="UNAUTHORIZED"):
+    pass
+
+
+class Planets(Contract):
+    find: Declared[FindPlanet, Planet] = declared(method="GET", errors=[PlanetNotFound])
+    all: Declared[None, list[Planet]]
+    first: Declared[FindPlanet, Planet | None]
+    watch: Declared[FindPlanet, AsyncIterator[Planet]]
+
+
+class App(Contract):
+    planets: Planets
+    ping: Declared[None, str]
+
+
+assert_type(Planets.find, Declared[FindPlanet, Planet])
+assert_type(App.ping, Declared[None, str])
+declared(method="FETCH")  # type: ignore[arg-type]  # pyright: ignore
+declared(errors=[ORPCError])  # type: ignore[list-item]  # pyright: ignore
+
+
+async def calling(link: RPCLink) -> None:
+    assert_type(create_orpc_client(link), ORPCClient)
+    app = create_orpc_client(link, contract=App)
+    assert_type(app, App)
+    assert_type(await app.ping(), str)
+    assert_type(await app.ping(None), str)
+    assert_type(await app.planets.find(FindPlanet(1), timeout=5), Planet)
+    assert_type(await app.planets.all(), list[Planet])
+    assert_type(await app.planets.first(FindPlanet(1)), Planet | None)
+    async for planet in await app.planets.watch(FindPlanet(1)):
+        assert_type(planet, Planet)
+    await app.planets.find()  # type: ignore[call-arg]  # pyright: ignore
+    await app.planets.find(1)  # type: ignore[arg-type]  # pyright: ignore
+    await app.planets.fnd(FindPlanet(1))  # type: ignore[attr-defined]  # pyright: ignore
+    create_orpc_client(link, contract=int)  # type: ignore[type-var]  # pyright: ignore
+
+
+async def catching(app: App) -> None:
+    try:
+        await app.planets.find(FindPlanet(1))
+    except PlanetNotFound as error:
+        assert_type(error.data, Missing)
+        assert_type(error.data.id, int)
+    result = await safe(app.planets.find(FindPlanet(1)))
+    assert_type(result, SafeResult[Planet])
+    if isinstance(result.error, PlanetNotFound):
+        assert_type(result.error.data, Missing)
+    match result.error:
+        case PlanetNotFound(data=data):
+            assert_type(data, Missing)
+        case _:
+            pass
+
+
+def raising() -> None:
+    PlanetNotFound(Missing(1))
+    PlanetNotFound(Missing(1), "No such planet")
+    PlanetNotFound("x")  # type: ignore[call-overload]  # pyright: ignore
+    NotSignedIn()
+    NotSignedIn(None, "Who?")
+    NotSignedIn("x")  # type: ignore[call-overload]  # pyright: ignore
+
+
+@rpc.implement(Planets.find)
+async def find(ctx: CallContext, input: FindPlanet) -> Planet:
+    return Planet(input.id)
+
+
+@rpc.errors(NotSignedIn).implement(Planets.find)
+def plain_find(ctx: CallContext, input: FindPlanet) -> Planet:
+    return Planet(input.id)
+
+
+@rpc.implement(Planets.first)
+async def first(ctx: CallContext, input: FindPlanet) -> Planet:
+    return Planet(input.id)
+
+
+@rpc.implement(Planets.all)
+async def all_planets(ctx: CallContext) -> list[Planet]:
+    return []
+
+
+@rpc.implement(Planets.watch)
+async def watch(ctx: CallContext, input: FindPlanet) -> AsyncIterator[Planet]:
+    yield Planet(input.id)
+
+
+assert_type(find, Procedure)
+assert_type(watch, Procedure)
+
+
+@rpc.implement(Planets.find)  # type: ignore[arg-type]  # pyright: ignore
+async def wrong_input(ctx: CallContext, input: Planet) -> Planet:
+    return input
+
+
+@rpc.implement(Planets.find)  # type: ignore[arg-type]  # pyright: ignore
+async def wrong_output(ctx: CallContext, input: FindPlanet) -> str:
+    return ""
+
+
+@rpc.implement(Planets.find)  # type: ignore[arg-type]  # pyright: ignore
+async def forgotten_input(ctx: CallContext) -> Planet:
+    return Planet(1)
+
+
+rpc.implement(Planets)  # type: ignore[arg-type]  # pyright: ignore
+rpc.router({"find": find}, contract=Planets)
+rpc.router({"find": find}, contract=int)  # type: ignore[arg-type]  # pyright: ignore
