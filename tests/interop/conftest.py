@@ -10,19 +10,24 @@ import fcntl
 import json
 import os
 import shutil
+import socket
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NoReturn, Protocol
+from typing import IO, Any, NoReturn, Protocol
 
 import pytest
+import uvicorn
 
 ROOM = Path(__file__).parent
 OLDEST_NODE = 20
 INSTALL_TIMEOUT = 100.0
 RUN_TIMEOUT = 60.0
+START_TIMEOUT = 10.0
 
 
 class RunNode(Protocol):
@@ -35,7 +40,7 @@ class RunNode(Protocol):
 
 @dataclass(frozen=True)
 class NodeServer:
-    """A running ``orpc_server.mjs``."""
+    """A running server of this room."""
 
     process: subprocess.Popen[str]
     origin: str
@@ -45,7 +50,14 @@ class NodeServer:
         return f"{self.origin}/rpc"
 
 
-StartServer = Callable[[], NodeServer]
+class StartServer(Protocol):
+    """Starts a server of this room."""
+
+    def __call__(self, script: str = "orpc_server.mjs") -> NodeServer: ...
+
+
+ServeApp = Callable[[Any], str]
+"""Serves an ASGI application and gives its origin."""
 
 
 @pytest.fixture(scope="session")
@@ -101,15 +113,47 @@ def start_orpc_server(
     """Starts another server, for a test that kills its own; all end with the session."""
     with ExitStack() as stack:
 
-        def start() -> NodeServer:
+        def start(script: str = "orpc_server.mjs") -> NodeServer:
             log = stack.enter_context(
                 (tmp_path_factory.mktemp("orpc_server") / "stderr").open("w+")
             )
-            process = stack.enter_context(launch(node, log))
+            process = stack.enter_context(launch(node, script, log))
             stack.callback(process.kill)
             return NodeServer(process, f"http://127.0.0.1:{announced_port(process, log)}")
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def serve_app() -> Iterator[ServeApp]:
+    """Serves applications of ours under uvicorn, each in a thread of this process."""
+    with ExitStack() as stack:
+        yield lambda app: stack.enter_context(served(app))
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """An application on a free loopback port; gives its origin."""
+    config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            wait_until_started(server, thread)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while not server.started:
+        assert thread.is_alive(), "uvicorn ended before it had started"
+        assert time.monotonic() < deadline, f"uvicorn did not start in {START_TIMEOUT} s"
+        time.sleep(0.01)  # uvicorn offers nothing to wait for
 
 
 @pytest.fixture(scope="session")
@@ -118,10 +162,10 @@ def orpc_server(start_orpc_server: StartServer) -> NodeServer:
     return start_orpc_server()
 
 
-def launch(node: str, log: IO[str]) -> subprocess.Popen[str]:
+def launch(node: str, script: str, log: IO[str]) -> subprocess.Popen[str]:
     """The server process; it ends by itself once its standard input is closed."""
     return subprocess.Popen(
-        [node, str(ROOM / "orpc_server.mjs")],
+        [node, str(ROOM / script)],
         cwd=ROOM,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -136,7 +180,7 @@ def announced_port(process: subprocess.Popen[str], log: IO[str]) -> int:
     line = process.stdout.readline()
     if not line:
         log.seek(0)
-        pytest.fail(f"orpc_server.mjs did not start:\n{log.read()}")
+        pytest.fail(f"the server did not start:\n{log.read()}")
     port: int = json.loads(line)["port"]
     return port
 

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import threading
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import pytest
-import uvicorn
 
 from durable_execution.orpc import UNDEFINED, CallContext, ORPCError, Router, RPCHandler, rpc
 
 pytestmark = pytest.mark.interop
 
 CLIENTS = {"1.16.1": "@orpc/client", "1.8.7": "orpc-client-1-8-7"}
-START_TIMEOUT = 10.0
 
 _tokens = {"Bearer ada": "ada"}
 
@@ -127,29 +122,9 @@ def make_router() -> Router:
 
 
 @pytest.fixture(scope="module")
-def server_url() -> Iterator[str]:
-    """Our server under uvicorn on a free loopback port, in a thread of this process."""
+def server_url(serve_app: Callable[[Any], str]) -> str:
     app = RPCHandler(make_router(), prefix="/rpc", max_body_size=100_000)
-    config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            wait_until_started(server, thread)
-            yield f"http://127.0.0.1:{port}/rpc"
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-def wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
-    while not server.started:
-        assert thread.is_alive(), "uvicorn ended before it had started"
-        assert time.monotonic() < deadline, f"uvicorn did not start in {START_TIMEOUT} s"
-        time.sleep(0.01)  # uvicorn offers nothing to wait for
+    return f"{serve_app(app)}/rpc"
 
 
 @pytest.fixture(scope="module", params=CLIENTS.values(), ids=CLIENTS.keys())
