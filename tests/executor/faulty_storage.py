@@ -67,7 +67,9 @@ class FaultyStorage:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._storage, name)
-        return self._guarded(name, method) if name in VERBS else method
+        # One way or the other, what is enqueued is inserted.
+        verb = "insert" if name == "insert_claimed" else name
+        return self._guarded(verb, method) if verb in VERBS else method
 
     def _guarded(
         self, verb: str, method: Callable[..., Awaitable[Any]]

@@ -74,7 +74,11 @@ async def test_a_fault_loses_nothing_and_does_nothing_twice(
     when: str,
 ) -> None:
     getattr(faulty, when)(verb, times=3)
-    handles = await asyncio.gather(*(executor.enqueue_task(leaf, each) for each in range(10)))
+    # What has a key does not start with its insert, and so is claimed.
+    keys = [f"key {each}" if verb == "claim" else None for each in range(10)]
+    handles = await asyncio.gather(
+        *(executor.enqueue_task(leaf, number, key=key) for number, key in enumerate(keys))
+    )
     results = await asyncio.gather(*(handle.result() for handle in handles))
     assert results == [each * 2 for each in range(10)]
     assert set(runs.values()) == {1}
@@ -248,7 +252,7 @@ async def test_a_claim_whose_answer_is_lost_at_the_end_is_handed_back(storage: S
         await (await executor.enqueue_task(work, 0)).result()
         faulty.fail_after("claim")
         faulty.after_next("claim", claimed.set)
-        handle = await executor.enqueue_task(work, 60)
+        handle = await executor.enqueue_task(work, 60, key="is claimed")
         await claimed.wait()
     async with DurableExecutor(storage, OPTIONS) as other:
         (record,) = await other._engine.storage.get([handle.execution_id])  # type: ignore[union-attr]

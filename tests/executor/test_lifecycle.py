@@ -160,7 +160,7 @@ async def test_an_attempt_that_a_shutdown_meets_before_its_first_step_is_handed_
         faulty.after_next("apply", handed_back.set)
 
     faulty.after_next("claim", stop_soon)
-    handle = await executor.enqueue_task(task)
+    handle = await executor.enqueue_task(task, key="is claimed")
     await handed_back.wait()
     assert await handle.result() is None
     while executor.running_task_executions_count:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, TypeVar
 from durable_execution._core.patch import Finish, Requeue, Transition, patched
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.batcher import Batcher, Receiver
+from durable_execution._engine.eager import EagerStart, NewRow, Start
 from durable_execution._engine.patience import Patience
 from durable_execution.errors import StorageUnavailableError
 from durable_execution.storage.protocol import Applied, Storage
@@ -56,11 +57,13 @@ class Commits:
         self._reads = Batcher(storage.get, limit=BATCH_LIMIT)
         self._families = Batcher(self._children_of, limit=FAMILY_LIMIT)
         self._listeners: Listeners | None = None
+        self._eager: EagerStart | None = None
         self._is_in_doubt = False
 
-    def tell(self, listeners: Listeners) -> None:
-        """Name those who hear of writes."""
+    def tell(self, listeners: Listeners, eager: EagerStart | None = None) -> None:
+        """Name those who hear of writes, and who starts what it can with its insert."""
         self._listeners = listeners
+        self._eager = eager
 
     async def insert(self, record: ExecutionRecord) -> ExecutionRecord | None:
         """Insert a record, durable when this returns, or return the one that has its key.
@@ -71,10 +74,11 @@ class Commits:
                 record may have been written if only the answer was lost.
         """
         try:
-            return await self._inserts.submit(record)
+            return await self._inserts.submit(NewRow(record, may_start=True))
         except StorageUnavailableError as error:
             first = error
-        return await self._insist(lambda: self._inserts.submit(record), first, tries=PATIENT_TRIES)
+        again = NewRow(record, may_start=False)
+        return await self._insist(lambda: self._inserts.submit(again), first, tries=PATIENT_TRIES)
 
     async def get(
         self, execution_id: str, *, tries: int | None = PATIENT_TRIES
@@ -130,7 +134,42 @@ class Commits:
             families[child.parent_execution_id].append(child)
         return [families[parent_id] for parent_id in parent_ids]
 
-    async def _insert(self, records: list[ExecutionRecord]) -> Sequence[ExecutionRecord | None]:
+    async def _insert(self, rows: list[NewRow]) -> Sequence[ExecutionRecord | None]:
+        start = None if self._eager is None else self._eager.choose(rows)
+        records = [row.record for row in rows]
+        if start is None:
+            return await self._insert_ready(records)
+        started = {record.execution_id for record in start.records}
+        rest = [each for each in records if each.execution_id not in started]
+        # What starts goes last: after it nothing may fail, or it would be sent and started again.
+        holders = iter(await self._insert_rest_and_start(rest, start))
+        if not rest:
+            return [None] * len(rows)
+        return [None if each.execution_id in started else next(holders) for each in records]
+
+    async def _insert_rest_and_start(
+        self, rest: list[ExecutionRecord], start: Start
+    ) -> Sequence[ExecutionRecord | None]:
+        is_inserted: bool | None = False
+        try:
+            holders = await self._insert_ready(rest) if rest else []
+            is_inserted = None
+            is_inserted = await self._storage.insert_claimed(start.records)
+        except StorageUnavailableError:
+            raise
+        except Exception:
+            is_inserted = False  # refused as a whole
+            raise
+        finally:
+            if self._eager is not None:
+                self._eager.finish(start, is_inserted=is_inserted)
+        if not is_inserted:
+            await self._insert_ready(start.ready)
+        return holders
+
+    async def _insert_ready(
+        self, records: list[ExecutionRecord]
+    ) -> Sequence[ExecutionRecord | None]:
         holders = await self._storage.insert(records)
         if self._listeners is not None:
             self._listeners.inserted(records)

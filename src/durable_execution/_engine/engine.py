@@ -16,6 +16,7 @@ from durable_execution._engine.clock import Clock
 from durable_execution._engine.commits import Commits, Listeners
 from durable_execution._engine.compose import parent_result
 from durable_execution._engine.deadlines import Deadlines
+from durable_execution._engine.eager import EagerStart
 from durable_execution._engine.ids import new_execution_id, new_executor_id
 from durable_execution._engine.options import ExecutorOptions, seconds
 from durable_execution._engine.pace import Pace
@@ -97,9 +98,20 @@ class Engine:
             self.clock,
             executor_id=self.executor_id,
             start=self._start_attempt,
+            starts_landed=lambda: self._eager.landed(),
             rescue=self._rescuer.rescue,
             lease_term=lambda: self.heart.lease_term,
             pace=pace,
+        )
+        self._eager = EagerStart(
+            tasks,
+            self.running,
+            self.clock,
+            executor_id=self.executor_id,
+            is_caught_up=lambda: self._claimer.is_caught_up,
+            lease_term=lambda: self.heart.lease_term,
+            start=self._start_attempt,
+            doubt=self._claimer.doubt,
         )
         self._joiner = Joiner(storage, tasks, self.commits, spawning, self.clock, options)
         self._expirer = Expirer(storage, self.commits, self.clock)
@@ -155,7 +167,8 @@ class Engine:
                 cascaded=self._cascaded,
                 joinable=self._joiner.announce,
                 doubted=self._doubted,
-            )
+            ),
+            self._eager,
         )
         await self.heart.start()
         self._stop_listening = self.storage.listen(self._changed)
@@ -166,6 +179,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Shut down, in an order in which every step leaves rows that others can go on from."""
+        self._eager.stop()
         await self._stop_chore("claimer")
         await self._find_lost_claims()
         self._shutdown_signal.set()
@@ -246,6 +260,7 @@ class Engine:
         """Take up what a claim took whose answer was lost, to hand it back like the rest."""
         try:
             async with asyncio.timeout(TURN_TIMEOUT):
+                await self._eager.landed()
                 await self._claimer.settle()
         except (StorageError, TimeoutError) as error:
             logger.warning("a claim's answer stays lost", extra={"error": str(error)})

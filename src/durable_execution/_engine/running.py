@@ -93,6 +93,8 @@ class Running:
         self._on_room = on_room
         self._thread_capacity = threads
         self._threaded = 0
+        self._reserved = 0
+        self._reserved_threads = 0
         self._attempts: dict[Attempt, None] = {}
         """In the order of their start, so that what is done to all is done in the same order."""
         self._by_id: dict[str, Attempt] = {}
@@ -103,12 +105,22 @@ class Running:
     @property
     def room(self) -> int:
         """How many more attempts may start."""
-        return self._capacity - len(self._attempts)
+        return self._capacity - len(self._attempts) - self._reserved
 
     @property
     def thread_room(self) -> int:
         """How many more attempts of plain functions may start."""
-        return min(self.room, self._thread_capacity - self._threaded)
+        return min(self.room, self._thread_capacity - self._threaded - self._reserved_threads)
+
+    def reserve(self, places: int, threads: int) -> None:
+        """Keep room for attempts that may be about to start."""
+        self._reserved += places
+        self._reserved_threads += threads
+
+    def release(self, places: int, threads: int) -> None:
+        """Give back what was reserved."""
+        self._reserved -= places
+        self._reserved_threads -= threads
 
     def __len__(self) -> int:
         return len(self._attempts)

@@ -127,6 +127,15 @@ class InMemoryStorage:
             self._insert(records)
             return [self._shelf.key_holder(record) for record in records]
 
+    async def insert_claimed(self, records: Sequence[ExecutionRecord]) -> bool:  # noqa: D102
+        with self._lock:
+            now = self._clock()
+            for record in records:
+                if self._leases.get(record.executor_id or "", _SIGNED_OFF) <= now:
+                    return False
+            self._insert(records)
+            return True
+
     async def get(  # noqa: D102
         self, execution_ids: Sequence[str]
     ) -> list[ExecutionRecord | None]:

@@ -37,6 +37,7 @@ class Claimer:
         *,
         executor_id: str,
         start: Callable[[Attempt], None],
+        starts_landed: Callable[[], Awaitable[None]],
         rescue: Callable[[Sequence[ExecutionRecord]], Awaitable[None]],
         lease_term: Callable[[], int | None],
         pace: Pace,
@@ -48,6 +49,7 @@ class Claimer:
         self._clock = clock
         self._executor_id = executor_id
         self._start = start
+        self._starts_landed = starts_landed
         self._rescue = rescue
         self._lease_term = lease_term
         self._pace = pace
@@ -55,6 +57,17 @@ class Claimer:
         self._is_short_of_room = False
         self._is_unsure = False
         self._was_cut_off = False
+        self._has_left_nothing = False
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether, as far as is known here, no row is ready that could run here now."""
+        return self._has_left_nothing and not self.wakeup.is_set()
+
+    def doubt(self) -> None:
+        """Look for what may be held here and runs nowhere, before the next claim."""
+        self._is_unsure = True
+        self.wakeup.set()
 
     def announce(self, start_at: int) -> None:
         """Take note of a row that is, or will be, ready."""
@@ -81,6 +94,12 @@ class Claimer:
 
     async def run_once(self) -> bool:
         """Claim once for all tasks, or once for each kind if there is much to do."""
+        self._has_left_nothing = False
+        is_more = await self._claim_all()
+        self._has_left_nothing = not is_more and not self._is_short_of_room
+        return is_more
+
+    async def _claim_all(self) -> bool:
         self._next_start_at = None
         self._is_short_of_room = False
         if self._lease_term() is None:
@@ -161,6 +180,7 @@ class Claimer:
 
     async def _strays(self) -> list[ExecutionRecord]:
         """Return what is held here and runs no more. Nothing is claimed meanwhile."""
+        await self._starts_landed()
         known = set(self._running.held())
         held = await self._storage.held_by(self._executor_id, MAX_HELD)
         return [

@@ -42,7 +42,8 @@ class Told(NamedTuple):
     lost_all: Callable[[], None]
     found_dead: Callable[[], None]
     revived: Callable[[], None]
-    """The lease was over and runs again: it may still hold rows whose attempts were stopped."""
+    """The lease was over and runs again: rows may still be held whose attempts were stopped, and
+    claims in between were refused."""
 
 
 class Heart:
@@ -176,11 +177,13 @@ class Heart:
             self._told_task_ids = beat.task_ids
         elif not pulse.was_known:
             self._told_task_ids = None  # forgotten with the executor: told with the next beat
-        if not pulse.was_known and not is_first:
+        was_given_up = not pulse.was_known and not is_first
+        if was_given_up:
             logger.warning("this executor was given up for dead and registers again")
         self._has_lost_all = False
         if was_over:
             self._terms += 1
+        if was_over or was_given_up:
             self._tell(self._told.revived)
         if pulse.lost:
             lost = frozenset(pulse.lost)

@@ -61,6 +61,15 @@ class Transaction(Protocol):
         """
         ...
 
+    async def insert_some(
+        self, statement: Statement, rows: Sequence[Row], shared: Row = ()
+    ) -> bool:
+        """Run an insert that may pass over its rows; return whether it inserted any.
+
+        `shared` are the values of the parameters that follow those of a row, for all rows.
+        """
+        ...
+
     async def match_each(self, statement: Statement, rows: Sequence[Row]) -> list[bool]:
         """Run a guarded update for each row; tell for each whether it changed one.
 
@@ -133,6 +142,17 @@ class SqlDialect(Protocol):
 
     def insert(self) -> ClauseElement:
         """Return the insert of a row of `FIELDS` that leaves a row alone whose id exists."""
+        ...
+
+    def insert_root(self) -> ClauseElement:
+        """Return the same for a row of `ROOT`."""
+        ...
+
+    def insert_claimed(self) -> ClauseElement:
+        """Return the same for a row that an executor has claimed.
+
+        Where `has_lease` is None, it inserts only while that executor has a lease.
+        """
         ...
 
     def insert_keyed(self) -> ClauseElement:

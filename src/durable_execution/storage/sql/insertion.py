@@ -12,6 +12,7 @@ from durable_execution.storage.sql.driver import (
     Statement,
     Transaction,
 )
+from durable_execution.storage.sql.roots import is_plain_root, to_root_row
 from durable_execution.storage.sql.rows import to_record, to_row
 from durable_execution.storage.sql.statements import Statements
 
@@ -48,7 +49,10 @@ async def insert_roots(
     plain = [record for record in records if record.idempotency_key is None] if keyed else records
     try:
         await _insert(transaction, statements.insert_keyed, keyed)
-        await _insert(transaction, statements.insert, plain)
+        if all(map(is_plain_root, plain)):
+            await _insert_roots(transaction, statements.insert_root, plain)
+        else:
+            await _insert(transaction, statements.insert, plain)
     except SleepingIdConflictError as conflict:
         conflict.records = records
         raise
@@ -57,6 +61,34 @@ async def insert_roots(
     inserted = [row for row, holder in zip(records, answers, strict=True) if holder is None]
     await _insert_tags(transaction, statements, inserted)
     return answers
+
+
+async def insert_claimed(
+    transaction: Transaction,
+    statements: Statements,
+    records: Sequence[ExecutionRecord],
+    *,
+    now: int,
+) -> bool:
+    """Insert rows that are claimed already, as `Storage.insert_claimed` says.
+
+    `now` is the caller's clock, for dialects that use it.
+    """
+    lease = statements.has_lease
+    if lease is not None:
+        values = lease.bind(executor_id=records[0].executor_id, now=now)
+        if not await transaction.fetch(lease, values):
+            return False
+    insert = statements.insert_claimed
+    rows = [to_root_row(record) for record in records]
+    return await transaction.insert_some(insert, rows, (now,) if "now" in insert.names else ())
+
+
+async def _insert_roots(
+    transaction: Transaction, statement: Statement, records: Sequence[ExecutionRecord]
+) -> None:
+    if records:
+        await transaction.execute_many(statement, [to_root_row(record) for record in records])
 
 
 async def _insert(

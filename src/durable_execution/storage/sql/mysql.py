@@ -40,6 +40,7 @@ from durable_execution.storage.sql.mysql_trees import (
     last_children_of,
     lock_trees,
 )
+from durable_execution.storage.sql.roots import ROOT, root_constants
 from durable_execution.storage.sql.rows import FIELDS, TAG, Value
 from durable_execution.storage.sql.schema import (
     IS_HELD,
@@ -128,6 +129,15 @@ class MySqlDialect:
         new = _new_row()
         return _unless_same(new, _is_given(new, "execution_id"))
 
+    def insert_root(self) -> ClauseElement:  # noqa: D102
+        new = mysql.insert(executions).values(
+            {name: bindparam(name) for name in ROOT} | root_constants()
+        )
+        return _unless_same(new, _is_given(new, "execution_id"))
+
+    def insert_claimed(self) -> ClauseElement:  # noqa: D102
+        return self.insert_root()
+
     def insert_keyed(self) -> ClauseElement:  # noqa: D102
         new = _new_row()
         has_key = and_(_is_given(new, "task_id"), _is_given(new, "idempotency_key"))
@@ -159,6 +169,7 @@ class MySqlDialect:
         return {
             **statements,
             "last_children_of": last_children_of(self.listed("parent_execution_ids")),
+            "has_lease": self._hold_lease(),
             "hold_lease": self._hold_lease(),
             "claim_locked": self._claim_locked(),
             "next_start_at": select(func.min(READY_AT))

@@ -169,14 +169,25 @@ class MySqlTransaction:
         await self.fetch(statement, values)
 
     async def execute_many(self, statement: Statement, rows: Sequence[Row]) -> None:  # noqa: D102
+        await self._run_for_all(statement, rows)
+
+    async def insert_some(  # noqa: D102
+        self, statement: Statement, rows: Sequence[Row], shared: Row = ()
+    ) -> bool:
+        all_values = [row + shared for row in rows] if shared else rows
+        return any(answer.matched for answer in await self._run_for_all(statement, all_values))
+
+    async def _run_for_all(self, statement: Statement, rows: Sequence[Row]) -> list[Answer]:
+        """Run a statement for all rows, as far as they may travel together."""
         head, row_text, tail = _parts(statement.text)
         try:
             if not head:
-                await self._run_each(statement, rows)
-                return
+                return await self._run_each(statement, rows)
             written = (self._connection.written(row_text, row) for row in rows)
+            answers: list[Answer] = []
             for part in _parcels(written):
-                await self._run([f"{head}{', '.join(part)}{tail}"], statement)
+                answers += await self._run([f"{head}{', '.join(part)}{tail}"], statement)
+            return answers
         except MySQLError as error:
             if breaks_check(error, SLEEPING_ID_IS_FREE):
                 raise SleepingIdConflictError from error

@@ -7,7 +7,7 @@ its parameters, and `unnest` makes rows of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -37,6 +37,7 @@ from durable_execution.storage.sql.postgres_schema import (
     READY_AT,
     postgres_ddl,
 )
+from durable_execution.storage.sql.roots import ROOT, root_constants
 from durable_execution.storage.sql.rows import FIELDS, FINISH, REQUEUE, TAG, WAIT, Value
 from durable_execution.storage.sql.schema import (
     HAS_KEY,
@@ -111,6 +112,17 @@ class PostgresDialect:
         new = postgresql.insert(executions).from_select(FIELDS, select(*rows.c))
         return new.on_conflict_do_nothing(index_elements=[_E.execution_id])
 
+    def insert_root(self) -> ClauseElement:  # noqa: D102
+        rows = rows_of(executions, ROOT)
+        return _new_roots(select(*rows.c, *root_constants().values()))
+
+    def insert_claimed(self) -> ClauseElement:
+        """All rows or none: the lease is that of the one executor of all, held as by a claim."""
+        rows = rows_of(executions, ROOT)
+        lease = self._lease(func.any(sql_cast(bindparam("executor_id"), TEXTS)))
+        wanted = select(*rows.c, *root_constants().values()).where(lease.exists())
+        return _new_roots(wanted).returning(_E.execution_id)
+
     def insert_keyed(self) -> ClauseElement:
         """A statement can pass over one kind of conflict only, so the ids are looked up."""
         rows = rows_of(executions, FIELDS)
@@ -135,15 +147,7 @@ class PostgresDialect:
         The last column is the next start, in a row of its own where nothing was claimed: asked by
         a second statement, it would miss what becomes due between the two.
         """
-        leased: Select[int] = (
-            select(literal_column("1", Integer))
-            .select_from(executors)
-            .where(
-                executors.c.executor_id == bindparam("executor_id"),
-                executors.c.lease_expires_at > self.now(),
-            )
-            .with_for_update(read=True, key_share=True, skip_locked=True)
-        )
+        leased = self._lease(bindparam("executor_id"))
         picked = executions.alias("picked")
         ready_at = literal_column("picked.ready_at", BigInteger)
         due = (
@@ -211,6 +215,18 @@ class PostgresDialect:
             .with_for_update(),
         }
 
+    def _lease(self, executor_id: ColumnElement[Any]) -> Select[int]:
+        """Select a row if the executor has a lease, and hold it until the transaction ends."""
+        return (
+            select(literal_column("1", Integer))
+            .select_from(executors)
+            .where(
+                executors.c.executor_id == executor_id,
+                executors.c.lease_expires_at > self.now(),
+            )
+            .with_for_update(read=True, key_share=True, skip_locked=True)
+        )
+
     def _next_start_at(self) -> Select[int]:
         return select(func.min(READY_AT).label("next_start_at")).where(
             self.now() < READY_AT,
@@ -228,6 +244,11 @@ class PostgresDialect:
             index_elements=[executors.c.executor_id],
             set_={"lease_expires_at": new.excluded.lease_expires_at},
         )
+
+
+def _new_roots(rows: Select[Any]) -> postgresql.Insert:
+    new = postgresql.insert(executions).from_select([*ROOT, *root_constants()], rows)
+    return new.on_conflict_do_nothing(index_elements=[_E.execution_id])
 
 
 def _holds_a_row() -> ColumnElement[bool]:

@@ -110,6 +110,11 @@ class PostgresTransaction:
                 raise SleepingIdConflictError from error
             raise
 
+    async def insert_some(  # noqa: D102
+        self, statement: Statement, rows: Sequence[Row], shared: Row = ()
+    ) -> bool:
+        return bool(await self.fetch(statement, _columns(rows) + shared))
+
     async def match_each(  # noqa: D102
         self, statement: Statement, rows: Sequence[Row]
     ) -> list[bool]:

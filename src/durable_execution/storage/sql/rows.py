@@ -58,7 +58,7 @@ def to_row(record: ExecutionRecord) -> Row:
         record.is_finalize,
         record.sleeping_unique_id,
         record.idempotency_key,
-        _retry_text(record.retry),
+        retry_text(record.retry),
         record.sleep_before_run_ms,
         record.timeout_ms,
         record.are_children_sequential,
@@ -174,7 +174,8 @@ def to_tags(text: object) -> Tags:
 
 
 @lru_cache(maxsize=1024)
-def _retry_text(retry: RetryPolicy) -> str:
+def retry_text(retry: RetryPolicy) -> str:
+    """Return a retry policy as it is stored."""
     return _encode(retry).decode()
 
 

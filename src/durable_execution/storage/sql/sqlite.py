@@ -22,8 +22,9 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from durable_execution.storage.sql.roots import ROOT, root_constants
 from durable_execution.storage.sql.rows import FIELDS, TAG, Value
-from durable_execution.storage.sql.schema import HAS_KEY, executions, has_lease, tags
+from durable_execution.storage.sql.schema import HAS_KEY, executions, executors, has_lease, tags
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
 if TYPE_CHECKING:
@@ -71,7 +72,11 @@ class SqliteDialect:
     def adapted(  # noqa: D102
         self, statements: dict[str, ClauseElement]
     ) -> dict[str, ClauseElement]:
-        return statements
+        has_lease = select(executors.c.executor_id).where(
+            executors.c.executor_id == bindparam("executor_id"),
+            executors.c.lease_expires_at > self.now(),
+        )
+        return {**statements, "has_lease": has_lease}
 
     def now(self) -> ColumnElement[int]:  # noqa: D102
         return bindparam("now", type_=BigInteger)
@@ -91,6 +96,15 @@ class SqliteDialect:
 
     def insert(self) -> ClauseElement:  # noqa: D102
         return _new_row().on_conflict_do_nothing(index_elements=[executions.c.execution_id])
+
+    def insert_root(self) -> ClauseElement:  # noqa: D102
+        row = sqlite.insert(executions).values(
+            {name: bindparam(name) for name in ROOT} | root_constants()
+        )
+        return row.on_conflict_do_nothing(index_elements=[executions.c.execution_id])
+
+    def insert_claimed(self) -> ClauseElement:  # noqa: D102
+        return self.insert_root()
 
     def insert_keyed(self) -> ClauseElement:  # noqa: D102
         return (

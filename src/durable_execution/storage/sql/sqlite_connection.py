@@ -159,6 +159,13 @@ class SqliteTransaction:
                 raise SleepingIdConflictError from error
             raise
 
+    async def insert_some(  # noqa: D102
+        self, statement: Statement, rows: Sequence[Row], shared: Row = ()
+    ) -> bool:
+        self._tell(statement.text)
+        all_values = [row + shared for row in rows] if shared else rows
+        return self._connection.executemany(statement.text, all_values).rowcount > 0
+
     async def match_each(  # noqa: D102
         self, statement: Statement, rows: Sequence[Row]
     ) -> list[bool]:

@@ -55,6 +55,8 @@ class Statements:
     """The storage's statements in the words of one dialect. Rows of executions are `FIELDS`."""
 
     insert: Statement
+    insert_root: Statement
+    insert_claimed: Statement
     insert_keyed: Statement
     insert_tag: Statement
     present: Statement
@@ -102,6 +104,8 @@ class Statements:
     """Makes claims under way of these executors end, and keeps others from beginning."""
     find_trees: Statement | None = None
     """Finds what is unfinished below some rows, where `lock_trees` locks only rows it is told."""
+    has_lease: Statement | None = None
+    """Returns a row if the executor has a lease; None where `insert_claimed` looks by itself."""
     hold_lease: Statement | None = None
     """Returns a row if the executor has a lease, which then stays until the transaction ends."""
     claim_locked: Statement | None = None
@@ -136,6 +140,8 @@ def compiled(statement: ClauseElement, dialect: SqlDialect) -> Statement:
 def _rows(dialect: SqlDialect) -> dict[str, ClauseElement]:
     return {
         "insert": dialect.insert(),
+        "insert_root": dialect.insert_root(),
+        "insert_claimed": dialect.insert_claimed(),
         "insert_keyed": dialect.insert_keyed(),
         "insert_tag": dialect.insert_tag(),
         "present": select(_E.execution_id).where(

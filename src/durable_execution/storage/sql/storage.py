@@ -26,7 +26,7 @@ from durable_execution.storage.sql.driver import (
     Transaction,
     Work,
 )
-from durable_execution.storage.sql.insertion import insert_roots
+from durable_execution.storage.sql.insertion import insert_claimed, insert_roots
 from durable_execution.storage.sql.migrations import migrate
 from durable_execution.storage.sql.peeking import Peeking
 from durable_execution.storage.sql.rows import Row, Value, to_counts, to_record, without_payloads
@@ -128,6 +128,17 @@ class SqlStorage:
 
         is_single = all(row.idempotency_key is None and not row.tags for row in records)
         return await self._insert(work, is_single=is_single)
+
+    async def insert_claimed(self, records: Sequence[ExecutionRecord]) -> bool:  # noqa: D102
+        if not records:
+            return True
+
+        async def work(transaction: Transaction) -> bool:
+            # Read once the lock is held: a lease may have ended in the queue for it.
+            now = self._driver.clock()
+            return await insert_claimed(transaction, self._statements, records, now=now)
+
+        return await self._driver.write(work, is_single=self._statements.has_lease is None)
 
     async def insert_with(  # noqa: D102
         self, connection: CallerConnection, record: ExecutionRecord

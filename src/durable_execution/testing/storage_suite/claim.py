@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from durable_execution._core import transitions as law
+from durable_execution.storage.protocol import Beat
 from durable_execution.testing.storage_suite.harness import (
     EXECUTOR,
     FAILED,
@@ -152,6 +153,40 @@ async def check_claim_of_a_large_batch(harness: Harness) -> None:
     await harness.expect(*claimed.records)
 
 
+async def check_rows_may_be_inserted_claimed(harness: Harness) -> None:
+    """What an executor with a lease inserts as claimed runs there, and is no work for others."""
+    await harness.register()
+    now = await harness.storage.now()
+    roots = [harness.records.root(now) for _ in range(3)]
+    rows = [law.claimed(row, executor_id=EXECUTOR, now=now) for row in roots]
+    check(await harness.storage.insert_claimed(rows), "an executor with a lease was refused")
+    await harness.expect(*rows)
+    check((await harness.claim()).records == (), "rows that run are claimed")
+    held = await harness.storage.held_by(EXECUTOR, 10)
+    check(sorted(ids(held)) == sorted(ids(rows)), "the executor does not hold its rows")
+    beat = Beat(
+        executor_id=EXECUTOR,
+        lease_ms=LEASE_MS,
+        held=tuple((row.execution_id, row.fence) for row in rows),
+    )
+    check((await harness.storage.heartbeat(beat)).lost == (), "rows were lost")
+    await harness.complete(*rows)
+
+
+async def check_nothing_is_inserted_claimed_without_a_lease(harness: Harness) -> None:
+    """Rows of an executor that is unknown, signed off or dead would be orphans at once."""
+    await harness.register("de_over", lease_ms=1)
+    await harness.register("de_signed_off")
+    await harness.storage.sign_off("de_signed_off")
+    await harness.advance(2)
+    now = await harness.storage.now()
+    for executor_id in ("de_unknown", "de_over", "de_signed_off"):
+        rows = [harness.records.root(now) for _ in range(2)]
+        running = [law.claimed(row, executor_id=executor_id, now=now) for row in rows]
+        check(not await harness.storage.insert_claimed(running), f"{executor_id} was let in")
+        check(await harness.storage.get(ids(rows)) == [None, None], "rows were inserted")
+
+
 CHECKS = (
     check_claim_makes_rows_running,
     check_claim_takes_a_row_once,
@@ -164,4 +199,6 @@ CHECKS = (
     check_claim_leaves_sleeping_rows,
     check_claim_after_a_requeue,
     check_claim_of_a_large_batch,
+    check_rows_may_be_inserted_claimed,
+    check_nothing_is_inserted_claimed_without_a_lease,
 )

@@ -1,0 +1,130 @@
+"""Eager start: what is enqueued here, and could run here at once, is inserted as claimed.
+
+That spares a task its claim, one of three writes. Such a row is like any other that runs: fenced,
+held by the lease, rescued when its executor dies. Nothing is overtaken: only while no ready row is
+left that this executor knows of, and it has room, does anything start this way.
+
+An insert whose answer is lost may have been written. It is then repeated as an ordinary one, and
+the claimer looks for rows that are held here and run nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.task import Task
+from durable_execution._core.transitions import claimed
+from durable_execution._engine.clock import Clock
+from durable_execution._engine.running import Attempt, Running, runs_in_thread
+
+
+class NewRow(NamedTuple):
+    """A root that is about to be inserted."""
+
+    record: ExecutionRecord
+    may_start: bool
+    """Whether this is the first try: a later one may meet the row that an earlier one left."""
+
+
+class Start(NamedTuple):
+    """Rows that start with their insert, and the lease that they are claimed by."""
+
+    records: list[ExecutionRecord]
+    ready: list[ExecutionRecord]
+    """The same rows, not claimed."""
+    threaded: int
+    term: int
+
+
+class EagerStart:
+    """Chooses the rows that start with their insert, and starts them."""
+
+    def __init__(
+        self,
+        tasks: Mapping[str, Task[Any, Any]],
+        running: Running,
+        clock: Clock,
+        *,
+        executor_id: str,
+        is_caught_up: Callable[[], bool],
+        lease_term: Callable[[], int | None],
+        start: Callable[[Attempt], None],
+        doubt: Callable[[], None],
+    ) -> None:
+        self._tasks = tasks
+        self._running = running
+        self._clock = clock
+        self._executor_id = executor_id
+        self._is_caught_up = is_caught_up
+        self._lease_term = lease_term
+        self._start = start
+        self._doubt = doubt
+        self._under_way = 0
+        self._has_landed = asyncio.Event()
+        self._has_landed.set()
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        self._is_stopped = True
+
+    async def landed(self) -> None:
+        """Wait until no insert is under way that would start something."""
+        await self._has_landed.wait()
+
+    def choose(self, rows: Sequence[NewRow]) -> Start | None:
+        """Claim as many of the rows as may start, in advance; None when none may.
+
+        Their places are taken until `finish`, which must follow.
+        """
+        term = self._lease_term()
+        if self._is_stopped or term is None or not self._is_caught_up():
+            return None
+        room, thread_room = self._running.room, self._running.thread_room
+        now = self._clock.now()
+        chosen: list[ExecutionRecord] = []
+        ready: list[ExecutionRecord] = []
+        threaded = 0
+        for record, may_start in rows:
+            if len(chosen) >= room:
+                break
+            if not may_start or not _is_simple(record) or record.start_at > now:
+                continue
+            if runs_in_thread(self._tasks[record.task_id]):
+                if threaded >= thread_room:
+                    continue
+                threaded += 1
+            ready.append(record)
+            chosen.append(claimed(record, executor_id=self._executor_id, now=now))
+        if not chosen:
+            return None
+        self._running.reserve(len(chosen), threaded)
+        self._under_way += 1
+        self._has_landed.clear()
+        return Start(chosen, ready, threaded, term)
+
+    def finish(self, start: Start, *, is_inserted: bool | None) -> None:
+        """Start what was inserted. None says that nobody knows whether it was."""
+        self._running.release(len(start.records), start.threaded)
+        self._under_way -= 1
+        if not self._under_way:
+            self._has_landed.set()
+        if is_inserted and self._lease_term() == start.term:
+            for record in start.records:
+                self._start(Attempt(record, self._tasks[record.task_id]))
+        elif is_inserted is not False:
+            # The answer is lost, or outlived the lease: others may have begun these already.
+            self._doubt()
+
+
+def _is_simple(record: ExecutionRecord) -> bool:
+    """Whether the row is a ready one that no other row can stand in the way of."""
+    return (
+        record.status == "ready"
+        and record.idempotency_key is None
+        and record.sleeping_unique_id is None
+        and not record.tags
+    )
