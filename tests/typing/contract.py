@@ -11,11 +11,17 @@ from durable_execution.orpc import (
     Contract,
     Declared,
     DefinedError,
+    EventStream,
+    Mode,
     ORPCClient,
     ORPCError,
     Procedure,
     RPCLink,
     SafeResult,
+    Sync,
+    SyncEventStream,
+    SyncLink,
+    SyncORPCClient,
     create_orpc_client,
     declared,
     rpc,
@@ -154,3 +160,24 @@ async def forgotten_input(ctx: CallContext) -> Planet:
 rpc.implement(Planets)  # type: ignore[arg-type]  # pyright: ignore
 rpc.router({"find": find}, contract=Planets)
 rpc.router({"find": find}, contract=int)  # type: ignore[arg-type]  # pyright: ignore
+
+
+class Moons(Contract[Mode]):
+    find: Declared[FindPlanet, Planet]
+
+
+class Sky(Contract[Mode]):
+    moons: Moons[Mode]
+    ping: Declared[None, str]
+
+
+def blocking(link: SyncLink) -> None:
+    assert_type(create_orpc_client(link), SyncORPCClient)
+    sky = create_orpc_client(link, contract=Sky[Sync])
+    assert_type(sky.ping(), str)
+    assert_type(sky.moons.find(FindPlanet(1), timeout=5), Planet)
+    client = create_orpc_client(link)
+    assert_type(client.planets.find({"id": 1}, output=Planet), Planet)
+    assert_type(client.planets.watch(output=EventStream[Planet]), SyncEventStream[Planet])
+    sky.moons.find(1)  # type: ignore[arg-type]  # pyright: ignore
+    create_orpc_client(link, contract=App)  # type: ignore[type-var]  # pyright: ignore

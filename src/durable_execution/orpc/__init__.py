@@ -35,11 +35,14 @@ if TYPE_CHECKING:
         RPCTimeoutError,
         SafeResult,
         Sender,
+        SyncEventStream,
+        SyncLink,
+        SyncORPCClient,
         create_orpc_client,
         safe,
     )
     from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
-    from durable_execution.orpc._contract import Contract, Declared, declared
+    from durable_execution.orpc._contract import Async, Contract, Declared, Mode, Sync, declared
     from durable_execution.orpc._protocol import (
         Body,
         ByteStream,
@@ -81,6 +84,7 @@ __all__ = [
     "UNDEFINED",
     "AiohttpSender",
     "AsgiSender",
+    "Async",
     "BigInt",
     "Body",
     "Builder",
@@ -107,6 +111,7 @@ __all__ = [
     "Lazy",
     "Limits",
     "Middleware",
+    "Mode",
     "Next",
     "NextRequest",
     "ORPCClient",
@@ -130,6 +135,10 @@ __all__ = [
     "SafeResult",
     "Sender",
     "SimpleCsrfProtectionPlugin",
+    "Sync",
+    "SyncEventStream",
+    "SyncLink",
+    "SyncORPCClient",
     "Undefined",
     "Url",
     "call",
@@ -158,7 +167,14 @@ _ROOMS: Final = {
         "Undefined",
         "Url",
     ),
-    "durable_execution.orpc._contract": ("Contract", "Declared", "declared"),
+    "durable_execution.orpc._contract": (
+        "Async",
+        "Contract",
+        "Declared",
+        "Mode",
+        "Sync",
+        "declared",
+    ),
     "durable_execution.orpc._protocol": (
         "Body",
         "ByteStream",
@@ -206,6 +222,9 @@ _ROOMS: Final = {
         "Retries",
         "SafeResult",
         "Sender",
+        "SyncEventStream",
+        "SyncLink",
+        "SyncORPCClient",
         "create_orpc_client",
         "safe",
     ),

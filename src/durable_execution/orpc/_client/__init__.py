@@ -17,6 +17,9 @@ from durable_execution.orpc._client.repeating import Renewal
 from durable_execution.orpc._client.retries import RepeatSource, Retries
 from durable_execution.orpc._client.safe import SafeResult, safe
 from durable_execution.orpc._client.sender import Sender
+from durable_execution.orpc._client.sync_client import SyncORPCClient
+from durable_execution.orpc._client.sync_link import SyncLink
+from durable_execution.orpc._client.sync_values import SyncEventStream
 
 __all__ = [
     "AsgiSender",
@@ -34,6 +37,9 @@ __all__ = [
     "Retries",
     "SafeResult",
     "Sender",
+    "SyncEventStream",
+    "SyncLink",
+    "SyncORPCClient",
     "create_orpc_client",
     "safe",
 ]

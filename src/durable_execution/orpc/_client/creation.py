@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar, get_origin, overload
 
 from durable_execution._codec import UNDEFINED, Undefined
 from durable_execution.orpc._client.client import Link, ORPCClient
 from durable_execution.orpc._client.headers import HeaderMapping
 from durable_execution.orpc._client.procedure_path import checked_path
+from durable_execution.orpc._client.sync_client import SyncORPCClient
+from durable_execution.orpc._client.sync_link import SyncLink
+from durable_execution.orpc._client.sync_values import from_sync
 from durable_execution.orpc._client.timeout import Timeout
-from durable_execution.orpc._contract import Async, Contract, Declared, members_of
+from durable_execution.orpc._contract import Async, Contract, Declared, Sync, members_of
 
 ContractT = TypeVar("ContractT", bound=Contract[Async])
+SyncContractT = TypeVar("SyncContractT", bound=Contract[Sync])
 
 _DEEPEST: Final = 64
 
 
+@overload
+def create_orpc_client(link: SyncLink, path: Sequence[str] = ...) -> SyncORPCClient: ...
+@overload
+def create_orpc_client(
+    link: SyncLink, path: Sequence[str] = ..., *, contract: type[SyncContractT]
+) -> SyncContractT: ...
 @overload
 def create_orpc_client(link: Link, path: Sequence[str] = ...) -> ORPCClient: ...
 @overload
@@ -24,7 +35,10 @@ def create_orpc_client(
     link: Link, path: Sequence[str] = ..., *, contract: type[ContractT]
 ) -> ContractT: ...
 def create_orpc_client(
-    link: Link, path: Sequence[str] = (), *, contract: type[Contract[Any]] | None = None
+    link: Link | SyncLink,
+    path: Sequence[str] = (),
+    *,
+    contract: type[Contract[Any]] | None = None,
 ) -> Any:
     """A client of the procedures behind a link, or of those below `path`.
 
@@ -36,14 +50,20 @@ def create_orpc_client(
     raised as their classes, and calls go out with the declared method. The client owns nothing:
     close the link.
 
+    Calls are awaited, except over a `SyncLink`, where they block; its contracts are `App[Sync]`.
+
     Raises:
         TypeError, ValueError: The path is not a sequence of names that can stand in a URL, or the
             contract has a hint that cannot be used.
     """
-    client = ORPCClient(link, checked_path(path))
+    place = checked_path(path)
+    if not isinstance(link, SyncLink):
+        client = ORPCClient(link, place)
+        return client if contract is None else contract_client(contract, client, ProcedureCall)
+    client = ORPCClient(link.link, place)
     if contract is None:
-        return client
-    return contract_client(contract, client, ProcedureCall)
+        return SyncORPCClient(link, client)
+    return contract_client(contract, client, partial(SyncProcedureCall, link))
 
 
 class ProcedureCall:
@@ -78,6 +98,24 @@ class ProcedureCall:
 
     def __repr__(self) -> str:
         return f"<ProcedureCall {self._declared.owner.__qualname__}.{self._declared.attribute}>"
+
+
+class SyncProcedureCall:
+    """One procedure of a contract on a client that blocks."""
+
+    __slots__ = ("_call", "_link")
+
+    def __init__(self, link: SyncLink, client: ORPCClient, declared: Declared[Any, Any]) -> None:
+        self._link = link
+        self._call = ProcedureCall(client, declared)
+
+    def __call__(self, input: object = UNDEFINED, /, **options: Any) -> Any:
+        """See `SyncORPCClient.__call__`."""
+        given = from_sync(input)
+        return self._link.run(lambda: self._call(given, **options))
+
+    def __repr__(self) -> str:
+        return f"<Sync{repr(self._call)[1:]}"
 
 
 def declared_input(declared: Declared[Any, Any], input: object) -> object:

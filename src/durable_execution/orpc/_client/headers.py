@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from inspect import isawaitable
 from typing import Final
 
+from durable_execution.orpc._client.portal import in_caller
 from durable_execution.orpc._protocol import Headers
 
 HeaderMapping = Mapping[str, str | Sequence[str]]
@@ -53,7 +54,7 @@ async def headers_of(source: HeaderSource | None) -> dict[str, str]:
         return {}
     if isinstance(source, Mapping):
         return wire_headers(source)
-    answer = source()
+    answer = await in_caller(source)
     return wire_headers(await answer if isawaitable(answer) else answer)
 
 

@@ -8,6 +8,7 @@ from inspect import isawaitable
 from typing import Final
 
 from durable_execution.orpc._client.error import RPCConnectionError
+from durable_execution.orpc._client.portal import in_caller
 from durable_execution.orpc._client.retries import Retries
 from durable_execution.orpc._protocol import Request, Response, close_body
 
@@ -89,6 +90,6 @@ class Repeating:
 
     async def _renewed(self) -> None:
         renew, self._renew = self._renew, None
-        renewing = renew() if renew is not None else None
+        renewing = await in_caller(renew) if renew is not None else None
         if isawaitable(renewing):
             await renewing
