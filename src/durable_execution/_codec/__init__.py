@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .blob import Blob
+from .blob import Blob, Opaque
 from .dates import JsDate, date_text
 from .dialect import DIALECTS, Dialect, checked_dialect
 from .encoded import Encoded, encoded_object
@@ -31,6 +31,7 @@ __all__ = [
     "JsSet",
     "JsonSyntaxError",
     "Limits",
+    "Opaque",
     "RegExp",
     "RejectedEnvelope",
     "Rule",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 
-class Blob:
-    """Base of values that leave a placeholder in the JSON; the transport carries their bytes."""
+class Opaque:
+    """Base of what only the transport can make: to a hint it is an instance or it is not."""
 
     __slots__ = ()
 
@@ -16,6 +16,12 @@ class Blob:
         from pydantic_core import core_schema
 
         return core_schema.is_instance_schema(cls)
+
+
+class Blob(Opaque):
+    """Base of values that leave a placeholder in the JSON; the transport carries their bytes."""
+
+    __slots__ = ()
 
 
 def is_upload(value: object) -> bool:

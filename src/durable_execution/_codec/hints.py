@@ -10,13 +10,13 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_type
 
 import msgspec
 
-from .blob import Blob
+from .blob import Opaque
 from .dates import JsDate
 from .js_collections import JsMap, JsSet
 from .scalars import BigInt, RegExp, Url
 from .undefined import Undefined
 
-OWN_TYPES = (BigInt, Blob, JsDate, JsMap, JsSet, RegExp, Undefined, Url)
+OWN_TYPES = (BigInt, JsDate, JsMap, JsSet, Opaque, RegExp, Undefined, Url)
 
 _NO_ARRAYS = (str, bytes, bytearray, memoryview, Mapping, JsSet)
 _PYDANTIC_MARKS = ("__pydantic_core_schema__", "__pydantic_validator__")

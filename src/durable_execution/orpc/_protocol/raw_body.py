@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from typing import Final
 
+from durable_execution._codec import Opaque
 from durable_execution.orpc._protocol.content_disposition import content_disposition, filename_of
 from durable_execution.orpc._protocol.file import DEFAULT_NAME, DEFAULT_TYPE, File
 from durable_execution.orpc._protocol.form import exactly
@@ -16,7 +17,7 @@ from durable_execution.orpc._protocol.version2 import HINT
 _OCTETS: Final[Headers] = ((HINT, "octet-stream"), ("content-type", DEFAULT_TYPE))
 
 
-class OctetStream:
+class OctetStream(Opaque):
     """Bytes without a known end, as the whole output of a procedure: `return OctetStream(pieces)`.
 
     In version 1 they are sent as they are and no RPC client can read them: they are for links and

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Generator
 from typing import Final
 
-from durable_execution._codec import UNDEFINED, Blob, DecodeError, TypedJson
+from durable_execution._codec import UNDEFINED, DecodeError, Opaque, TypedJson
 from durable_execution.orpc._protocol import (
     ByteStream,
     EventStream,
     FrameError,
-    OctetStream,
     ORPCError,
     Return,
     Version,
@@ -95,7 +94,7 @@ def as_stream(output: object) -> EventStream[object] | None:
         return output
     if isinstance(output, Generator):
         return EventStream(SteppedEvents(output))
-    if isinstance(output, AsyncIterable) and not isinstance(output, Blob | OctetStream):
+    if isinstance(output, AsyncIterable) and not isinstance(output, Opaque):
         return EventStream(event_source(output))
     return None
 
