@@ -95,9 +95,10 @@ def lab_router(recorder: Recorder) -> Router:
 
 async def _count(ctx: CallContext, value: Any) -> AsyncIterator[Any]:
     start = datetime.fromtimestamp(1_700_000_000, UTC)
-    for i in range(value["to"]):
+    to = value["to"] if value else 3
+    for i in range(to):
         yield {"i": i, "at": start + timedelta(milliseconds=i)}
-    yield Return({"total": value["to"]})
+    yield Return({"total": to})
 
 
 async def _no_return() -> AsyncIterator[Any]:
