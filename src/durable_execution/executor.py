@@ -234,13 +234,14 @@ class DurableExecutor(Definitions, Oversight):
             timeout=timeout, retry=retry, sleep_before_run=sleep_before_run
         )
         label = checked_label(key, on_conflict, tags)
+        now = engine.clock.now()
         record = new_root(
             task,
             input,
             options,
-            execution_id=engine.new_id(),
+            execution_id=engine.new_id(now),
             max_size=self._options.max_serialized_input_size,
-            now=engine.clock.now(),
+            now=now,
             label=label,
         )
         # What the caller has not committed yet may be finished elsewhere: such a handle must look.

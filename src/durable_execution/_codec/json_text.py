@@ -33,6 +33,7 @@ _BRACKETS_AS_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 # Shorter runs of digits are integers that a double holds exactly.
 _LONG_DIGITS = b"0" * 16
+_SHORT = len(_LONG_DIGITS)
 _NEGATIVE_ZERO = re.compile(rb"-0(?![0-9.eE])")
 
 
@@ -92,9 +93,15 @@ def read_by_type(payload: bytes, decoder: msgspec.json.Decoder[T], limits: Limit
     Raises:
         JsonSyntaxError: the text exceeds `max_bytes` or `max_depth`.
     """
-    payload = _bounded(payload, limits)
-    if _has_unusual_numbers(payload):
-        return None
+    size = len(payload)
+    if size < _SHORT and size <= limits.max_depth:
+        # Neither too large nor too deep, and all its integers are short.
+        if b"-0" in payload:
+            return None
+    else:
+        payload = _bounded(payload, limits)
+        if _has_unusual_numbers(payload):
+            return None
     try:
         return decoder.decode(payload)
     except (ValueError, TypeError, RecursionError):

@@ -204,6 +204,8 @@ class Task(TaskDeclaration[InputT, OutputT]):
     ) -> None:
         super().__init__(id, input=input, output=output)
         self.plan = plan
+        self.runs_in_thread = isinstance(plan, RunPlan | ParentPlan) and not plan.is_async
+        """Whether it is a plain function, which must not block the event loop."""
         self.options = options
         self.validate_input = validate_input
 

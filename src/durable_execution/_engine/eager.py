@@ -18,7 +18,7 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
 from durable_execution._core.transitions import claimed
 from durable_execution._engine.clock import Clock
-from durable_execution._engine.running import Attempt, Running, runs_in_thread
+from durable_execution._engine.running import Attempt, Running
 
 
 class NewRow(NamedTuple):
@@ -93,7 +93,7 @@ class EagerStart:
                 break
             if not may_start or not _is_simple(record) or record.start_at > now:
                 continue
-            if runs_in_thread(self._tasks[record.task_id]):
+            if self._tasks[record.task_id].runs_in_thread:
                 if threaded >= thread_room:
                     continue
                 threaded += 1

@@ -17,7 +17,7 @@ from durable_execution._engine.commits import Commits, Listeners
 from durable_execution._engine.compose import parent_result
 from durable_execution._engine.deadlines import Deadlines
 from durable_execution._engine.eager import EagerStart
-from durable_execution._engine.ids import new_execution_id, new_executor_id
+from durable_execution._engine.ids import RandomPool, new_execution_id, new_executor_id
 from durable_execution._engine.options import ExecutorOptions, seconds
 from durable_execution._engine.pace import Pace
 from durable_execution._engine.running import Attempt, Running
@@ -74,6 +74,7 @@ class Engine:
         self.finishes = Finishes(storage, pace=pace)
         self._shutdown_signal = OneShot()
         self._surroundings = surroundings
+        self._random_bytes = RandomPool(surroundings.random_bytes)
         spawning = Spawning(tasks, options, self.clock, self.new_id)
         self._runner = AttemptRunner(
             running=self.running,
@@ -152,9 +153,9 @@ class Engine:
         does_run = self.options.max_concurrent_task_executions > 0
         return frozenset(self._tasks if does_run else ())
 
-    def new_id(self) -> str:
-        """Return the id of a new execution."""
-        return new_execution_id(self.clock.now(), self._surroundings.random_bytes)
+    def new_id(self, now: int | None = None) -> str:
+        """Return the id of a new execution, of this instant or of that one."""
+        return new_execution_id(self.clock.now() if now is None else now, self._random_bytes)
 
     async def start(self) -> None:
         """Open the storage, take the lease and start every service."""

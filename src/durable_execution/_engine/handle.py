@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
@@ -75,7 +76,7 @@ class TaskExecutionHandle(Generic[OutputT]):
             ExecutorShutDownError: The executor shut down meanwhile.
             InvalidInputError: What is stored does not fit the task's types as they are now.
         """
-        record = await self._finished_within(timeout)
+        record = self._watch.finished or await self._finished_within(timeout)
         return finished_view_of(record, self._task, await children_shown(self._engine, record))
 
     async def result(self, *, timeout: float | timedelta | None = None) -> OutputT:
@@ -87,7 +88,7 @@ class TaskExecutionHandle(Generic[OutputT]):
             TimeoutError: It had not finished within `timeout`; the execution itself goes on.
             ExecutorShutDownError: The executor shut down meanwhile.
         """
-        record = await self._finished_within(timeout)
+        record = self._watch.finished or await self._finished_within(timeout)
         if record.status == "completed":
             return self._task.load_output(record.output or NOTHING)
         raise (record.error or UNKNOWN_ERROR).to_exception()
@@ -112,20 +113,22 @@ class TaskExecutionHandle(Generic[OutputT]):
             if await self._engine.cancel(record, transition):
                 return
 
-    async def _finished_within(self, timeout: float | timedelta | None) -> ExecutionRecord:
+    def _finished_within(
+        self, timeout: float | timedelta | None
+    ) -> Coroutine[Any, Any, ExecutionRecord]:
         if timeout is None:  # a timeout that never comes costs, too
-            return await self._finished_record()
-        async with asyncio.timeout(seconds(timeout)):
-            return await self._finished_record()
+            return self._finish()
+        return _within(seconds(timeout), self._finish())
 
-    async def _finished_record(self) -> ExecutionRecord:
+    def _finish(self) -> Coroutine[Any, Any, ExecutionRecord]:
         finishes = self._engine.finishes
-        if self._watch.finished is not None:
-            return self._watch.finished
-        if not finishes.may_have_finished_elsewhere(self._watch):
-            return await finishes.wait_for(self.execution_id)
+        if finishes.may_have_finished_elsewhere(self._watch):
+            return self._finish_anywhere()
+        return finishes.wait_for(self.execution_id)
+
+    async def _finish_anywhere(self) -> ExecutionRecord:
         # The waiting place comes before the look, so that no finish falls between them.
-        waiting = asyncio.ensure_future(finishes.wait_for(self.execution_id))
+        waiting = asyncio.ensure_future(self._engine.finishes.wait_for(self.execution_id))
         try:
             record = await self._record()
             return record if record.is_finished else await waiting
@@ -142,6 +145,11 @@ class TaskExecutionHandle(Generic[OutputT]):
 
     def __repr__(self) -> str:
         return f"TaskExecutionHandle({self.task_id!r}, {self.execution_id!r})"
+
+
+async def _within(timeout: float, finish: Coroutine[Any, Any, ExecutionRecord]) -> ExecutionRecord:
+    async with asyncio.timeout(timeout):
+        return await finish
 
 
 async def children_shown(engine: Engine, record: ExecutionRecord) -> list[ExecutionRecord]:

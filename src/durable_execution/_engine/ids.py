@@ -11,8 +11,32 @@ _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 """32 letters in ascending order; without i, l, o and u, which people mistake."""
 _PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _RANDOM_BYTES: Final = 9
+_POOLED_BYTES: Final = 256 * _RANDOM_BYTES
 _SLACK_MS: Final = 60_000
 """How far the time in an id may be from the instant of creation in its row, and to spare."""
+
+
+class RandomPool:
+    """Random bytes, asked for many at a time.
+
+    Asking is a system call, which lets go of the interpreter's lock: with another thread at work it
+    is long until it comes back. Belongs to one process: after a fork both would give the same.
+    """
+
+    def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
+        self._random_bytes = random_bytes
+        self._bytes = b""
+        self._used = 0
+
+    def __call__(self, number: int) -> bytes:
+        """Return so many bytes that were never returned before."""
+        begin = self._used
+        self._used = end = begin + number
+        if end > len(self._bytes):
+            self._bytes = self._random_bytes(max(number, _POOLED_BYTES))
+            begin, self._used = 0, number
+            end = number
+        return self._bytes[begin:end]
 
 
 def new_execution_id(now: int, random_bytes: Callable[[int], bytes] = os.urandom) -> str:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from durable_execution._core.record import ExecutionRecord
-from durable_execution._core.task import ParentPlan, RunPlan, Task
+from durable_execution._core.task import Task
 from durable_execution._engine.signals import OneShot
 
 StopReason = Literal["cancelled", "lost", "shutdown"]
@@ -34,7 +34,7 @@ class Attempt:
     def __init__(self, record: ExecutionRecord, task: Task[object, object]) -> None:
         self.record = record
         self.task = task
-        self.is_threaded = runs_in_thread(task)
+        self.is_threaded = task.runs_in_thread
         self.cancel_signal = OneShot()
         self.stop_reason: StopReason | None = None
         self.job: asyncio.Task[None] | None = None
@@ -200,8 +200,3 @@ class Running:
     async def drained(self) -> None:
         """Wait until nothing runs."""
         await self._is_empty.wait()
-
-
-def runs_in_thread(task: Task[object, object]) -> bool:
-    """Whether the task is a plain function, which must not block the event loop."""
-    return isinstance(task.plan, RunPlan | ParentPlan) and not task.plan.is_async

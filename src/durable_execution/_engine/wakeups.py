@@ -16,10 +16,6 @@ class Wakeup:
         """Wake the loop, now or when it next looks. Only on the event loop."""
         self._event.set()
 
-    def is_set(self) -> bool:
-        """Whether the loop has yet to look."""
-        return self._event.is_set()
-
     def set_after(self, seconds: float) -> None:
         """Wake the loop in that many seconds."""
         asyncio.get_running_loop().call_later(seconds, self._event.set)

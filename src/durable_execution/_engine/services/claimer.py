@@ -9,7 +9,7 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.pace import Pace
-from durable_execution._engine.running import Attempt, Running, runs_in_thread
+from durable_execution._engine.running import Attempt, Running
 from durable_execution._engine.wakeups import Wakeup
 from durable_execution.storage.protocol import Claim, Storage
 
@@ -61,12 +61,17 @@ class Claimer:
 
     @property
     def is_caught_up(self) -> bool:
-        """Whether, as far as is known here, no row is ready that could run here now."""
-        return self._has_left_nothing and not self.wakeup.is_set()
+        """Whether the last look left no row that could have run here.
+
+        What has become ready since is overtaken by one batch at the most: the claim that takes it
+        is on its way, and says so if it does not take everything.
+        """
+        return self._has_left_nothing
 
     def doubt(self) -> None:
         """Look for what may be held here and runs nowhere, before the next claim."""
         self._is_unsure = True
+        self._has_left_nothing = False
         self.wakeup.set()
 
     def announce(self, start_at: int) -> None:
@@ -85,18 +90,25 @@ class Claimer:
     def reclaim(self) -> None:
         """Rescue, before the next claim, what is held here and was stopped for want of a beat."""
         self._was_cut_off = True
+        self._has_left_nothing = False
         self.wakeup.set()
 
     async def settle(self) -> None:
         """Find what the last claim took, if its answer was lost."""
         if self._is_unsure:
+            self._has_left_nothing = False  # as above
             await self._find_lost_claims()
 
     async def run_once(self) -> bool:
         """Claim once for all tasks, or once for each kind if there is much to do."""
-        self._has_left_nothing = False
-        is_more = await self._claim_all()
-        self._has_left_nothing = not is_more and not self._is_short_of_room
+        try:
+            is_more = await self._claim_all()
+        except BaseException:
+            self._has_left_nothing = False
+            raise
+        self._has_left_nothing = not (
+            is_more or self._is_short_of_room or self._is_unsure or self._lease_term() is None
+        )
         return is_more
 
     async def _claim_all(self) -> bool:
@@ -105,10 +117,11 @@ class Claimer:
         if self._lease_term() is None:
             return False  # until `reclaim`
         if self._was_cut_off:
+            self._has_left_nothing = False  # so that nothing starts unseen meanwhile
             await self._rescue_own()
         await self.settle()
         threaded = frozenset(
-            task_id for task_id, task in self._tasks.items() if runs_in_thread(task)
+            task_id for task_id, task in self._tasks.items() if task.runs_in_thread
         )
         others = frozenset(self._tasks) - threaded
         if not threaded or not others:
@@ -141,11 +154,14 @@ class Claimer:
             return False
         limit = min(limit, CLAIM_LIMIT)
         claim = Claim(executor_id=self._executor_id, task_ids=task_ids, limit=limit)
+        self._running.reserve(limit, limit)
         try:
             claimed = await self._storage.claim(claim)
         except BaseException:
             self._is_unsure = True
             raise
+        finally:
+            self._running.release(limit, limit)
         if claimed.records and self._lease_term() != term:
             # The answer outlived the lease: others may have begun these already.
             self._is_unsure = True

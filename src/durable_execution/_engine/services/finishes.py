@@ -17,8 +17,10 @@ from durable_execution._engine.wakeups import Wakeup
 from durable_execution.storage.protocol import Storage
 
 READ_LIMIT: Final = 1000
-SHORTEST_PAUSE: Final = 0.02
+SHORTEST_PAUSE: Final = 0.001
 """Seconds between two reads at least, however many changes are reported."""
+REST: Final = 3
+"""How many times as long as a read took to rest after it: many waiters are read for less often."""
 
 
 class Watch:
@@ -113,7 +115,10 @@ class Finishes:
         if not self._waiters:
             return False
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(0.0, self._not_before - loop.time()))
+        begun = loop.time()
+        if begun < self._not_before:
+            await asyncio.sleep(self._not_before - begun)
+            begun = loop.time()
         ids = list(self._waiters)
         if self._cursor >= len(ids):
             self._cursor = 0
@@ -125,7 +130,8 @@ class Finishes:
         if self._cursor < len(ids):
             return True
         self._cursor = 0
-        self._not_before = loop.time() + SHORTEST_PAUSE
+        ended = loop.time()
+        self._not_before = ended + max(SHORTEST_PAUSE, REST * (ended - begun))
         return False
 
     def pause(self) -> float:
