@@ -29,6 +29,18 @@ const unprotected = clientWith({})
 const ofAPage = clientWith({ headers: { origin }, plugins: [new SimpleCsrfProtectionLinkPlugin()] })
 const last = () => exchanges.at(-1)
 
+class Money {
+  constructor(cents, since) {
+    Object.assign(this, { cents, since })
+  }
+}
+const money = {
+  type: 21,
+  condition: (value) => value instanceof Money,
+  serialize: ({ cents, since }) => [cents, since],
+  deserialize: ([cents, since]) => new Money(cents, since),
+}
+
 const scenarios = {
   find: async () => {
     const planet = await client.planets.find({ id: 1 })
@@ -79,6 +91,13 @@ const scenarios = {
   compressed: async () => {
     const planet = await client.planets.create({ name: 'x'.repeat(5000), seenAt: new Date(0) })
     return [last().headers.get('content-encoding'), planet.name.length]
+  },
+  ownType: async () => {
+    const csrf = [new SimpleCsrfProtectionLinkPlugin()]
+    const paying = clientWith({ customJsonSerializers: [money], plugins: csrf, method: 'POST' })
+    const { price } = await paying.double({ price: new Money(5n, new Date(0)) })
+    assert.ok(price instanceof Money && price.since instanceof Date)
+    return [String(price.cents), typeof price.cents, price.since.getTime()]
   },
   cookies: async () => {
     await client.serverTime()

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pytest
 
 from durable_execution.orpc import (
+    BigInt,
     CallContext,
     CompressionPlugin,
     Contract,
@@ -20,6 +21,7 @@ from durable_execution.orpc import (
     ORPCError,
     RPCHandler,
     RPCLink,
+    Rule,
     SimpleCsrfProtectionPlugin,
     create_orpc_client,
     declared,
@@ -116,14 +118,36 @@ def server_time(ctx: CallContext) -> datetime:
     return SEEN_AT
 
 
+@dataclass
+class Money:
+    cents: int
+    since: datetime
+
+
+MONEY = Rule(
+    tag=21,
+    matches=lambda value: isinstance(value, Money),
+    encode=lambda money: [BigInt(money.cents), money.since],
+    decode=lambda parts: Money(*parts),
+)
+
+
+def double(ctx: CallContext, value: dict[str, Money]) -> dict[str, Money]:
+    return {"price": Money(value["price"].cents * 2, value["price"].since)}
+
+
 PLANETS: Any = {"find": find, "create": create, "visit": visit, "watch": watch}
 
 
 @pytest.fixture(scope="module")
 def outcomes(serve_app: Callable[[Any], str], run_node: Any) -> dict[str, Any]:
     app = RPCHandler(
-        rpc.router({"planets": PLANETS, "server_time": server_time}, contract=App),
+        {
+            **rpc.router({"planets": PLANETS, "server_time": server_time}, contract=App),
+            "double": rpc.handler(double),
+        },
         prefix="/rpc",
+        rules=[MONEY],
         plugins=[
             CORSPlugin(origin=[APP], credentials=True, expose_headers=["x-a"], max_age=600),
             CompressionPlugin(),
@@ -186,6 +210,7 @@ OUTCOMES = {
     "corsOfAnError": [404, APP],
     "corsOfAStranger": [None, "Origin"],
     "compressed": ["gzip", 5000],
+    "ownType": ["10", "bigint", 0],
     "cookies": ["a=1; Path=/", "b=2"],
 }
 

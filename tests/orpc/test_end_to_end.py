@@ -15,8 +15,10 @@ from durable_execution.orpc import (
     CallContext,
     DefinedError,
     ORPCError,
+    Request,
     RPCHandler,
     RPCLink,
+    Rule,
     create_orpc_client,
     rpc,
     safe,
@@ -134,3 +136,103 @@ async def test_class_raised_by_a_handler_is_caught_as_that_class() -> None:
     assert caught.value.__cause__ is None
     assert type(untyped.value) is ORPCError
     assert untyped.value.data == {"left": 2}
+
+
+@dataclass(frozen=True)
+class Money:
+    cents: int
+    currency: str
+    since: datetime | None = None
+
+
+MONEY = Rule(
+    tag=21,
+    matches=lambda value: isinstance(value, Money),
+    encode=lambda money: [money.cents, money.currency, money.since],
+    decode=lambda parts: Money(*parts),
+)
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_rule_of_both_sides_carries_a_type_of_the_application(method: Any) -> None:
+    seen: list[Any] = []
+
+    def double(ctx: CallContext, value: dict[str, Any]) -> dict[str, Any]:
+        seen.append(value)
+        money: Money = value["price"]
+        return {"total": Money(2 * money.cents, money.currency, money.since)}
+
+    def refuse(ctx: CallContext, value: Any) -> None:
+        raise ORPCError("TOO_MUCH", data=[value])
+
+    readable = rpc.route(method="GET")
+    router = {"double": readable.handler(double), "refuse": readable.handler(refuse)}
+    app = RPCHandler(router, rules=[MONEY])
+    price = Money(950, "EUR", EARTH.seen_at)
+    async with RPCLink("http://test", sender=AsgiSender(app), rules=[MONEY], method=method) as link:
+        client = create_orpc_client(link)
+        assert await client.double({"price": price}) == {"total": Money(1900, "EUR", EARTH.seen_at)}
+        with pytest.raises(ORPCError) as caught:
+            await client.refuse(price)
+    assert seen == [{"price": price}]
+    assert caught.value.data == [price]
+
+
+async def test_rule_that_only_one_side_has_leaves_the_plain_form() -> None:
+    app = RPCHandler({"price": rpc.handler(lambda: Money(5, "EUR"))}, rules=[MONEY])
+    async with RPCLink("http://test", sender=AsgiSender(app)) as link:
+        assert await create_orpc_client(link).price() == [5, "EUR", None]
+
+
+async def test_get_is_chosen_for_what_may_be_read_and_given_up_for_long_inputs() -> None:
+    seen: list[str] = []
+
+    def method_of(request: Request) -> dict[str, Any]:
+        seen.append(request.method)
+        return {}
+
+    find = rpc.route(method="GET").handler(lambda ctx, value: value)
+    app = RPCHandler({"find": find, "change": rpc.handler(lambda: None)}, context=method_of)
+    async with RPCLink("http://test", sender=AsgiSender(app), method="GET") as link:
+        client = create_orpc_client(link)
+        assert await client.find({"id": "é & ~"}) == {"id": "é & ~"}
+        assert await client.find("x" * 2083) == "x" * 2083
+        assert await client.find(1, method="POST") == 1
+        with pytest.raises(ORPCError) as caught:
+            await client.change()
+    assert seen == ["GET", "POST", "POST"]
+    assert (caught.value.code, caught.value.status) == ("METHOD_NOT_SUPPORTED", 405)
+
+
+async def test_method_may_be_chosen_by_path_and_for_one_call() -> None:
+    app = RPCHandler({"find": rpc.route(method="GET").handler(lambda ctx: ctx.path)})
+    methods: list[Any] = []
+
+    def choose(path: Any, value: object) -> Any:
+        methods.append(tuple(path))
+        return "GET"
+
+    async with RPCLink("http://test", sender=AsgiSender(app), method=choose) as link:
+        client = create_orpc_client(link)
+        assert await client.find() == ["find"]
+        assert await client.find(method="PUT") == ["find"]
+        with pytest.raises(ValueError, match="method: expected one of"):
+            await client.find(method="FETCH")
+    assert methods == [("find",)]
+
+
+@dataclass
+class Invoice:
+    total: Money
+
+
+async def test_type_of_a_rule_may_stand_in_hints() -> None:
+    @rpc.handler
+    async def bill(ctx: CallContext, price: Money) -> Invoice:
+        assert type(price) is Money
+        return Invoice(price)
+
+    app = RPCHandler({"bill": bill}, rules=[MONEY])
+    async with RPCLink("http://test", sender=AsgiSender(app), rules=[MONEY]) as link:
+        invoice = await create_orpc_client(link).bill(Money(5, "EUR"), output=Invoice)
+    assert invoice == Invoice(Money(5, "EUR"))
