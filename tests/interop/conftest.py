@@ -113,11 +113,11 @@ def start_orpc_server(
     """Starts another server, for a test that kills its own; all end with the session."""
     with ExitStack() as stack:
 
-        def start(script: str = "orpc_server.mjs") -> NodeServer:
+        def start(script: str = "orpc_server.mjs", *args: str) -> NodeServer:
             log = stack.enter_context(
                 (tmp_path_factory.mktemp("orpc_server") / "stderr").open("w+")
             )
-            process = stack.enter_context(launch(node, script, log))
+            process = stack.enter_context(launch(node, script, log, args))
             stack.callback(process.kill)
             return NodeServer(process, f"http://127.0.0.1:{announced_port(process, log)}")
 
@@ -162,10 +162,10 @@ def orpc_server(start_orpc_server: StartServer) -> NodeServer:
     return start_orpc_server()
 
 
-def launch(node: str, script: str, log: IO[str]) -> subprocess.Popen[str]:
+def launch(node: str, script: str, log: IO[str], args: Sequence[str] = ()) -> subprocess.Popen[str]:
     """The server process; it ends by itself once its standard input is closed."""
     return subprocess.Popen(
-        [node, str(ROOM / script)],
+        [node, str(ROOM / script), *args],
         cwd=ROOM,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -317,6 +317,20 @@ def post_to(url: str, body: Body = b"") -> Request:
     return Request("POST", "/x", body=body, origin=url)
 
 
+async def test_a_body_without_a_type_is_given_none(serve: Serve) -> None:
+    async def tell(request: web.BaseRequest) -> web.Response:
+        return web.Response(text=repr(request.headers.get("content-type")))
+
+    url = await serve(tell)
+    sender = AiohttpSender()
+    for body in (b"", b"x"):
+        response = await sender.send(
+            Request("POST", "/", body=body, origin=url), max_response_size=99
+        )
+        assert await read_body(response.body, limit=99) == b"None"
+    await sender.aclose()
+
+
 async def test_streamed_answer_arrives_while_the_server_still_makes_it(serve: Serve) -> None:
     read = asyncio.Event()
 

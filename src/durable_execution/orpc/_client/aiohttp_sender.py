@@ -117,6 +117,8 @@ class AiohttpSender:
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
+            # An empty body of version 2 has no type; one made up here would make a file of it.
+            skip_auto_headers=("Content-Type",),
         )
 
     def _leave_to_parent(self) -> None:

@@ -190,7 +190,8 @@ class File(Blob):
         """The content from its begin, in pieces."""
         source = self._opened()
         if isinstance(source, bytes):
-            yield source
+            for start in range(0, len(source), CHUNK_SIZE):
+                yield source[start : start + CHUNK_SIZE]
             return
         reader = await asyncio.to_thread(self.open)
         try:

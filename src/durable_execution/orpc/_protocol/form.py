@@ -22,7 +22,10 @@ from durable_execution.orpc._protocol.spool import FileLimits, Spool, pour
 from durable_execution.orpc._protocol.stream import Body, BodyTooLargeError, close_body
 
 _CRLF: Final = b"\r\n"
-_MAX_WHOLE: Final = 256 * 1024
+
+MAX_WHOLE: Final = 256 * 1024
+"""Bytes of a message of files in memory that is not worth to be sent in pieces."""
+
 _SPARE_PARTS: Final = 16  # the part `data`, and a few that are ignored
 
 
@@ -158,7 +161,7 @@ def write_form(data: bytes, files: Sequence[File]) -> tuple[Headers, Body]:
     boundary = f"----formdata-{secrets.token_hex(16)}"
     body = _FormBody(boundary, data, files)
     headers: Headers = (("content-type", f"multipart/form-data; boundary={boundary}"),)
-    if body.size <= _MAX_WHOLE and all(file.is_in_memory for file in files):
+    if body.size <= MAX_WHOLE and all(file.is_in_memory for file in files):
         return headers, body.whole()
     return (*headers, ("content-length", str(body.size))), body
 
@@ -188,7 +191,7 @@ class _FormBody:
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         for head, (file, size) in zip(self._heads, self._files, strict=True):
             yield head
-            async for piece in exactly(file, size):
+            async for piece in _exactly(file, size):
                 yield piece
         yield self._end
 
@@ -196,7 +199,21 @@ class _FormBody:
         """Nothing is held between two pieces of it."""
 
 
-async def exactly(file: File, size: int) -> AsyncGenerator[bytes, None]:
+class FileBody:
+    """A file as a body; can be read as often as needed."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self.size = file.size
+
+    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        return _exactly(self._file, self.size)
+
+    async def aclose(self) -> None:
+        """Nothing is held between two pieces of it."""
+
+
+async def _exactly(file: File, size: int) -> AsyncGenerator[bytes, None]:
     """The content of a file of which was said how long it is.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Final
 from durable_execution._codec import Opaque
 from durable_execution.orpc._protocol.content_disposition import content_disposition, filename_of
 from durable_execution.orpc._protocol.file import DEFAULT_NAME, DEFAULT_TYPE, File
-from durable_execution.orpc._protocol.form import exactly
+from durable_execution.orpc._protocol.form import MAX_WHOLE, FileBody
 from durable_execution.orpc._protocol.http import Headers, first_header
 from durable_execution.orpc._protocol.spool import FileLimits, Spool, pour
 from durable_execution.orpc._protocol.stream import Body, ByteStream
@@ -85,10 +85,10 @@ def write_raw_file(file: File) -> tuple[Headers, Body]:
         ("content-type", file.content_type),
         ("content-disposition", content_disposition(file.name)),
     )
-    if file.is_in_memory:
+    body = FileBody(file)
+    if file.is_in_memory and body.size <= MAX_WHOLE:
         return headers, file.read_bytes()
-    size = file.size
-    return (*headers, ("content-length", str(size))), exactly(file, size)
+    return (*headers, ("content-length", str(body.size))), body
 
 
 def write_octets(stream: OctetStream) -> tuple[Headers, Body]:
