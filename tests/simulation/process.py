@@ -110,8 +110,7 @@ class Process:
         self.was_disturbed = True
         self.ledger.note_stall(self)
         for loop in self.loops if with_heart else [self.main]:
-            if not loop.is_stalled:
-                loop.stall(seconds)
+            loop.stall(seconds)
 
     def crash(self, when: str = "") -> None:
         """Die at once: nothing of it runs any more, what it sent is on its way."""

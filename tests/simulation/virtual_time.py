@@ -128,6 +128,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.home = home
         self.is_dead = False
         self.is_stalled = False
+        self._stalled_until = 0.0
         self.errors: list[dict[str, Any]] = []
         self.thread_pause: Callable[[], float] = lambda: 0.0
         """Gives the seconds that a function takes that is run in a thread."""
@@ -150,13 +151,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             asyncio._set_running_loop(None)
 
     def stall(self, seconds: float) -> None:
-        """Run nothing for that long."""
+        """Run nothing for that long; the longest of several stalls counts."""
         self.is_stalled = True
+        self._stalled_until = max(self._stalled_until, self.world.now + seconds)
         self.world.note_idle(self)
         self.world.after(seconds, self.resume)
 
     def resume(self) -> None:
         """Go on after a stall."""
+        if self.world.now < self._stalled_until:
+            return
         self.is_stalled = False
         if self._ready:
             self.world.note_runnable(self)
