@@ -16,3 +16,25 @@ def test_the_clock_tells_the_storage_s_time() -> None:
 
 def test_the_wall_clock_counts_milliseconds_since_the_epoch() -> None:
     assert 1_600_000_000_000 < wall_clock() < 10_000_000_000_000
+
+
+def test_slow_answer_does_not_spoil_what_a_quick_one_taught() -> None:
+    wall = [10_000]
+    clock = Clock(lambda: wall[0])
+    clock.sync(50_000)
+    assert clock.now() == 50_000
+    wall[0] += 300
+    # Read 300 ms ago, when it was just the same as is known.
+    clock.sync(50_000, took_ms=300)
+    assert clock.now() == 50_300
+
+
+def test_answer_that_contradicts_what_is_known_is_believed_as_far_as_it_must_be() -> None:
+    wall = [10_000]
+    clock = Clock(lambda: wall[0])
+    clock.sync(50_000, took_ms=40)
+    assert clock.now() == 50_000
+    clock.sync(50_100, took_ms=40)
+    assert clock.now() == 50_100
+    clock.sync(49_000, took_ms=40)
+    assert clock.now() == 49_040

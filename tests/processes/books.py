@@ -10,6 +10,8 @@ from tests.processes.tasks import tasks
 
 ATTEMPTS = {"third_time_lucky": 2, "unlucky": 1}
 """The number of the last attempt, where it is not the first."""
+CLOCKS_AGREE_MS = 25
+"""Executors know the database's time to within a trip to it, which takes its time under load."""
 WITHOUT_CODE = {"in_order", "again_and_again"}
 
 
@@ -27,7 +29,8 @@ def check_trees(arena: Arena) -> None:
         places = Counter((child["is_finalize"], child["index_in_parent"]) for child in family)
         assert set(places.values()) == {1}, (parent, places)
         assert parent["children_count"] == sum(not child["is_finalize"] for child in family)
-        assert max(child["finished_at"] for child in family) <= parent["finished_at"]
+        last = max(child["finished_at"] for child in family)
+        assert last <= parent["finished_at"] + CLOCKS_AGREE_MS, (parent, family)
         root_id = parent["root_execution_id"] or parent_id
         assert {child["root_execution_id"] for child in family} == {root_id}
 

@@ -14,10 +14,7 @@ from sqlalchemy import MetaData, create_engine, create_mock_engine, make_url
 from durable_execution import (
     DurableExecutor,
     InvalidOptionError,
-    ParentTaskOutput,
-    StorageError,
     TaskContext,
-    child_task,
     enqueue_in_transaction,
 )
 from durable_execution.storage import (
@@ -28,10 +25,12 @@ from durable_execution.storage import (
 )
 from durable_execution.storage.sql.driver import SqlDialect
 from durable_execution.storage.sql.migrations import schema_ddl
+from durable_execution.storage.sql.mysql import MySqlDialect
 from durable_execution.storage.sql.postgres import PostgresDialect
 from durable_execution.storage.sql.sqlite import SqliteDialect
 from durable_execution.storage.sql.statements import build_statements
 from tests.conftest import OPTIONS
+from tests.storage.lives import live_a_life
 
 JOBS = TaskExecutionTables(name="order")  # a word that SQL keeps for itself
 
@@ -56,35 +55,9 @@ async def make_on_postgres(metadata: MetaData, url: str) -> None:
         await connection.close()
 
 
-async def live_a_life(executor: DurableExecutor) -> None:
-    """Use every part of the storage that a name could be forgotten in."""
-
-    @executor.task()
-    async def double(ctx: TaskContext, number: int) -> int:
-        return 2 * number
-
-    @executor.parent_task()
-    async def family(ctx: TaskContext, number: int) -> ParentTaskOutput[int]:
-        return ParentTaskOutput(number, [child_task(double, number)])
-
-    bell = executor.sleeping_task("bell", timeout=60, output=str)
-    async with executor:
-        handle = await executor.enqueue_task(double, 7, key="a", tags={"shop": "b"})
-        again = await executor.enqueue_task(double, 7, key="a")
-        assert again.execution_id == handle.execution_id
-        assert await handle.result(timeout=5) == 14
-        parent = await executor.enqueue_task(family, 4)
-        assert (await parent.result(timeout=5)).output == 4
-        await executor.enqueue_task(bell, "door")
-        with pytest.raises(StorageError, match="door"):
-            await executor.enqueue_task(bell, "door")
-        await executor.wakeup_sleeping_task_execution(bell, "door", output="ding")
-        page = await executor.search_task_executions(tags={"shop": "b"})
-        assert [found.execution_id for found in page.executions] == [handle.execution_id]
-        assert await executor.delete_finished_task_executions(older_than=0) == 4
-
-
-@pytest.mark.parametrize("dialect", [SqliteDialect(JOBS), PostgresDialect(tables=JOBS)])
+@pytest.mark.parametrize(
+    "dialect", [SqliteDialect(JOBS), PostgresDialect(tables=JOBS), MySqlDialect(tables=JOBS)]
+)
 def test_every_name_in_every_statement_follows(dialect: SqlDialect) -> None:
     built = build_statements(dialect)
     statements = [getattr(built, field.name) for field in dataclasses.fields(built)]
@@ -212,10 +185,12 @@ def test_refusals() -> None:
     create_task_executions_table(metadata, dialect="sqlite")
     with pytest.raises(InvalidOptionError, match="has a table 'durable_task_executions' already"):
         create_task_executions_table(metadata, dialect="sqlite")
-    with pytest.raises(InvalidOptionError, match="dialect must be one of postgresql, sqlite"):
+    with pytest.raises(InvalidOptionError, match="must be one of mysql, postgresql, sqlite"):
         create_task_executions_table(MetaData(), dialect="oracle")  # type: ignore[arg-type]
     with pytest.raises(InvalidOptionError, match="SQLite has no schemas"):
         create_task_executions_table(MetaData(schema="app"), dialect="sqlite")
+    with pytest.raises(InvalidOptionError, match="on MySQL a schema is a database"):
+        create_task_executions_table(MetaData(schema="app"), dialect="mysql")
     with pytest.raises(InvalidOptionError, match="SQLite has no schemas"):
         open_storage("sqlite://", tables=TaskExecutionTables(schema="app"))
     with pytest.raises(InvalidOptionError, match="names the schema 'a', the tables are in 'b'"):

@@ -25,6 +25,11 @@ class Clock:
         """Return the milliseconds since the epoch by the storage's clock."""
         return self._wall() + self._offset
 
-    def sync(self, storage_now: int) -> None:
-        """Adopt the storage's clock as it was a moment ago."""
-        self._offset = storage_now - self._wall()
+    def sync(self, storage_now: int, *, took_ms: int = 0) -> None:
+        """Adopt the storage's clock, which was read at some instant of the last `took_ms`.
+
+        What is known already stands as far as it can be true: so the quickest answer counts, and
+        one that waited for a lock or a slow network teaches nothing wrong.
+        """
+        least = storage_now - self._wall()
+        self._offset = min(max(self._offset, least), least + took_ms)

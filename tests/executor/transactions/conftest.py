@@ -16,10 +16,15 @@ from tests.executor.transactions.databases import (
 )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb", "mysql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/t.db"
+    if request.param in ("mariadb", "mysql"):
+        pytest.importorskip("pymysql", reason="pymysql is not installed")
+        # One server, by both of the names that SQLAlchemy knows it by.
+        mariadb: str = request.getfixturevalue("mariadb").new_url()
+        return mariadb.replace("mariadb:", f"{request.param}:")
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     url: str = request.getfixturevalue("postgres").new_url()
     return url
@@ -36,7 +41,7 @@ async def executor(url: str) -> AsyncIterator[DurableExecutor]:
 @pytest.fixture
 def engine(url: str, executor: DurableExecutor) -> Iterator[Engine]:
     """The application's own engine, and a table of its own; made after the executor's tables."""
-    engine = create_engine(dialed(url, "psycopg"))
+    engine = create_engine(dialed(url))
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE orders (number INTEGER)"))
     yield engine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from sqlalchemy import Engine, make_url
@@ -23,15 +23,24 @@ async def ship(ctx: TaskContext, order: int) -> int:
 
 bell = tasks.sleeping_task("bell", timeout=60, output=str)
 
+DRIVERS = {
+    "sqlite": {"sync": "pysqlite", "async": "aiosqlite"},
+    "postgresql": {"sync": "psycopg", "async": "asyncpg"},
+    "mysql": {"sync": "pymysql", "async": "asyncmy"},
+    "mariadb": {"sync": "pymysql", "async": "asyncmy"},
+}
+
 KINDS = pytest.mark.parametrize("kind", ["connection", "session", "scoped session"])
 
 
-def dialed(url: str, driver: str) -> str:
+def dialed(url: str, kind: Literal["sync", "async"] = "sync") -> str:
     """The same database for SQLAlchemy's own drivers, which know no `schema` option."""
     parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return url if driver == "psycopg" else url.replace("sqlite:", "sqlite+aiosqlite:")
-    plain = parsed.set(drivername=f"postgresql+{driver}", query={})
+    backend = parsed.get_backend_name()
+    name = DRIVERS[backend][kind]
+    if backend == "sqlite":
+        return url.replace("sqlite:", f"sqlite+{name}:")
+    plain = parsed.set(drivername=f"{backend}+{name}", query={})
     return plain.render_as_string(hide_password=False)
 
 
@@ -60,7 +69,7 @@ async def lent_async(kind: str, url: str) -> AsyncIterator[Any]:
     from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session, create_async_engine
     from sqlalchemy.ext.asyncio import async_sessionmaker as sessions
 
-    engine = create_async_engine(dialed(url, "asyncpg"))
+    engine = create_async_engine(dialed(url, "async"))
     if kind == "connection":
         async with engine.connect() as connection:
             yield connection

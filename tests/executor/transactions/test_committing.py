@@ -153,7 +153,7 @@ async def test_crash_leaves_both_or_neither(
             sys.executable,
             "-c",
             CRASH,
-            dialed(url, "psycopg"),
+            dialed(url),
             tables_of(url).schema or "",
             moment,
         ],

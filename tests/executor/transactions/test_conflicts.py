@@ -60,7 +60,7 @@ async def test_sleeping_id_that_is_taken_is_told_and_the_transaction_goes_on(
     assert await other.result(timeout=5) == 100
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("url", ["postgresql", "mariadb"], indirect=True)
 async def test_two_transactions_with_one_key_are_one_execution(
     url: str, executor: DurableExecutor, engine: Engine
 ) -> None:

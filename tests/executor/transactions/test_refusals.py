@@ -63,7 +63,7 @@ async def test_connection_to_another_kind_of_database_is_refused(
 async def test_database_without_our_tables_is_told_so(url: str, tmp_path: Path) -> None:
     bare = f"sqlite:///{tmp_path}/bare.db" if url.startswith("sqlite") else url
     elsewhere = TaskExecutionTables(name="elsewhere", schema=None)
-    engine = create_engine(dialed(bare, "psycopg"))
+    engine = create_engine(dialed(bare))
     with engine.connect() as connection, pytest.raises(StorageError, match="no table elsewhere"):
         enqueue_in_transaction(connection, ship, 7, tables=elsewhere)
     engine.dispose()

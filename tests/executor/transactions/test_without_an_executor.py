@@ -36,7 +36,7 @@ async def test_what_was_enqueued_without_an_executor_runs_at_once(
     assert await handle.result(timeout=5) == 700
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("url", ["postgresql", "mariadb"], indirect=True)
 async def test_the_database_decides_when_a_task_is_due(
     url: str, executor: DurableExecutor, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sys
 import threading
 import traceback
@@ -172,7 +173,7 @@ class Heart:
     def _take(self, pulse: Pulse, beat: Beat, sent_at: float, *, is_first: bool) -> None:
         was_over = self._has_lost_all or not (is_first or self.is_beating)
         self._beaten_at = sent_at  # the storage counts from later, which is the safe side
-        self._clock.sync(pulse.now)
+        self._clock.sync(pulse.now, took_ms=math.ceil((self._monotonic() - sent_at) * 1000))
         if beat.task_ids is not None:
             self._told_task_ids = beat.task_ids
         elif not pulse.was_known:

@@ -8,21 +8,11 @@ passes unchanged: the caller's own way of trying again sees what it expects.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Insert,
-    MetaData,
-    Table,
-    literal_column,
-    select,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Column, Connection, MetaData, Select, Table, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, scoped_session
 
@@ -33,7 +23,8 @@ from durable_execution.errors import (
     StorageError,
     StorageUnavailableError,
 )
-from durable_execution.storage.sql.rows import FIELDS, TAG, Value, to_record, to_row
+from durable_execution.storage.sql.caller_databases import CallerDatabase, database_of
+from durable_execution.storage.sql.rows import FIELDS, TAG, to_record, to_row
 from durable_execution.storage.sql.schema import executions, tags
 from durable_execution.storage.table_names import TaskExecutionTables
 
@@ -47,16 +38,6 @@ if TYPE_CHECKING:
 
 ResultT = TypeVar("ResultT")
 Work: TypeAlias = Callable[[Connection], ResultT]
-NewRow: TypeAlias = Callable[[Table, Mapping[str, Value]], Insert]
-
-# Not `now()`, which stands still from the beginning of the caller's transaction.
-_CLOCK: Final = literal_column(
-    "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)", BigInteger
-)
-_UNDEFINED: Final = frozenset({"42P01", "42703", "3F000"})
-"""PostgreSQL's codes for a table, a column and a schema that do not exist."""
-_MISSING: Final = ("no such table", "has no column named")
-"""How SQLite says so."""
 
 
 class Tables(NamedTuple):
@@ -108,15 +89,24 @@ async def run_with_any(connection: CallerConnection, work: Work[ResultT]) -> Res
     )
 
 
+def dialect_of(connection: Connection) -> str:
+    """Return the name of the dialect of storages in the database of a connection.
+
+    Raises:
+        InvalidOptionError: The database is of no kind that executions are kept in.
+    """
+    return database_of(connection).dialect_name
+
+
 def insert_over(
     connection: Connection, tables: TaskExecutionTables, record: ExecutionRecord
 ) -> ExecutionRecord | None:
     """Insert a row and its tags, as `TransactionalStorage.insert_with` says."""
-    new_row = _new_row_of(connection)
+    database = database_of(connection)
     try:
-        return _insert(connection, new_row, _tables(tables), record)
+        return _insert(connection, database, _tables(tables, database), record)
     except DBAPIError as error:
-        if not _is_undefined(error):
+        if not database.is_undefined(error):
             raise
         raise StorageError(
             f"the database of the connection has no table {tables.name} of this release: let an "
@@ -131,93 +121,74 @@ def clock_of(connection: Connection, wall_clock: Callable[[], int]) -> int:
     Raises:
         InvalidOptionError: The database is of no kind that executions are kept in.
     """
-    _new_row_of(connection)
-    if connection.dialect.name == "sqlite":
-        return wall_clock()
-    return int(connection.execute(select(_CLOCK)).scalar_one())
-
-
-def _new_row_of(connection: Connection) -> NewRow:
-    name = connection.dialect.name
-    if name not in _NEW_ROW:
-        raise InvalidOptionError(
-            f"connection must be one to {' or '.join(_NEW_ROW)}, got one to {name}"
-        )
-    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
-        raise InvalidOptionError(
-            "connection must be one with transactions, got one with isolation level AUTOCOMMIT"
-        )
-    return _NEW_ROW[name]
+    return database_of(connection).now(connection, wall_clock)
 
 
 def _insert(
-    connection: Connection, new_row: NewRow, tables: Tables, record: ExecutionRecord
+    connection: Connection, database: CallerDatabase, tables: Tables, record: ExecutionRecord
 ) -> ExecutionRecord | None:
-    row = new_row(tables.executions, dict(zip(FIELDS, to_row(record), strict=True)))
-    new = connection.execute(row.returning(tables.executions.c.execution_id)).first()
-    if new is None:
-        return _in_the_way(connection, tables.executions, record)
+    if database.has_snapshot:
+        # What can be seen to be in the way is not locked until the caller commits.
+        holder = _in_the_way(connection, tables.executions, record)
+        if holder is not None:
+            return holder
+    values = dict(zip(FIELDS, to_row(record), strict=True))
+    if not database.insert(connection, tables.executions, values):
+        holder = _in_the_way(
+            connection, tables.executions, record, has_to_lock=database.has_snapshot
+        )
+        if holder is None:
+            raise StorageUnavailableError(
+                "an execution with this key or sleeping id is not in the transaction's snapshot, "
+                "or was just deleted: begin the transaction again"
+            )
+        return holder
     for name, value in record.tags:
-        values = dict(zip(TAG, (name, value, record.execution_id), strict=True))
-        connection.execute(new_row(tables.tags, values))
+        row = dict(zip(TAG, (name, value, record.execution_id), strict=True))
+        database.insert(connection, tables.tags, row)
     return None
 
 
 def _in_the_way(
-    connection: Connection, table: Table, record: ExecutionRecord
+    connection: Connection, table: Table, record: ExecutionRecord, *, has_to_lock: bool = False
 ) -> ExecutionRecord | None:
-    """Return the row that has the key; look for the sleeping id only after that."""
+    """Return the row that has the key; look for the sleeping id only after that.
+
+    Raises:
+        DuplicateSleepingIdError: Another row has the sleeping id.
+    """
     columns = table.c
     if record.idempotency_key is not None:
         holder = select(*[columns[name] for name in FIELDS]).where(
             columns.task_id == record.task_id, columns.idempotency_key == record.idempotency_key
         )
-        found = connection.execute(holder).first()
+        found = connection.execute(_read(holder, has_to_lock=has_to_lock)).first()
         if found is not None:
             return to_record(tuple(found))
     if record.sleeping_unique_id is not None:
         owner = select(columns.execution_id).where(
             columns.sleeping_unique_id == record.sleeping_unique_id
         )
-        if connection.execute(owner).first() is not None:
+        if connection.execute(_read(owner, has_to_lock=has_to_lock)).first() is not None:
             raise DuplicateSleepingIdError(record.sleeping_unique_id)
-    raise StorageUnavailableError(
-        "an execution with this key or sleeping id is not in the transaction's snapshot, or was "
-        "just deleted: begin the transaction again"
-    )
+    return None
+
+
+def _read(query: Select[Any], *, has_to_lock: bool) -> Select[Any]:
+    """Return the query; one that locks sees what is there now, not what was in the snapshot."""
+    return query.with_for_update(read=True) if has_to_lock else query
 
 
 @lru_cache(maxsize=64)
-def _tables(names: TaskExecutionTables) -> Tables:
+def _tables(names: TaskExecutionTables, database: CallerDatabase) -> Tables:
     metadata = MetaData(schema=names.schema)
     return Tables(
         *[
             Table(
                 names.named(table.name),
                 metadata,
-                *[Column(each.name, each.type) for each in table.c],
+                *[Column(each.name, database.column_type(each.type)) for each in table.c],
             )
             for table in (executions, tags)
         ]
     )
-
-
-# No target is named, so that a sleeping id that is taken does not end the caller's transaction.
-def _sqlite_row(table: Table, values: Mapping[str, Value]) -> Insert:
-    return sqlite.insert(table).values(values).on_conflict_do_nothing()
-
-
-def _postgres_row(table: Table, values: Mapping[str, Value]) -> Insert:
-    return postgresql.insert(table).values(values).on_conflict_do_nothing()
-
-
-_NEW_ROW: Final[Mapping[str, NewRow]] = {"postgresql": _postgres_row, "sqlite": _sqlite_row}
-
-
-def _is_undefined(error: DBAPIError) -> bool:
-    """Whether it was the tables that the database does not have, whichever driver says it."""
-    cause = error.orig
-    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    if code is None and cause is not None and cause.args and isinstance(cause.args[0], dict):
-        code = cause.args[0].get("C")
-    return code in _UNDEFINED or any(words in str(cause) for words in _MISSING)

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLCompiler, MySQLDialect
 
+from durable_execution.storage.sql.mysql_clock import CLOCK
 from durable_execution.storage.sql.mysql_schema import (
     ASLEEP_UNTIL,
     JOINABLE_AT,
@@ -60,10 +61,6 @@ if TYPE_CHECKING:
 _E: Final = executions.c
 _COLUMNS: Final = tuple(executions.c[name] for name in FIELDS)
 _ONE: Final = literal_column("1", Integer)
-
-CLOCK: Final = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000"
-SET_NOW: Final = f"SET @now_ms = {CLOCK}"
-"""Sent with each beginning: one instant for all statements of a transaction."""
 
 
 class _Compiler(MySQLCompiler):

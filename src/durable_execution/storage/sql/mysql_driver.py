@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from durable_execution.errors import StorageError
 from durable_execution.storage.sql.driver import Work
-from durable_execution.storage.sql.mysql import CLOCK, SET_NOW, MySqlDialect
+from durable_execution.storage.sql.mysql import MySqlDialect
+from durable_execution.storage.sql.mysql_clock import CLOCK, SET_NOW
 from durable_execution.storage.sql.mysql_connection import (
     MySqlConnection,
     MySqlTransaction,

@@ -10,7 +10,7 @@ repeated: a creation that was cut short is taken up again by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
@@ -63,9 +63,14 @@ _INDEXED: Final = {
 # Of the keys that a new row meets, the first one in this order is noticed.
 _NOTICED: Final = ("durable_idempotency_key", "durable_sleeping_unique_id")
 _STORED: Final[dict[str, Any]] = {
-    "mysql_engine": "InnoDB",
-    "mysql_default_charset": "utf8mb4",
-    "mysql_row_format": "DYNAMIC",
+    f"{dialect}_{name}": value
+    # SQLAlchemy has a dialect for each of the two names.
+    for dialect in ("mysql", "mariadb")
+    for name, value in {
+        "engine": "InnoDB",
+        "default_charset": "utf8mb4",
+        "row_format": "DYNAMIC",
+    }.items()
 }
 
 
@@ -74,7 +79,7 @@ class DdlCompiler(MySQLDDLCompiler):
 
     def create_table_constraints(self, table: Any, *given: Any, **options: Any) -> str:  # noqa: D102
         constraints = super().create_table_constraints(table, *given, **options)  # type: ignore[no-untyped-call]
-        return ", \n\t".join([constraints, *map(self._key, _in_order(table.indexes))])
+        return ", \n\t".join([constraints, *map(self._key, in_order(table.indexes))])
 
     def _key(self, index: Index) -> str:
         columns = ", ".join(map(self.preparer.format_column, index.columns))
@@ -90,6 +95,16 @@ def mysql_ddl(tables: Sequence[Table], indexes: Sequence[Index]) -> list[Executa
         names = _INDEXED.get(str(index.name)) or tuple(column.name for column in index.columns)
         Index(index.name, *[table.c[name] for name in names], unique=index.unique)
     return [CreateTable(table, if_not_exists=True) for table in adapted]
+
+
+def in_order(indexes: Iterable[Index]) -> list[Index]:
+    """Return indexes in the order in which a table must get them, the unique ones to be noticed."""
+
+    def place(index: Index) -> tuple[int, str]:
+        name = str(index.name)
+        return _NOTICED.index(name) if name in _NOTICED else len(_NOTICED), name
+
+    return sorted(indexes, key=place)
 
 
 def _adapted(table: Table) -> Table:
@@ -120,11 +135,3 @@ def _type(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     if isinstance(kind, String):
         return VARBINARY((kind.length or 0) * _BYTES_PER_CHARACTER)
     return mysql.LONGBLOB() if isinstance(kind, LargeBinary) else kind
-
-
-def _in_order(indexes: set[Index]) -> list[Index]:
-    def place(index: Index) -> tuple[int, str]:
-        name = str(index.name)
-        return _NOTICED.index(name) if name in _NOTICED else len(_NOTICED), name
-
-    return sorted(indexes, key=place)

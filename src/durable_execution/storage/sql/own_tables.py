@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from sqlalchemy import DDL, CheckConstraint, event
+from sqlalchemy import DDL, CheckConstraint, UniqueConstraint, event
 from sqlalchemy.schema import CreateTable
 
 from durable_execution.errors import InvalidOptionError
 from durable_execution.storage.sql.driver import SqlDialect
+from durable_execution.storage.sql.mysql import MySqlDialect
+from durable_execution.storage.sql.mysql_schema import in_order
 from durable_execution.storage.sql.postgres import PostgresDialect
 from durable_execution.storage.sql.schema import INDEXES, executions, executors, tags
 from durable_execution.storage.sql.sqlite import SqliteDialect
@@ -18,11 +20,16 @@ from durable_execution.storage.table_names import EXECUTIONS, TaskExecutionTable
 if TYPE_CHECKING:
     from sqlalchemy import MetaData, Table
 
-DialectName = Literal["postgresql", "sqlite"]
+DialectName = Literal["mysql", "postgresql", "sqlite"]
 
 _DIALECTS: Final[Mapping[str, Callable[[], SqlDialect]]] = {
+    "mysql": MySqlDialect,
     "postgresql": PostgresDialect,
     "sqlite": SqliteDialect,
+}
+_NO_SCHEMAS: Final = {
+    "mysql": "on MySQL a schema is a database, which the URL names",
+    "sqlite": "SQLite has no schemas",
 }
 
 
@@ -42,7 +49,7 @@ def create_task_executions_table(
 
     Args:
         metadata: The user's; its schema counts where none is given.
-        dialect: The database that the tables are for: they differ.
+        dialect: The database that the tables are for: they differ. "mysql" stands for MariaDB, too.
         name: See `TaskExecutionTables`.
         schema: See there.
 
@@ -53,13 +60,13 @@ def create_task_executions_table(
         known = ", ".join(get_args(DialectName))
         raise InvalidOptionError(f"dialect must be one of {known}, got {dialect!r}")
     names = TaskExecutionTables(name=name, schema=schema or metadata.schema)
-    if dialect == "sqlite" and names.schema is not None:
-        raise InvalidOptionError(f"SQLite has no schemas, got the schema {names.schema!r}")
+    if dialect != "postgresql" and names.schema is not None:
+        raise InvalidOptionError(f"{_NO_SCHEMAS[dialect]}, got the schema {names.schema!r}")
     # Indexes come with the tables that they are on.
     elements = _DIALECTS[dialect]().ddl((executions, tags, executors), INDEXES)
     for element in elements:
         if isinstance(element, CreateTable):
-            _add(element.element, metadata, names)
+            _add(element.element, metadata, names, dialect)
     if dialect == "postgresql":
         table = metadata.tables[".".join(filter(None, (names.schema, names.name)))]
         for statement in trigger_statements(names):
@@ -82,7 +89,9 @@ def trigger_statements(tables: TaskExecutionTables) -> tuple[str, ...]:
     return tuple(map(tables.renamed, texts))
 
 
-def _add(table: Table, metadata: MetaData, names: TaskExecutionTables) -> None:
+def _add(
+    table: Table, metadata: MetaData, names: TaskExecutionTables, dialect: DialectName
+) -> None:
     name = names.named(table.name)
     if ".".join(filter(None, (names.schema, name))) in metadata.tables:
         raise InvalidOptionError(f"the metadata has a table {name!r} already")
@@ -90,6 +99,12 @@ def _add(table: Table, metadata: MetaData, names: TaskExecutionTables) -> None:
         copy = table.to_metadata(metadata, name=name)
     else:
         copy = table.to_metadata(metadata, name=name, schema=names.schema)
+    # Those of MySQL are part of the table, in an order that counts there.
+    for index in in_order(copy.indexes) if dialect == "mysql" else ():
+        if index.unique:
+            copy.indexes.remove(index)
+            unique = UniqueConstraint(*index.columns, name=names.named(str(index.name)))
+            copy.append_constraint(unique)
     for part in [*copy.indexes, *copy.constraints]:
         if isinstance(part, CheckConstraint) or part in copy.indexes:
             part.name = names.named(str(part.name))

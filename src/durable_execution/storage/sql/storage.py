@@ -15,7 +15,7 @@ from durable_execution.errors import DuplicateSleepingIdError, InvalidOptionErro
 from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse, Sleepers
 from durable_execution.storage.search import Page, Search
 from durable_execution.storage.sql.batch import apply_batch, is_one_statement
-from durable_execution.storage.sql.caller import insert_over, run_with_any
+from durable_execution.storage.sql.caller import dialect_of, insert_over, run_with_any
 from durable_execution.storage.sql.claiming import Claiming
 from durable_execution.storage.sql.deletion import Deletion
 from durable_execution.storage.sql.driver import (
@@ -144,10 +144,11 @@ class SqlStorage:
         self, connection: CallerConnection, record: ExecutionRecord
     ) -> ExecutionRecord | None:
         def work(lent: Connection) -> ExecutionRecord | None:
-            if lent.dialect.name != self._dialect.name:
+            found = dialect_of(lent)
+            if found != self._dialect.name:
                 raise InvalidOptionError(
                     f"connection must be one to {self._dialect.name}, where this storage is, "
-                    f"got one to {lent.dialect.name}"
+                    f"got one to {found}"
                 )
             return insert_over(lent, self._dialect.tables, record)
 
