@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from bench.floors import Engine, Function, Mode
 from bench.place import Place
+from durable_execution import tune_garbage_collector
 
 
 async def increment(number: int) -> int:
@@ -41,6 +42,7 @@ def engine(side: str, place: Place, mode: Mode, function: Function = increment) 
 async def opened(made: Engine) -> AsyncIterator[Engine]:
     """Open an engine, and close it at the end."""
     await made.open()
+    tune_garbage_collector()  # of both sides, as `durable-execution serve` does
     try:
         yield made
     finally:

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         WaitingForChildrenTaskExecution,
         WaitingForFinalizeTaskExecution,
     )
+    from durable_execution._engine.garbage import tune_garbage_collector
     from durable_execution._engine.handle import TaskExecutionHandle
     from durable_execution._engine.options import ExecutorOptions
     from durable_execution.enqueueing import enqueue_in_transaction
@@ -142,6 +143,7 @@ _HOMES = {
     "_engine.handle": ("TaskExecutionHandle",),
     "_engine.options": ("ExecutorOptions",),
     "enqueueing": ("enqueue_in_transaction",),
+    "_engine.garbage": ("tune_garbage_collector",),
     "errors": (
         "DuplicateSleepingIdError",
         "DurableExecutionCancelledError",
@@ -227,6 +229,7 @@ __all__ = [
     "declare_task",
     "enqueue_in_transaction",
     "open_storage",
+    "tune_garbage_collector",
 ]
 
 

@@ -66,6 +66,8 @@ class TypedJson:
         Raises:
             EncodeError: some part has no form on the wire, a file for one, or a limit is exceeded.
         """
+        if not self._rules and is_plain(value, self._limits.max_depth, [self._limits.max_bytes]):
+            return self._enveloped({"json": value})  # most values, so at once
         if self._is_written(value):
             return self._bounded(value.payload)
         json, meta = self.serialize(value)
@@ -98,6 +100,9 @@ class TypedJson:
             envelope["meta"] = meta
         if maps:
             envelope["maps"] = maps
+        return self._enveloped(envelope)
+
+    def _enveloped(self, envelope: dict[str, object]) -> bytes:
         try:
             payload = write_json(envelope)
         except RecursionError:

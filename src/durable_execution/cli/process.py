@@ -11,6 +11,7 @@ from typing import Final
 
 import uvicorn
 
+from durable_execution import tune_garbage_collector
 from durable_execution.cli.loading import AsgiApp
 
 ANSWER_TIMEOUT: Final = 5
@@ -48,6 +49,7 @@ class ServerProcess(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then listen."""
         await super().startup(sockets)
+        tune_garbage_collector()
         self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
