@@ -52,6 +52,7 @@ NAMES = [
     "Procedure",
     "RPCClientError",
     "RPCConnectionError",
+    "RPCErrorEvent",
     "RPCHandler",
     "RPCLink",
     "RPCResponseError",

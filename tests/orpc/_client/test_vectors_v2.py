@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from durable_execution.orpc import Dialect, OctetStream
+from durable_execution.orpc import Dialect, OctetStream, Return, RPCErrorEvent
 from durable_execution.orpc._client import RPCLink, RPCResponseError, safe
 from durable_execution.orpc._protocol import ORPCError, Response, read_body
+from tests.orpc._client.event_outcomes import expect_events
 from tests.orpc._client.fake_sender import FakeSender
 from tests.orpc._client.test_vectors import (
     ORIGIN,
@@ -21,34 +23,31 @@ from tests.orpc._client.test_vectors import (
 from tests.vectors.forms import with_boundary, without_boundary
 from tests.vectors.notation import from_notation, load_vectors, same
 
-_EVENTS = "event streams of version 2 are not read yet"
-_ITERATOR = "inputs that are event streams are not written yet"
 _BATCH = "calls are not batched in version 2 yet"
 _TAGS = "this reader of version 2 takes the tags of version 1 too; see below"
-_STREAMS = dict.fromkeys(
-    (
-        "sse-values-and-return",
-        "sse-primitive-events-undefined-return",
-        "sse-ids-and-resume",
-        "sse-orpc-error",
-        "sse-input",
-    ),
-    _EVENTS,
-)
+_END = "this reader of version 2 takes the last event of version 1 too; see below"
 _BATCHES = dict.fromkeys(("batch-streaming", "batch-buffered"), _BATCH)
 
 # Sections: the dialect of the client, and what is left out with its reason: of requests and
 # outcomes, and of outcomes alone.
 SECTIONS: dict[str, tuple[Dialect, dict[str, str], dict[str, str]]] = {
-    "exchanges_v2_beta": ("v2", {**_STREAMS, **_BATCHES}, {}),
+    "exchanges_v2_beta": ("v2", _BATCHES, {}),
     "cross_v2_beta_client_v1_server": (
         "v2",
-        {**_STREAMS, **_BATCHES},
-        {"error-custom-code": _TAGS, "file-download-nested": _TAGS},
+        _BATCHES,
+        {
+            "error-custom-code": _TAGS,
+            "file-download-nested": _TAGS,
+            "sse-values-and-return": _TAGS,
+            "sse-primitive-events-undefined-return": _TAGS,
+            "sse-ids-and-resume": _END,
+            "sse-input": _END,
+            "sse-orpc-error": "the error event has the words of version 1; see below",
+        },
     ),
     "cross_v1_client_v2_beta_server": (
         "v1",
-        {**_STREAMS, **_BATCHES},
+        {**_BATCHES, "sse-input": "that client fails before anything is sent; here it is sent"},
         {},
     ),
 }
@@ -70,7 +69,9 @@ async def test_client_sends_what_was_recorded(section: str, name: str) -> None:
     recorded = vector["http"][0]["request"]
     sender = FakeSender(Response(200))
     link = RPCLink(f"{ORIGIN}/rpc", sender=sender, dialect=dialect, method=recorded["method"])
-    await link.call(path_of(vector), input_of(vector, recorded))
+    last_event_id = dict(recorded["headers"]).get("last-event-id")
+    given = input_of(vector, recorded)
+    await link.call(path_of(vector), given, last_event_id=last_event_id)
     [sent] = sender.requests
     assert (sent.method, sent.target) == (recorded["method"], recorded["target"])
     headers, expected = dict(sent.headers), without_transport(recorded["headers"])
@@ -89,7 +90,9 @@ async def test_client_understands_what_was_answered(section: str, name: str) -> 
     link = RPCLink(f"{ORIGIN}/rpc", sender=FakeSender(response), dialect=dialect)
     error, value, *_ = await safe(link.call(path_of(vector)))
     outcome = vector["client_outcome"]
-    if "result" in outcome:
+    if "events" in outcome:
+        await expect_events(value, outcome["events"])
+    elif "result" in outcome:
         assert error is None
         await expect_value(value, outcome["result"])
     elif outcome["error"]["class"] == "ORPCError":
@@ -147,12 +150,40 @@ async def test_tags_of_version_1_reach_a_client_of_version_2() -> None:
     assert error.data["body"]["data"] == {"kind": "oolong", "strength": 7}
 
 
+async def test_events_of_version_1_reach_a_client_of_version_2() -> None:
+    vectors = VECTORS["cross_v2_beta_client_v1_server"]
+
+    async def stream_of(name: str) -> Any:
+        response = response_of(vectors[name]["http"][0]["response"])
+        link = RPCLink(f"{ORIGIN}/rpc", sender=FakeSender(response), dialect="v2")
+        return await link.call(["x"])
+
+    stream = await stream_of("sse-values-and-return")
+    own = VECTORS["exchanges_v2_beta"]["sse-values-and-return"]["client_outcome"]
+    await expect_events(stream, own["events"])
+    stream = await stream_of("sse-ids-and-resume")
+    assert [value async for value in stream] == []
+    assert (stream.return_value, stream.last_event_id) == ({"done": True}, "end")
+    stream = await stream_of("sse-orpc-error")
+    assert await anext(stream) == {"ok": 1}
+    with pytest.raises(RPCErrorEvent) as caught:
+        await anext(stream)
+    assert caught.value.data["code"] == "CONFLICT"
+
+
 def input_of(vector: dict[str, Any], request: dict[str, Any]) -> object:
     """What the caller passed: where the pair of versions lost it on the way, that of the pair of
     the client's own version."""
     own = VECTORS["exchanges_v2_beta"][vector["name"]]
+    if own.get("server_input") == {"$": "event-iterator"}:
+        return _one_and_return_two()
     return (
         from_notation(own["server_input"])
         if "server_input" in own
         else from_notation({"$": "undefined"})
     )
+
+
+async def _one_and_return_two() -> AsyncIterator[Any]:
+    yield 1
+    yield Return(2)

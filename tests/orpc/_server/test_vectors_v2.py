@@ -13,7 +13,6 @@ from tests.orpc._server.lab_v2 import lab_router_of
 from tests.orpc._server.test_vectors import assert_answer
 from tests.vectors.notation import from_notation, load_vectors, same
 
-_EVENTS = "event streams of version 2 are not written yet"
 _BATCH = "there is no batch endpoint of version 2 yet"
 
 # Sections: the dialect of the server, and what is left out with its reason.
@@ -21,11 +20,6 @@ SECTIONS: dict[str, tuple[Dialect, dict[str, str]]] = {
     "exchanges_v2_beta": (
         "v2",
         {
-            "sse-values-and-return": _EVENTS,
-            "sse-primitive-events-undefined-return": _EVENTS,
-            "sse-ids-and-resume": _EVENTS,
-            "sse-orpc-error": _EVENTS,
-            "sse-input": _EVENTS,
             "batch-streaming": _BATCH,
             "batch-buffered": _BATCH,
         },
@@ -36,10 +30,6 @@ SECTIONS: dict[str, tuple[Dialect, dict[str, str]]] = {
         {
             "post-rich-types": "this reader of version 2 takes the tags of version 1; see below",
             "sse-input": "the client fails before anything is sent",
-            "sse-values-and-return": _EVENTS,
-            "sse-primitive-events-undefined-return": _EVENTS,
-            "sse-ids-and-resume": _EVENTS,
-            "sse-orpc-error": _EVENTS,
         },
     ),
     "cross_stray_2_0_0_client_v1_server": ("v1", {}),

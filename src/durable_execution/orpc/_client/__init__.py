@@ -8,6 +8,7 @@ from durable_execution.orpc._client.creation import create_orpc_client
 from durable_execution.orpc._client.error import (
     RPCClientError,
     RPCConnectionError,
+    RPCErrorEvent,
     RPCResponseError,
     RPCTimeoutError,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "ORPCClient",
     "RPCClientError",
     "RPCConnectionError",
+    "RPCErrorEvent",
     "RPCLink",
     "RPCResponseError",
     "RPCTimeoutError",

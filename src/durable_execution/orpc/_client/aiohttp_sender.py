@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from ssl import SSLContext
@@ -16,7 +17,14 @@ from yarl import URL
 from durable_execution.orpc._client.error import RPCConnectionError, RPCResponseError
 from durable_execution.orpc._client.sender import too_large
 from durable_execution.orpc._client.timeout import Timeout, seconds_of
-from durable_execution.orpc._protocol import Headers, Request, Response, close_body, is_streamed
+from durable_execution.orpc._protocol import (
+    Body,
+    Headers,
+    Request,
+    Response,
+    close_body,
+    is_streamed,
+)
 
 # Node.js and uvicorn drop an idle connection after 5 s; letting go first avoids sending a call
 # into a connection the other side is closing.
@@ -64,6 +72,7 @@ class AiohttpSender:
     async def send(self, request: Request, *, max_response_size: int) -> Response:
         """See `Sender.send`."""
         session = self._session()
+        sent = request.body
         try:
             with _translated(is_whole=isinstance(request.body, bytes)):
                 response = await session.request(
@@ -75,12 +84,14 @@ class AiohttpSender:
                 )
                 headers = _lowered(response)
                 if is_streamed(headers):
-                    return Response(response.status, headers, _Incoming(response))
+                    # The request may still be on its way: it lives as long as its answer.
+                    sent = b""
+                    return Response(response.status, headers, _Incoming(response, request.body))
                 async with response:
                     body = await _read(response, max_response_size)
                 return Response(response.status, headers, body)
         finally:
-            await close_body(request.body)
+            await close_body(sent)
 
     async def aclose(self) -> None:
         """See `Sender.aclose`. Pools of other running loops are closed there."""
@@ -137,17 +148,36 @@ class AiohttpSender:
 class _Incoming:
     """The body of a response as it arrives; holds the connection until it is closed."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, sent: Body) -> None:
         self._response = response
+        self._sent = sent
+        self._loop = asyncio.get_running_loop()
+        self._is_open = True
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        # Not `iter_any`: cancelling a wait for the next piece must not end what follows it.
         with _translated():
-            async for piece in self._response.content.iter_any():
-                yield piece
+            piece = await self._response.content.readany()
+        if not piece:
+            self._is_open = False
+            raise StopAsyncIteration
+        return piece
 
     async def aclose(self) -> None:
         # After the end of the body the connection has long gone back to the pool.
+        self._is_open = False
         self._response.close()
+        await close_body(self._sent)
+
+    def __del__(self) -> None:
+        # The connection knows its response, so aiohttp itself would never let go of either.
+        if self._is_open and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._response.close)
+            message = f"unclosed stream of {self._response.url.origin()}; use `async with`"
+            warnings.warn(message, ResourceWarning, source=self, stacklevel=1)
 
 
 @contextmanager

@@ -6,13 +6,21 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar, overload
 
-from durable_execution._codec import UNDEFINED, Schema, Undefined, ValidationFailed
+from durable_execution._codec import UNDEFINED, Undefined, ValidationFailed
 from durable_execution.orpc._client.codec import Method
 from durable_execution.orpc._client.error import RPCResponseError
+from durable_execution.orpc._client.events import changing_errors
 from durable_execution.orpc._client.headers import HeaderMapping
 from durable_execution.orpc._client.procedure_path import path_name
 from durable_execution.orpc._client.timeout import Timeout
-from durable_execution.orpc._protocol import DefinedError, ORPCError, narrowed
+from durable_execution.orpc._protocol import (
+    DefinedError,
+    EventStream,
+    ORPCError,
+    ValueSchema,
+    narrowed,
+    schema_of,
+)
 
 T = TypeVar("T")
 
@@ -111,8 +119,9 @@ class ORPCClient:
         """Call the procedure at this place and return its output.
 
         Args:
-            input: Left out means undefined.
+            input: Left out means undefined. An async iterable is sent as an event stream.
             output: The type of the result, any hint the codec knows; `Any` leaves it as decoded.
+                That of a stream is `EventStream[Planet]`, or `EventStream[Planet | Return[int]]`.
             errors: Classes that an error of the server is raised as where it is one of them.
             headers: Added to those of the link, and stronger than them.
             timeout: Seconds or a timedelta, None for no limit; left out means the link's.
@@ -141,10 +150,24 @@ class ORPCClient:
                 raise
             raise found from None
         try:
-            return schema.convert(value, root="output")
+            typed = schema.convert(value, root="output")
         except ValidationFailed as error:
-            name = path_name(self._path)
-            raise RPCResponseError(f"{name}: not the output asked for: {error}") from error
+            if isinstance(value, EventStream):
+                await value.aclose()
+            raise self._misfit(error) from error
+        if not isinstance(typed, EventStream):
+            return typed
+
+        def change(error: Exception) -> Exception:
+            if isinstance(error, ValidationFailed):
+                return self._misfit(error)
+            return narrowed(error, errors) if isinstance(error, ORPCError) else error
+
+        return changing_errors(typed, change)
+
+    def _misfit(self, error: ValidationFailed) -> RPCResponseError:
+        name = path_name(self._path)
+        return RPCResponseError(f"{name}: not the output asked for: {error}")
 
     def __repr__(self) -> str:
         return f"<ORPCClient {path_name(self._path)}>"
@@ -157,14 +180,14 @@ class ORPCClient:
         return self
 
 
-def _schema(hint: object) -> Schema[Any]:
+def _schema(hint: object) -> ValueSchema:
     try:
         return _cached_schema(hint)
     except TypeError:
         # Not hashable, or not supported: then this raises again and says so.
-        return Schema(hint)
+        return schema_of(hint)
 
 
 @lru_cache(maxsize=512)
-def _cached_schema(hint: object) -> Schema[Any]:
-    return Schema(hint)
+def _cached_schema(hint: object) -> ValueSchema:
+    return schema_of(hint)

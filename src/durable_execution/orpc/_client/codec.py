@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
 from typing import Final, Literal, get_args
 from urllib.parse import quote_plus
 
@@ -11,6 +11,7 @@ from durable_execution._codec import (
     DecodeError,
     EncodeError,
     JsonSyntaxError,
+    Opaque,
     TypedJson,
 )
 from durable_execution.orpc._client.base_url import BaseUrl
@@ -20,6 +21,7 @@ from durable_execution.orpc._client.error import (
     TOO_MANY_FILES,
     RPCResponseError,
 )
+from durable_execution.orpc._client.events import input_body, output_stream
 from durable_execution.orpc._client.headers import header_pairs, joined
 from durable_execution.orpc._protocol import (
     VERSION_1,
@@ -50,6 +52,7 @@ Method = Literal["DELETE", "GET", "PATCH", "POST", "PUT"]
 METHODS: Final[frozenset[str]] = frozenset(get_args(Method))
 
 _JSON: Final[Headers] = (("content-type", "application/json"),)
+_EVENTS: Final[Headers] = (("content-type", "text/event-stream"),)
 
 MAX_URL_LENGTH: Final = 2083
 """Characters of the complete URL beyond which a GET becomes a POST (WIRE.md 4.2)."""
@@ -63,6 +66,7 @@ class LinkCodec:
         typed_json: Writes and reads envelopes, in the dialect of the version.
         version: What else the dialect says.
         files: Bounds of the files of a response.
+        idle_timeout: Seconds an event stream may be silent.
     """
 
     def __init__(
@@ -72,8 +76,10 @@ class LinkCodec:
         *,
         version: Version = VERSION_1,
         files: FileLimits | None = None,
+        idle_timeout: float | None = None,
     ) -> None:
         self._base = base
+        self._idle_timeout = idle_timeout
         self._typed_json = typed_json
         self._version = version
         self._files = files or FileLimits()
@@ -106,7 +112,7 @@ class LinkCodec:
     async def decode(self, response: Response) -> object:
         """The value of a success. Everything below 400 is one, redirects included.
 
-        A body that is not read is closed.
+        A body that is not read is closed; an event stream holds it until it is closed itself.
 
         Raises:
             ORPCError: The server says no.
@@ -121,6 +127,8 @@ class LinkCodec:
         raise self._version.foreign_error(response.status, joined(response.headers), value)
 
     def _body(self, value: object) -> tuple[Headers, Body]:
+        if isinstance(value, AsyncIterable) and not isinstance(value, Opaque):
+            return _EVENTS, input_body(value, self._typed_json, self._version)
         if isinstance(value, OctetStream):
             if not self._version.has_raw_bodies:
                 problem = "a stream of bytes can be sent to a server of version 2 only; send a File"
@@ -183,6 +191,11 @@ class LinkCodec:
             case BodyKind.BYTES:
                 value = OctetStream([body] if isinstance(body, bytes) else body)
             case _:
-                await close_body(body)
-                raise RPCResponseError(f"This client does not read {kind.value} bodies")
+                value = output_stream(
+                    body,
+                    self._typed_json,
+                    self._version,
+                    max_size=self._typed_json.limits.max_bytes,
+                    idle_timeout=self._idle_timeout,
+                )
         return value

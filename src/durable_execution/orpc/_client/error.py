@@ -4,6 +4,7 @@
      ├── RPCConnectionError   no connection, or it broke before the answer was complete
      ├── RPCTimeoutError      no complete answer within the timeout
      └── RPCResponseError     an answer arrived, but it cannot be read
+          └── RPCErrorEvent   an event stream ended with an error that is no error object
 
 An answer that says "no" is none of these: it is an `ORPCError`. The two trees do not meet, as in
 the reference, where local failures have no code and no status (WIRE.md 6.3, 12).
@@ -11,7 +12,7 @@ the reference, where local failures have no code and no status (WIRE.md 6.3, 12)
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 NOT_JSON: Final = "Cannot parse response body, please check the response body and content-type."
 BAD_ENVELOPE: Final = "Invalid RPC response format."
@@ -54,6 +55,23 @@ class RPCResponseError(RPCClientError):
 
     It is not HTTP, not JSON, a bad envelope, too large, or not what the caller's `output` asks for.
     """
+
+
+class RPCErrorEvent(RPCResponseError):  # noqa: N818 - the wire calls it so
+    """An event stream ended with an error event that holds no error object.
+
+    Attributes:
+        data: What it holds instead.
+    """
+
+    data: Any  # a decoded value: nobody declares its type
+
+    def __init__(self, data: object) -> None:
+        super().__init__("An error event was received")
+        self.data = data
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return RPCErrorEvent, (self.data,)
 
 
 def _connection_error(message: str, was_sent: bool) -> RPCConnectionError:  # noqa: FBT001 - pickle passes positions

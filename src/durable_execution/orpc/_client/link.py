@@ -17,6 +17,7 @@ from durable_execution.orpc._client.error import (
     RPCResponseError,
     RPCTimeoutError,
 )
+from durable_execution.orpc._client.events import changing_errors
 from durable_execution.orpc._client.headers import (
     CSRF_HEADER,
     HeaderMapping,
@@ -31,6 +32,7 @@ from durable_execution.orpc._client.sender import Sender, too_large
 from durable_execution.orpc._client.timeout import Timeout, seconds_of
 from durable_execution.orpc._protocol import (
     BodyTooLargeError,
+    EventStream,
     FileLimits,
     Request,
     Response,
@@ -61,7 +63,11 @@ class RPCLink:
         url: Where the procedures are mounted, absolute. A query is sent with every call.
         headers: Sent with every call; a function is asked before each, inside the timeout.
         method: How calls are sent. A GET whose URL grows too long is sent as POST.
-        timeout: Seconds or a timedelta for a whole call, None for no limit.
+        timeout: Seconds or a timedelta for a whole call, None for no limit. Where the answer is an
+            event stream, for its headers.
+        idle_timeout: Seconds or a timedelta an event stream may be silent, None for no limit.
+            Servers of oRPC send a comment every five seconds, so silence means that the
+            connection is dead.
         sender: The transport; left out, aiohttp. The link owns it and closes it.
         max_response_size: Bytes, after decompression.
         files: Bounds for the files of an answer, which are measured apart.
@@ -86,6 +92,7 @@ class RPCLink:
         headers: HeaderSource | None = None,
         method: MethodSource = "POST",
         timeout: Timeout = 30.0,
+        idle_timeout: Timeout = 300.0,
         sender: Sender | None = None,
         max_response_size: int = MAX_RESPONSE_SIZE,
         files: FileLimits | None = None,
@@ -128,6 +135,7 @@ class RPCLink:
             TypedJson(rules=rules, limits=limits, dialect=dialect),
             version=version_of(dialect),
             files=files,
+            idle_timeout=seconds_of(idle_timeout, "idle_timeout"),
         )
 
     async def call(
@@ -141,6 +149,9 @@ class RPCLink:
         method: Method | None = None,
     ) -> object:
         """Call the procedure at `path` and return its decoded output.
+
+        An async iterable as `input` is sent as an event stream while it is made; an answer that is
+        one is returned as an `EventStream`, which raises the same errors while it is read.
 
         A method that is given is stronger than the link's.
 
@@ -158,11 +169,18 @@ class RPCLink:
         extra = wire_headers(headers or {})
         if last_event_id is not None:
             extra |= wire_headers({"last-event-id": last_event_id})
+
+        def noted(error: Exception) -> Exception:
+            if isinstance(error, RPCClientError):
+                error.add_note(f"while calling {path_name(path)} at {self._origin_and_path}")
+            return error
+
         try:
-            return await self._exchange(path, input, extra, seconds, method)
+            output = await self._exchange(path, input, extra, seconds, method)
         except RPCClientError as error:
-            error.add_note(f"while calling {path_name(path)} at {self._origin_and_path}")
+            noted(error)
             raise
+        return changing_errors(output, noted) if isinstance(output, EventStream) else output
 
     async def aclose(self) -> None:
         """Close the connections. Closing twice is allowed; calls afterwards are refused."""

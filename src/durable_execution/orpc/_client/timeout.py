@@ -9,7 +9,7 @@ Timeout = float | timedelta | None
 """Seconds or a timedelta; None means no limit."""
 
 
-def seconds_of(timeout: Timeout) -> float | None:
+def seconds_of(timeout: Timeout, name: str = "timeout") -> float | None:
     """The limit in seconds.
 
     Raises:
@@ -20,7 +20,7 @@ def seconds_of(timeout: Timeout) -> float | None:
         return None
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"timeout: expected seconds, a timedelta or None, got {timeout!r}")
+        raise TypeError(f"{name}: expected seconds, a timedelta or None, got {timeout!r}")
     if not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError(f"timeout: expected more than zero seconds, or None, got {timeout!r}")
+        raise ValueError(f"{name}: expected more than zero seconds, or None, got {timeout!r}")
     return seconds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from durable_execution._codec import Dialect, checked_dialect
 from durable_execution.orpc._protocol.body import BodyKind, body_kind
@@ -21,6 +21,7 @@ class Version(Protocol):
         streamed: Kinds of bodies that are read in pieces.
         has_raw_bodies: Whether a file or a byte stream as the whole value is the body itself.
         has_strict_get: Whether a GET call needs a procedure declared with that method.
+        end_of_stream: The name of the last event of a stream that did not fail.
         normalises_paths: Whether a path that leads nowhere is tried in its usual encoding.
     """
 
@@ -30,6 +31,7 @@ class Version(Protocol):
     streamed: frozenset[BodyKind]
     has_raw_bodies: bool
     has_strict_get: bool
+    end_of_stream: Literal["done", "close"]
     normalises_paths: bool
 
     def body_kind(self, headers: Headers) -> BodyKind:
@@ -73,6 +75,7 @@ class Version1:
     streamed = frozenset({BodyKind.EVENT_STREAM, BodyKind.FORM})
     has_raw_bodies = False
     has_strict_get = True
+    end_of_stream: Literal["done", "close"] = "done"
     normalises_paths = False
 
     def body_kind(self, headers: Headers) -> BodyKind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from durable_execution._codec import UNDEFINED, Dialect
 from durable_execution.orpc._protocol.body import BodyKind
@@ -59,6 +59,7 @@ class Version2:
     )
     has_raw_bodies = True
     has_strict_get = False
+    end_of_stream: Literal["done", "close"] = "close"
     normalises_paths = True
 
     def body_kind(self, headers: Headers) -> BodyKind:

@@ -103,6 +103,7 @@ class HandlerCodec:
                 dumps=self._typed_json.dumps,
                 error_of=lambda error: self._version.error_to_json(failed(error)),
                 options=self._events,
+                end=self._version.end_of_stream,
             )
             return Response(200, EVENT_STREAM, body)
         if isinstance(output, OctetStream):
