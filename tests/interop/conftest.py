@@ -10,24 +10,21 @@ import fcntl
 import json
 import os
 import shutil
-import socket
 import subprocess
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol
 
 import pytest
-import uvicorn
+
+from tests.served import served
 
 ROOM = Path(__file__).parent
 OLDEST_NODE = 20
 INSTALL_TIMEOUT = 100.0
 RUN_TIMEOUT = 60.0
-START_TIMEOUT = 10.0
 
 
 class RunNode(Protocol):
@@ -129,31 +126,6 @@ def serve_app() -> Iterator[ServeApp]:
     """Serves applications of ours under uvicorn, each in a thread of this process."""
     with ExitStack() as stack:
         yield lambda app: stack.enter_context(served(app))
-
-
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    """An application on a free loopback port; gives its origin."""
-    config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            wait_until_started(server, thread)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-def wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
-    while not server.started:
-        assert thread.is_alive(), "uvicorn ended before it had started"
-        assert time.monotonic() < deadline, f"uvicorn did not start in {START_TIMEOUT} s"
-        time.sleep(0.01)  # uvicorn offers nothing to wait for
 
 
 @pytest.fixture(scope="session")
