@@ -87,3 +87,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 .PHONY: simulate
 simulate: $(VENV)/.dev ## Run executors through simulated chaos: SEEDS=how many FIRST=from which
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## Send damaged messages to both halves of oRPC: RUNS=how many SEED=from which
+	@$(BIN)/python -m tests.orpc.fuzz --runs $(or $(RUNS),1000000) --seed $(or $(SEED),0)

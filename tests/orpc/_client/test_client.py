@@ -15,7 +15,9 @@ from durable_execution.orpc._client import (
     RPCResponseError,
     create_orpc_client,
 )
+from durable_execution.orpc._protocol import OctetStream
 from tests.orpc._client.fake_sender import FakeSender, json_response
+from tests.orpc.pieces import Pieces
 
 
 @dataclass
@@ -32,6 +34,14 @@ class RecordingLink:
     async def call(self, path: Any, input: object = UNDEFINED, **options: Any) -> object:
         self.calls.append((path, input, options))
         return self.answer
+
+
+async def test_stream_that_is_not_the_output_asked_for_is_closed() -> None:
+    body = Pieces([b"raw ", b"bytes"])
+    client = create_orpc_client(RecordingLink(OctetStream(body)))
+    with pytest.raises(RPCResponseError, match="find: not the output asked for"):
+        await client.find(output=Planet)
+    assert body.times_closed == 1
 
 
 async def test_attributes_and_items_are_the_path() -> None:

@@ -14,6 +14,7 @@ from durable_execution.orpc._client.headers import HeaderMapping
 from durable_execution.orpc._client.procedure_path import path_name
 from durable_execution.orpc._client.timeout import Timeout
 from durable_execution.orpc._protocol import (
+    ByteStream,
     DefinedError,
     EventStream,
     ORPCError,
@@ -152,8 +153,8 @@ class ORPCClient:
         try:
             typed = schema.convert(value, root="output")
         except ValidationFailed as error:
-            if isinstance(value, EventStream):
-                await value.aclose()
+            if isinstance(value, ByteStream):
+                await value.aclose()  # nobody else knows of it, and it holds a connection
             raise self._misfit(error) from error
         if not isinstance(typed, EventStream):
             return typed
