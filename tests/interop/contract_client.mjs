@@ -88,6 +88,15 @@ const scenarios = {
     await safe(stranger.serverTime())
     return [last().headers.get('access-control-allow-origin'), last().headers.get('vary')]
   },
+  watch: async () => {
+    const seen = []
+    const planets = await client.planets.watch({ id: 3 })
+    for (;;) {
+      const { done, value } = await planets.next()
+      if (done) return [...seen, value, last().headers.get('content-encoding')]
+      seen.push([value.id, value.seenAt instanceof Date])
+    }
+  },
   compressed: async () => {
     const planet = await client.planets.create({ name: 'x'.repeat(5000), seenAt: new Date(0) })
     return [last().headers.get('content-encoding'), planet.name.length]

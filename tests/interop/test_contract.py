@@ -19,6 +19,7 @@ from durable_execution.orpc import (
     Declared,
     DefinedError,
     ORPCError,
+    Return,
     RPCHandler,
     RPCLink,
     Rule,
@@ -78,7 +79,7 @@ class Planets(Contract):
     find: Declared[FindPlanet, Planet] = declared(method="GET", errors=[PlanetNotFound])
     create: Declared[NewPlanet, Planet]
     visit: Declared[FindPlanet, None] = declared(errors=[Closed, Unauthorized])
-    watch: Declared[FindPlanet, AsyncIterator[Planet]]
+    watch: Declared[FindPlanet, AsyncIterator[Planet | Return[int]]]
 
 
 class App(Contract, rename="camel"):
@@ -107,8 +108,9 @@ def visit(ctx: CallContext, input: FindPlanet) -> None:
 
 
 @rpc.implement(Planets.watch)
-async def watch(ctx: CallContext, input: FindPlanet) -> AsyncIterator[Planet]:
+async def watch(ctx: CallContext, input: FindPlanet) -> AsyncIterator[Planet | Return[int]]:
     yield Planet(input.id, "seen", SEEN_AT)
+    yield Return(1)
 
 
 @rpc.implement(App.server_time)
@@ -209,6 +211,7 @@ OUTCOMES = {
     "cors": CORS,
     "corsOfAnError": [404, APP],
     "corsOfAStranger": [None, "Origin"],
+    "watch": [[3, True], 1, None],
     "compressed": ["gzip", 5000],
     "ownType": ["10", "bigint", 0],
     "cookies": ["a=1; Path=/", "b=2"],
@@ -248,6 +251,12 @@ async def test_our_client_meets_a_real_server(app: App) -> None:
     assert await app.planets.create(NewPlanet("Mars", SEEN_AT)) == Planet(2, "Mars", SEEN_AT)
     assert await app.server_time() == SEEN_AT
     assert await app.planets.visit(FindPlanet(1)) is None
+
+
+async def test_stream_of_a_real_server_has_the_declared_values(app: App) -> None:
+    async with await app.planets.watch(FindPlanet(3)) as planets:
+        assert [planet async for planet in planets] == [Planet(3, "seen", SEEN_AT)]
+    assert planets.return_value == 1
 
 
 async def test_errors_of_a_real_server_are_our_classes(app: App) -> None:

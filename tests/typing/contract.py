@@ -61,6 +61,7 @@ class Planets(Contract):
 
 class App(Contract):
     planets: Planets
+    ticks: Declared[None, AsyncIterator[int]]
     ping: Declared[None, str]
 
 
@@ -79,8 +80,12 @@ async def calling(link: RPCLink) -> None:
     assert_type(await app.planets.find(FindPlanet(1), timeout=5), Planet)
     assert_type(await app.planets.all(), list[Planet])
     assert_type(await app.planets.first(FindPlanet(1)), Planet | None)
-    async for planet in await app.planets.watch(FindPlanet(1)):
-        assert_type(planet, Planet)
+    assert_type(await app.planets.watch(FindPlanet(1)), EventStream[Planet])
+    async with await app.planets.watch(FindPlanet(1)) as planets:
+        async for planet in planets:
+            assert_type(planet, Planet)
+    assert_type(await app.ticks(), EventStream[int])
+    await app.planets.watch("x")  # type: ignore[call-overload]  # pyright: ignore
     await app.planets.find()  # type: ignore[call-arg]  # pyright: ignore
     await app.planets.find(1)  # type: ignore[arg-type]  # pyright: ignore
     await app.planets.fnd(FindPlanet(1))  # type: ignore[attr-defined]  # pyright: ignore
@@ -167,6 +172,7 @@ class Moons(Contract[Mode]):
 
 
 class Sky(Contract[Mode]):
+    ticks: Declared[None, AsyncIterator[int]]
     moons: Moons[Mode]
     ping: Declared[None, str]
 
@@ -175,6 +181,9 @@ def blocking(link: SyncLink) -> None:
     assert_type(create_orpc_client(link), SyncORPCClient)
     sky = create_orpc_client(link, contract=Sky[Sync])
     assert_type(sky.ping(), str)
+    with sky.ticks() as ticks:
+        for tick in ticks:
+            assert_type(tick, int)
     assert_type(sky.moons.find(FindPlanet(1), timeout=5), Planet)
     client = create_orpc_client(link)
     assert_type(client.planets.find({"id": 1}, output=Planet), Planet)

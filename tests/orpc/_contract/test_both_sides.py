@@ -149,6 +149,15 @@ async def test_declared_errors_are_caught_as_their_classes(shop: Shop) -> None:
     assert sold_out.value.status == 409
 
 
+async def test_stream_has_the_declared_values_and_ends_with_the_declared_error(shop: Shop) -> None:
+    async with await shop.items.watch(FindItem(1)) as items:
+        assert await anext(aiter(items)) == Item(1, THEN)
+        with pytest.raises(OutOfStock) as sold_out:
+            await anext(aiter(items))
+
+    assert sold_out.value.data == Stock(left=0)
+
+
 async def test_call_options_reach_the_server(shop: Shop, seen: Seen) -> None:
     await shop.server_time(headers={"x-a": "1"}, timeout=5, last_event_id="7")
 
