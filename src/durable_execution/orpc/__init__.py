@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     )
     from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
     from durable_execution.orpc._contract import Async, Contract, Declared, Mode, Sync, declared
+    from durable_execution.orpc._in_process import RouterLink, create_router_client
     from durable_execution.orpc._protocol import (
         Body,
         ByteStream,
@@ -133,6 +134,7 @@ __all__ = [
     "Retries",
     "Return",
     "Router",
+    "RouterLink",
     "Rule",
     "SafeResult",
     "Sender",
@@ -145,6 +147,7 @@ __all__ = [
     "Url",
     "call",
     "create_orpc_client",
+    "create_router_client",
     "declared",
     "is_defined_error",
     "lazy",
@@ -153,6 +156,7 @@ __all__ = [
 ]
 
 _ROOMS: Final = {
+    "durable_execution.orpc._in_process": ("RouterLink", "create_router_client"),
     "durable_execution.orpc._client.aiohttp_sender": ("AiohttpSender",),
     "durable_execution._codec": (
         "UNDEFINED",
