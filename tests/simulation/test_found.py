@@ -54,9 +54,9 @@ class Stage:
         self.ledger.processes.append(process)
         return process
 
-    def enqueue(self, process: Process) -> None:
+    def enqueue(self, process: Process, *, delay: float | None = None) -> None:
         async def enqueue() -> None:
-            await process.executor.enqueue_task(work, {})
+            await process.executor.enqueue_task(work, {}, sleep_before_run=delay)
 
         process.do(enqueue())
 
@@ -115,7 +115,7 @@ def test_an_answer_that_outlives_the_lease_begins_nothing(stage: Stage) -> None:
     cut_off = stage.process(ExecutorOptions(lease=1))
     cut_off.was_disturbed = True
     stage.world.run(0.1)
-    stage.enqueue(cut_off)
+    stage.enqueue(cut_off, delay=0.05)  # so that it is claimed, and not started with its insert
     stage.world.run(0.2)
     stage.process(ExecutorOptions(lease=1))
     stage.world.run(10)
