@@ -9,7 +9,7 @@ import pytest
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.pace import Pace
 from durable_execution._engine.services.finishes import READ_LIMIT, Finishes
-from durable_execution.errors import ExecutorShutDownError
+from durable_execution.errors import DurableExecutionNotFoundError, ExecutorShutDownError
 from tests._core.records import record_in
 
 
@@ -21,12 +21,15 @@ class Rows:
 
     def __init__(self) -> None:
         self.finished: set[str] = set()
+        self.deleted: set[str] = set()
         self.reads: list[list[str]] = []
 
     async def get(self, execution_ids: Sequence[str]) -> list[ExecutionRecord | None]:
         self.reads.append(list(execution_ids))
         return [
-            record_in("completed" if each in self.finished else "running", execution_id=each)
+            None
+            if each in self.deleted
+            else record_in("completed" if each in self.finished else "running", execution_id=each)
             for each in execution_ids
         ]
 
@@ -100,3 +103,13 @@ async def test_the_end_is_told_to_all_who_wait(finishes: Finishes) -> None:
     for each in waiting:
         with pytest.raises(ExecutorShutDownError, match="over"):
             await each
+
+
+async def test_who_waits_for_what_is_deleted_is_told(finishes: Finishes, rows: Rows) -> None:
+    kept, deleted = await _waiters(finishes, "te_1", "te_2")
+    rows.deleted.add("te_2")
+    await finishes.run_once()
+    with pytest.raises(DurableExecutionNotFoundError, match="te_2"):
+        await deleted
+    assert not kept.done()
+    kept.cancel()

@@ -31,6 +31,8 @@ class Adversary:
         self._latency = random.choice((0.0, 0.001, 0.01, 0.05))
         self._has_lag = random.random() < 0.5
         self._news = random.choice((0.0, 0.5, 1.0))
+        self.can_notify = self._news > 0 or random.random() < 0.5
+        """Whether the database claims to tell executors of changes."""
         self.poison = random.choice((0.0, 0.0, 0.0, 0.1))
         """How many of what is enqueued kill the executor that runs them."""
         self.max_skew_ms = random.choice((0, 500, HOUR_MS))
@@ -48,6 +50,8 @@ class Adversary:
             world.at(random.uniform(0, self.horizon), lambda: clients.wake_up(simulation))
         for _ in range(random.choice((0, 1, 3))):
             world.at(random.uniform(0, self.horizon), lambda: clients.cancel(simulation))
+        for _ in range(random.choice((0, 0, 1, 4))):
+            world.at(random.uniform(0, self.horizon), lambda: clients.delete(simulation))
         for _ in range(random.choice((0, 1, 2, 4, 8))):
             world.at(random.uniform(0, self.horizon), lambda: self._strike(simulation))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from durable_execution import (
     DuplicateSleepingIdError,
     DurableExecutionNotFoundError,
     ExecutorShutDownError,
+    IdempotencyConflictError,
     StorageUnavailableError,
     TaskExecutionHandle,
 )
@@ -16,6 +17,16 @@ from tests.simulation.workload import ROOTS, input_of, leaves, nap, tasks
 if TYPE_CHECKING:
     from tests.simulation.process import Process
     from tests.simulation.simulation import Simulation
+
+
+class Options(NamedTuple):
+    """How something is enqueued."""
+
+    sleep_before_run: float | None
+    key: str | None
+    on_conflict: Literal["raise", "return"]
+    tags: dict[str, str]
+
 
 UNLUCKY = (ExecutorShutDownError, StorageUnavailableError)
 """What a caller must expect whenever the executor ends or the database is away."""
@@ -30,8 +41,23 @@ def enqueue(simulation: Simulation) -> None:
     known = [task_id for task_id in ROOTS if task_id in process.tasks]
     task_id = "poison" if random.random() < simulation.adversary.poison else random.choice(known)
     value = input_of(task_id, random)
-    delay = random.choice((None, None, None, 0.5, 2))
-    process.do(_enqueue(simulation, process, task_id, value, delay, waits=random.random() < 0.7))
+    options = Options(
+        sleep_before_run=random.choice((None, None, None, 0.5, 2)),
+        # Few keys, so that they meet; and few tags.
+        key=f"key-{random.randrange(4)}" if random.random() < 0.3 else None,
+        on_conflict=random.choice(("raise", "return")),
+        tags={"shop": random.choice("ab")} if random.random() < 0.3 else {},
+    )
+    process.do(_enqueue(simulation, process, task_id, value, options, waits=random.random() < 0.7))
+
+
+def delete(simulation: Simulation) -> None:
+    """Delete some of what has finished."""
+    process = _someone(simulation)
+    if process is not None:
+        random = simulation.world.random
+        age, limit = random.choice((0, 1, 5)), random.choice((1, 3, 1000))
+        process.do(_delete(process, age, limit))
 
 
 def wake_up(simulation: Simulation) -> None:
@@ -64,16 +90,20 @@ async def _enqueue(
     process: Process,
     task_id: str,
     value: Any,
-    delay: float | None,
+    options: Options,
     *,
     waits: bool,
 ) -> None:
     try:
-        handle = await process.executor.enqueue_task(tasks[task_id], value, sleep_before_run=delay)
+        handle = await process.executor.enqueue_task(tasks[task_id], value, **options._asdict())
     except (*UNLUCKY, DuplicateSleepingIdError):
         return
+    except IdempotencyConflictError as conflict:
+        assert options.key is not None, "a conflict without a key"
+        simulation.ledger.promise(conflict.execution_id, task_id, key=options.key)
+        return
     process.note("enqueued", task_id, handle.execution_id[-6:])
-    simulation.ledger.promise(handle.execution_id, task_id)
+    simulation.ledger.promise(handle.execution_id, task_id, key=options.key, tags=options.tags)
     if waits:
         await wait(simulation, process, handle)
 
@@ -84,7 +114,10 @@ async def wait(simulation: Simulation, process: Process, handle: TaskExecutionHa
         view = await handle.wait_and_get_finished_execution()
     except UNLUCKY:
         return
-    row = simulation.database.shelf.get(handle.execution_id)
+    except DurableExecutionNotFoundError:
+        assert handle.execution_id in simulation.database.deleted, "not found, and not deleted"
+        return
+    row = simulation.database.find(handle.execution_id)
     assert row is not None
     assert row.is_finished, f"told of a finish that was not: {row}"
     assert view.status == row.status, (view, row)
@@ -105,7 +138,7 @@ async def _wake_up(
             )
     except (*UNLUCKY, DurableExecutionNotFoundError):
         return
-    row = simulation.database.shelf.sleeping(unique_id)
+    row = simulation.database.find(view.execution_id)
     assert row is not None
     assert view.status == row.status, (view, row)
 
@@ -118,10 +151,24 @@ async def _cancel(
         await handle.cancel()
     except UNLUCKY:
         return
-    row = simulation.database.shelf.get(execution_id)
+    except DurableExecutionNotFoundError:
+        assert execution_id in simulation.database.deleted, "not found, and not deleted"
+        return
+    row = simulation.database.find(execution_id)
     assert row is not None
     assert row.is_finished, f"cancelled and not finished: {row}"
     process.note("cancelled", execution_id[-6:])
+
+
+async def _delete(process: Process, age: float, limit: int) -> None:
+    try:
+        deleted = await process.executor.delete_finished_task_executions(
+            older_than=age, limit=limit
+        )
+    except UNLUCKY:
+        return
+    assert deleted <= limit, f"{deleted} deleted, with a limit of {limit}"
+    process.note("deleted", deleted)
 
 
 def _someone(simulation: Simulation) -> Process | None:

@@ -30,7 +30,9 @@ class Database:
         self._world = world
         self._storage = InMemoryStorage(clock=self.now)
         self.writes: list[Write] = []
-        self.shelf = _WatchedShelf(self.writes)
+        self.deleted: dict[str, ExecutionRecord] = {}
+        """What was deleted, as it was then."""
+        self.shelf = _WatchedShelf(self.writes, self.deleted)
         self._storage._shelf = self.shelf
         self.is_down = False
 
@@ -52,18 +54,27 @@ class Database:
         """Return all rows."""
         return list(self.shelf.rows())
 
+    def find(self, execution_id: str) -> ExecutionRecord | None:
+        """Return a row, as it was last if it was deleted."""
+        return self.shelf.get(execution_id) or self.deleted.get(execution_id)
+
     def unfinished(self) -> list[ExecutionRecord]:
         """Return the rows that have not ended."""
         return [row for row in self.shelf.rows() if not row.is_finished]
 
 
 class _WatchedShelf(Shelf):
-    def __init__(self, writes: list[Write]) -> None:
+    def __init__(self, writes: list[Write], deleted: dict[str, ExecutionRecord]) -> None:
         super().__init__()
         self._writes = writes
+        self._deleted = deleted
 
     def put(self, record: ExecutionRecord) -> None:
         before = self.get(record.execution_id)
         if before != record:
             self._writes.append((before, record))
         super().put(record)
+
+    def remove(self, record: ExecutionRecord) -> None:
+        self._deleted[record.execution_id] = record
+        super().remove(record)

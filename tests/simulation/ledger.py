@@ -7,6 +7,7 @@ rows say they did.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,8 @@ class Ledger:
     processes: list[Process] = field(default_factory=list)
     promised: dict[str, str] = field(default_factory=dict)
     """Task ids by execution id of every enqueue that returned."""
+    keys: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Execution ids by task and key, of what is not deleted."""
     runs: list[Run] = field(default_factory=list)
     open_runs: dict[str, list[Run]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
@@ -61,6 +64,7 @@ class Ledger:
             assert not process.main.threads, f"{process.name} signs off with threads at work"
         database = self.database
         before: list[ExecutionRecord | None] = []
+        deleted_before = len(database.deleted)
         if verb == "apply":
             before = [database.shelf.get(each.guard.execution_id) for each in args[0]]
         try:
@@ -74,14 +78,27 @@ class Ledger:
         if verb == "claim":
             unknown = [row for row in result.records if row.task_id not in process.tasks]
             assert not unknown, f"{process.name} claimed unknown tasks: {unknown}"
+        if verb == "delete_finished":
+            self._check_deleted(deleted_before, finished_before=args[0])
         if database.writes:
             self._check_writes()
             self._spread_news(process)
         return result, failure
 
-    def promise(self, execution_id: str, task_id: str) -> None:
-        """An enqueue returned: from now on the row must be there."""
-        assert self.database.shelf.get(execution_id) is not None, f"{execution_id} was lost"
+    def promise(
+        self,
+        execution_id: str,
+        task_id: str,
+        *,
+        key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """An enqueue returned: from now on the row must be there, until it is deleted."""
+        row = self.database.find(execution_id)
+        assert row is not None, f"{execution_id} was lost"
+        assert row.idempotency_key == key, f"not by the key {key}: {row}"
+        if key is None:  # else the row may be of another enqueue
+            assert row.tags == tuple(sorted((tags or {}).items())), row
         self.promised[execution_id] = task_id
 
     def begin(self, process: Process, execution_id: str, attempt: int, *, stubborn: bool) -> Run:
@@ -136,12 +153,14 @@ class Ledger:
     def check_end(self) -> None:
         """Check what must be true once everything has finished."""
         for execution_id, task_id in self.promised.items():
-            row = self.database.shelf.get(execution_id)
+            row = self.database.find(execution_id)
             assert row is not None, f"{execution_id} was lost"
             assert row.task_id == task_id, row
+        cut = {row.root_execution_id or row.execution_id for row in self.database.deleted.values()}
         for row in self.database.rows():
             assert row.is_finished, row
-            self._check_family(row)
+            if (row.root_execution_id or row.execution_id) not in cut:
+                self._check_family(row)
 
     def _spread_news(self, writer: Process) -> None:
         for process in self.processes:
@@ -167,6 +186,25 @@ class Ledger:
         if isinstance(patch, Requeue) and process.is_running:
             assert patch.attempt == row.attempt + 1, f"a retry was not counted: {row} {patch}"
 
+    def _check_deleted(self, deleted_before: int, *, finished_before: int) -> None:
+        """What was deleted had finished, long enough ago, and nothing below it is left."""
+        for row in list(self.database.deleted.values())[deleted_before:]:
+            assert row.is_finished, f"deleted and not finished: {row}"
+            root = self.database.find(row.root_execution_id or row.execution_id)
+            assert root is not None
+            assert root.finished_at is not None, f"deleted below what runs: {row}"
+            assert root.finished_at < finished_before, f"deleted too early: {row} {root}"
+            left = self.database.shelf.children(row.execution_id)
+            assert not left, f"left below what was deleted: {left}"
+            if row.idempotency_key is not None:
+                del self.keys[row.task_id, row.idempotency_key]
+
+    def _check_key(self, row: ExecutionRecord) -> None:
+        """A key has one execution for as long as that is there."""
+        if row.idempotency_key is not None:
+            holder = self.keys.setdefault((row.task_id, row.idempotency_key), row.execution_id)
+            assert holder == row.execution_id, f"{holder} has the key of {row}"
+
     def _check_writes(self) -> None:
         touched = {
             after.execution_id: after.parent_execution_id for _, after in self.database.writes
@@ -175,6 +213,7 @@ class Ledger:
         for execution_id, parent_id in touched.items():
             row = self.database.shelf.get(execution_id)
             assert row is not None
+            self._check_key(row)
             self._check_family(row)
             if parent_id is not None and parent_id not in touched:
                 parent = self.database.shelf.get(parent_id)

@@ -48,7 +48,7 @@ class Link:
 
     @property
     def can_notify(self) -> bool:
-        return True
+        return self._process.adversary.can_notify
 
     @property
     def is_deaf(self) -> bool:

@@ -122,6 +122,7 @@ class Simulation:
             loop_stall_timeout=random.choice((0.5, 1, 60)),
             max_concurrent_task_executions=random.choice((1, 3, 100)),
             max_threads=random.choice((1, 8)),
+            retention=random.choice((None, None, 2, 20)),
         )
         self._joinable_since: dict[tuple[str, int], float] = {}
         """By id and fence, which rises when a row is joined and becomes joinable once more."""
@@ -170,7 +171,7 @@ class Simulation:
             seed=self.seed,
             digest=self.trace.digest(),
             events=self.trace.count,
-            executions=len(self.database.rows()),
+            executions=len(self.database.rows()) + len(self.database.deleted),
             processes=len(self.processes),
             runs=len(self.ledger.runs),
             steps=self.world.steps,
@@ -220,7 +221,10 @@ class Simulation:
         self._pass(QUIET)
         lease = self.options.lease_ms / 1000
         polls = 1 / float(self.options.poll_interval)  # type: ignore[arg-type]
-        allowed = QUIET * (4.2 / lease + polls + 1 / 15 + 1 / 30) + 4
+        if not self.adversary.can_notify:
+            polls = 1
+        prunes = 0.5 if self.options.retention else 0
+        allowed = QUIET * (4.2 / lease + polls + prunes + 1 / 15 + 1 / 30) + 4
         for process, calls in before.items():
             asked = process.calls - calls
             assert asked <= allowed, f"{process.name} is idle and asked {asked} times in {QUIET} s"

@@ -20,6 +20,7 @@ class Clock:
     def __init__(self, wall: Callable[[], int] = wall_clock) -> None:
         self._wall = wall
         self._offset = 0
+        self._is_synced = False
 
     def now(self) -> int:
         """Return the milliseconds since the epoch by the storage's clock."""
@@ -28,8 +29,11 @@ class Clock:
     def sync(self, storage_now: int, *, took_ms: int = 0) -> None:
         """Adopt the storage's clock, which was read at some instant of the last `took_ms`.
 
-        What is known already stands as far as it can be true: so the quickest answer counts, and
-        one that waited for a lock or a slow network teaches nothing wrong.
+        This clock is never ahead: what is due by it is due in the storage. So the latest that the
+        instant can have been counts, of all answers the one that says the most: a quick one teaches
+        more than one that waited for a lock or a slow network.
         """
         least = storage_now - self._wall()
-        self._offset = min(max(self._offset, least), least + took_ms)
+        is_possible = self._is_synced and self._offset <= least + took_ms
+        self._offset = max(self._offset, least) if is_possible else least
+        self._is_synced = True

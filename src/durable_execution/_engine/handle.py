@@ -72,7 +72,7 @@ class TaskExecutionHandle(Generic[OutputT]):
 
         Raises:
             TimeoutError: It had not finished in time.
-            DurableExecutionNotFoundError: It does not exist.
+            DurableExecutionNotFoundError: It does not exist, or was deleted meanwhile.
             ExecutorShutDownError: The executor shut down meanwhile.
             InvalidInputError: What is stored does not fit the task's types as they are now.
         """
@@ -84,7 +84,8 @@ class TaskExecutionHandle(Generic[OutputT]):
 
         Raises:
             DurableExecutionError: It did not complete: `DurableExecutionTimedOutError` if it timed
-                out, `DurableExecutionCancelledError` if it was cancelled.
+                out, `DurableExecutionCancelledError` if it was cancelled, and
+                `DurableExecutionNotFoundError` if it was deleted meanwhile.
             TimeoutError: It had not finished within `timeout`; the execution itself goes on.
             ExecutorShutDownError: The executor shut down meanwhile.
         """

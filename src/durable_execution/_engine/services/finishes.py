@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.pace import Pace
 from durable_execution._engine.wakeups import Wakeup
+from durable_execution.errors import DurableExecutionNotFoundError
 from durable_execution.storage.protocol import Storage
 
 READ_LIMIT: Final = 1000
@@ -87,6 +88,15 @@ class Finishes:
             if not waiter.done():
                 waiter.set_result(record)
 
+    def _tell_deletion(self, execution_id: str) -> None:
+        """Tell all who wait that the execution is not there any more, and will not be told of."""
+        error = DurableExecutionNotFoundError(
+            f"Task execution not found [executionId={execution_id}]"
+        )
+        for waiter in self._waiters.pop(execution_id, ()):
+            if not waiter.done():
+                waiter.set_exception(error)
+
     async def wait_for(self, execution_id: str) -> ExecutionRecord:
         """Wait until an execution has finished and return its row.
 
@@ -124,8 +134,10 @@ class Finishes:
             self._cursor = 0
         part = ids[self._cursor : self._cursor + READ_LIMIT]
         self._cursor += len(part)
-        for record in await self._storage.get(part):
-            if record is not None and record.is_finished:
+        for execution_id, record in zip(part, await self._storage.get(part), strict=True):
+            if record is None:
+                self._tell_deletion(execution_id)
+            elif record.is_finished:
                 self.tell(record)
         if self._cursor < len(ids):
             return True
