@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
@@ -142,6 +143,20 @@ async def test_lazy_parts_and_own_types_work(page: dict[str, Any]) -> None:
     rules = [page["fraction"]]
     async with RPCLink("http://shop", sender=AsgiSender(page["exact"]), rules=rules) as link:
         assert await create_orpc_client(link).half(Fraction(1, 3)) == Fraction(1, 6)
+
+
+async def test_streams_are_read_resumed_and_written(page: dict[str, Any]) -> None:
+    headers = {"authorization": "Bearer ada"}
+    async with shop_link(page["app"], headers=headers) as link:
+        shop = create_orpc_client(link, contract=page["Shop"])
+        watching = asyncio.create_task(page["until_sold_out"](shop, 1))
+        for _ in range(3):
+            await shop.items.order(page["Order"](1, 1))
+        assert (await watching)[-1] == 0
+    async with RPCLink("http://shop", sender=AsgiSender(page["streams"])) as link:
+        client = create_orpc_client(link)
+        assert await page["read_log"](client, "1") == (["sold a lamp", "closed"], 3)
+        assert await page["add_up"](client) == 6
 
 
 async def test_files_travel_both_ways(
