@@ -20,7 +20,17 @@ from durable_execution import (
     RetryOptions,
     Tasks,
 )
-from durable_execution.orpc import UNDEFINED, ORPCError, RPCLink, create_orpc_client, rpc
+from durable_execution.orpc import (
+    UNDEFINED,
+    AsgiSender,
+    Contract,
+    Declared,
+    ORPCError,
+    RPCLink,
+    create_orpc_client,
+    declared,
+    rpc,
+)
 from durable_execution.server import CallContext, RPCHandler, convert_procedure_client_to_task
 from tests.remote.lab import client_of
 
@@ -288,3 +298,32 @@ def test_wrong_options_are_named(options: Any, problem: str) -> None:
 def test_procedure_must_be_a_place_in_a_client() -> None:
     with pytest.raises(InvalidOptionError, match="must be a place in an oRPC client"):
         convert_procedure_client_to_task(Tasks(), {"id": "x"}, receipt)
+
+
+class AppContract(Contract):
+    process_order: Declared[Order, Receipt] = declared(name="processOrder")
+
+
+async def test_contract_brings_the_types_of_the_task(executor: DurableExecutor) -> None:
+    @rpc.implement(AppContract.process_order)
+    async def process_order(ctx: CallContext, order: Order) -> Receipt:
+        return Receipt(f"txn {order.order_id} {ctx.headers['x-durable-attempt']}", order.due)
+
+    router = rpc.router({"process_order": process_order}, contract=AppContract)
+    async with RPCLink("http://app", sender=AsgiSender(RPCHandler(router))) as link:
+        app = create_orpc_client(link, contract=AppContract)
+        task = convert_procedure_client_to_task(executor, {"id": "order"}, app.process_order)
+        async with executor:
+            handle = await executor.enqueue_task(task, ORDER)
+            assert await handle.result(timeout=20) == Receipt("txn o1 0", ORDER.due)
+            bad: Any = {"order_id": 1}
+            with pytest.raises(InvalidInputError):
+                await executor.enqueue_task(task, bad)
+
+
+async def test_types_of_a_contract_are_not_said_again(executor: DurableExecutor) -> None:
+    app = create_orpc_client(RPCLink("http://app"), contract=AppContract)
+    call: Any = app.process_order
+
+    with pytest.raises(InvalidOptionError, match="come from the contract"):
+        convert_procedure_client_to_task(executor, {"id": "order"}, call, input=Order)

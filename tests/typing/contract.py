@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import assert_type
+from typing import Any, assert_type
 
+from durable_execution import DurableExecutor, Task
 from durable_execution.orpc import (
     CallContext,
     Contract,
@@ -27,6 +28,7 @@ from durable_execution.orpc import (
     rpc,
     safe,
 )
+from durable_execution.server import convert_procedure_client_to_task
 
 
 @dataclass
@@ -190,3 +192,15 @@ def blocking(link: SyncLink) -> None:
     assert_type(client.planets.watch(output=EventStream[Planet]), SyncEventStream[Planet])
     sky.moons.find(1)  # type: ignore[arg-type]  # pyright: ignore
     create_orpc_client(link, contract=App)  # type: ignore[type-var]  # pyright: ignore
+
+
+def converting(executor: DurableExecutor, link: RPCLink) -> None:
+    app = create_orpc_client(link, contract=App)
+    find = convert_procedure_client_to_task(executor, {"id": "find"}, app.planets.find)
+    assert_type(find, Task[FindPlanet, Planet])
+    ping = convert_procedure_client_to_task(executor, {"id": "ping"}, app.ping)
+    assert_type(ping, Task[None, str])
+    untyped = create_orpc_client(link).planets.find
+    assert_type(convert_procedure_client_to_task(executor, {"id": "a"}, untyped), Task[Any, Any])
+    typed = convert_procedure_client_to_task(executor, {"id": "b"}, untyped, input=FindPlanet)
+    assert_type(typed, Task[FindPlanet, Any])

@@ -11,7 +11,8 @@ from durable_execution._core.making import declare_task
 from durable_execution._core.task import Task
 from durable_execution.errors import InvalidInputError, InvalidOptionError
 from durable_execution.orpc import ORPCClient, ORPCError, RPCClientError
-from durable_execution.orpc._client import HeaderMapping
+from durable_execution.orpc._client import HeaderMapping, ProcedureCall
+from durable_execution.orpc._contract import AsyncCall
 from durable_execution.remote.error_map import task_error_of
 
 InputT = TypeVar("InputT")
@@ -60,10 +61,18 @@ def convert_procedure_client_to_task(
     *,
     headers: HeaderMapping | None = None,
 ) -> Task[Any, Any]: ...
+@overload
 def convert_procedure_client_to_task(
     executor: Definitions,
     options: DefinitionOptions,
-    procedure: ORPCClient,
+    procedure: AsyncCall[InputT, OutputT],
+    *,
+    headers: HeaderMapping | None = None,
+) -> Task[InputT, OutputT]: ...
+def convert_procedure_client_to_task(
+    executor: Definitions,
+    options: DefinitionOptions,
+    procedure: ORPCClient | AsyncCall[Any, Any],
     *,
     input: type[Any] = _ANYTHING,
     output: type[Any] = _ANYTHING,
@@ -80,6 +89,8 @@ def convert_procedure_client_to_task(
             output=Receipt,
         )
 
+    A procedure of a contract's client brings its types along.
+
     An answer 404 fails the execution as not found. 408, 429, 500, 502, 503 and 504 are retried as
     far as the task's retries allow, and so is a call without a readable answer: no connection, a
     broken one, something that is not oRPC. Any other answer fails the execution at once.
@@ -95,15 +106,19 @@ def convert_procedure_client_to_task(
         executor: The executor, or a group of tasks.
         options: Those of the `task` decorator. `id` is required.
         procedure: A place in a client, such as `app.processOrder`.
-        input: The type of the input; values that do not fit are refused when enqueued.
-        output: The type of the output; an answer that does not fit fails the attempt.
+        input: The type of the input; values that do not fit are refused when enqueued. Left out
+            where a contract says it.
+        output: The type of the output; an answer that does not fit fails the attempt. Left out
+            where a contract says it.
         headers: Sent with every call, besides those of the link.
 
     Raises:
         InvalidOptionError: An option is unknown, missing or out of bounds, or the id is taken.
     """
     task_id = _task_id(options)
-    if not isinstance(procedure, ORPCClient):
+    if isinstance(procedure, ProcedureCall):
+        input, output = _declared_types(task_id, procedure, input, output)
+    elif not isinstance(procedure, ORPCClient):
         raise InvalidOptionError(
             f"procedure of task {task_id} must be a place in an oRPC client, such as "
             f"app.processOrder, got {type(procedure).__name__}"
@@ -127,6 +142,20 @@ def convert_procedure_client_to_task(
 
     declaration = declare_task(task_id, input=input, output=output)
     return executor.implement(declaration, **options)(call_procedure)
+
+
+def _declared_types(
+    task_id: str, procedure: ProcedureCall, input: object, output: object
+) -> tuple[Any, Any]:
+    if input is not _ANYTHING or output is not _ANYTHING:
+        raise InvalidOptionError(
+            f"input and output of task {task_id} come from the contract of its procedure"
+        )
+    declared = procedure.declared
+    return (
+        type(None) if declared.input is None else declared.input,
+        type(None) if declared.output is None else declared.output,
+    )
 
 
 def _task_id(options: DefinitionOptions) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from durable_execution.orpc._client.asgi_sender import AsgiSender
 from durable_execution.orpc._client.client import Link, ORPCClient
-from durable_execution.orpc._client.creation import create_orpc_client
+from durable_execution.orpc._client.creation import ProcedureCall, create_orpc_client
 from durable_execution.orpc._client.error import (
     RPCClientError,
     RPCConnectionError,
@@ -28,6 +28,7 @@ __all__ = [
     "HeaderSource",
     "Link",
     "ORPCClient",
+    "ProcedureCall",
     "RPCClientError",
     "RPCConnectionError",
     "RPCErrorEvent",

@@ -76,6 +76,11 @@ class ProcedureCall:
         self._declared = declared
         self._output = type(None) if declared.output is None else declared.output
 
+    @property
+    def declared(self) -> Declared[Any, Any]:
+        """What the contract says of it."""
+        return self._declared
+
     async def __call__(
         self,
         input: object = UNDEFINED,
