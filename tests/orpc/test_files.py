@@ -280,6 +280,35 @@ async def test_a_path_that_is_not_there_is_an_internal_error(dialect: Dialect) -
         await call(echo(), File(Path("/no/such/file")), dialect)
 
 
+@both_dialects
+async def test_a_caller_that_leaves_amid_a_download_leaves_no_file_open(
+    dialect: Dialect, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.bin"
+    path.write_bytes(LARGE)
+    before = open_files()
+    async with link_to(rpc.handler(lambda ctx: File(path)), dialect) as link:
+        request = link._codec.encode(["p"], None, method="POST", headers={})
+        response = await link._sender.send(request, max_response_size=1)  # type: ignore[union-attr]
+        assert not isinstance(response.body, bytes)
+        pieces = aiter(response.body)
+        assert await anext(pieces)
+        assert await anext(pieces)
+        assert open_files() > before
+        await response.body.aclose()
+    assert open_files() == before
+
+
+async def test_an_upload_that_is_given_up_leaves_no_file_open(tmp_path: Path) -> None:
+    path = tmp_path / "large.bin"
+    path.write_bytes(LARGE)
+    before = open_files()
+    async with link_to(echo(), handler={"files": FileLimits(max_bytes=1000)}) as link:
+        with pytest.raises(ORPCError, match="PAYLOAD_TOO_LARGE"):
+            await link.call(["p"], {"f": File(path)})
+        assert open_files() == before
+
+
 # Bounds
 
 
@@ -300,6 +329,12 @@ async def test_more_files_than_the_client_takes_are_an_error(dialect: Dialect) -
     with pytest.raises(RPCResponseError, match=r"files=FileLimits\(\.\.\.\)"):
         await call(rpc.handler(lambda ctx: File(LARGE)), None, dialect, files=files)
     assert open_files() == before
+
+
+async def test_the_json_beside_files_is_measured_as_a_body_is() -> None:
+    value = {"f": File(b"x"), "text": "x" * 1000}
+    with pytest.raises(ORPCError, match="PAYLOAD_TOO_LARGE"):
+        await call(echo(), value, handler={"max_body_size": 1000})
 
 
 async def test_files_are_not_measured_with_the_body() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from durable_execution.orpc import RPCHandler, rpc
-from tests.orpc._server.driver import ask
+from durable_execution._codec import DIALECTS
+from durable_execution.orpc import Dialect, FileLimits, RPCHandler, rpc
+from tests.orpc._server.driver import Connection, ask, scope_of
 
 MALFORMED = (
     "Malformed request. Ensure the request body is properly formatted and the 'Content-Type' "
@@ -149,3 +152,58 @@ async def test_any_bytes_are_answered_without_a_failure(
     assert (await ask(APP, "/rpc/" + path.decode("latin-1"), body)).status in (200, 400, 404)
     read = await ask(APP, "/rpc/read?data=" + query.decode("latin-1"), method="GET")
     assert read.status in (200, 400)
+
+
+FORM = (
+    b'--B\r\nContent-Disposition: form-data; name="data"\r\n\r\n'
+    b'{"json":{"a":[{},"1"],"s":[{}]},"meta":[[0,"a",1],[6,"s"]],"maps":[["a",0],["s",0]]}\r\n'
+    b'--B\r\nContent-Disposition: form-data; name="0"; filename="a.txt"\r\n'
+    b"Content-Type: text/plain\r\n\r\nhey\r\n"
+    b'--B\r\nContent-Disposition: form-data; name="1"; filename="b"\r\n\r\nho\r\n--B--\r\n'
+)
+FORM_APP = {
+    dialect: RPCHandler(
+        {"p": rpc.handler(lambda ctx, value: None)},
+        dialect=dialect,
+        files=FileLimits(max_files=3, max_bytes=1000, max_memory=4),
+    )
+    for dialect in DIALECTS
+}
+edits = st.lists(
+    st.tuples(
+        st.integers(0, len(FORM)),
+        st.integers(0, 12),
+        st.binary(max_size=6) | st.sampled_from([b"\r\n", b"--B", b'"', b"[", b"\r\n--B\r\n"]),
+    ),
+    max_size=4,
+)
+
+
+@settings(deadline=None)
+@given(edits=edits, cuts=st.lists(st.integers(0, len(FORM)), max_size=4))
+@example(edits=[], cuts=[])
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_any_form_is_answered_without_a_failure(
+    dialect: Dialect, edits: list[tuple[int, int, bytes]], cuts: list[int]
+) -> None:
+    body = FORM
+    for place, length, replacement in edits:
+        body = body[:place] + replacement + body[place + length :]
+    places = [0, *sorted(cut for cut in cuts if cut < len(body)), len(body)]
+    connection = Connection(body[start:end] for start, end in pairwise(places))
+    headers = [("content-type", "multipart/form-data; boundary=B")]
+    await FORM_APP[dialect](scope_of("POST", "/p", headers), connection.receive, connection.send)
+
+    assert connection.answer().status in ((200, 400, 413) if edits else (200,))
+
+
+@settings(deadline=None)
+@given(content_type=st.binary(max_size=30), body=st.binary(max_size=60))
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_any_content_type_of_a_form_is_answered_without_a_failure(
+    dialect: Dialect, content_type: bytes, body: bytes
+) -> None:
+    text = "multipart/form-data" + content_type.decode("latin-1")
+    answer = await ask(FORM_APP[dialect], "/p", body, headers=[("content-type", text)])
+
+    assert answer.status in (200, 400)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any, Final
 
 from durable_execution._codec import RejectedEnvelope, TypedJson
@@ -32,12 +34,19 @@ _SPARE_PARTS: Final = 16  # the part `data`, and a few that are ignored
 class FormReader:
     """Takes a form in pieces, and keeps of it what the value needs.
 
-    The part `data` has to fit into the limits of the codec, the files into their own. Parts that
-    no value can refer to are dropped as they arrive.
+    Parts that no value can refer to are dropped as they arrive.
     """
 
-    def __init__(self, content_type: str, codec: TypedJson, limits: FileLimits) -> None:
+    def __init__(
+        self, content_type: str, codec: TypedJson, limits: FileLimits, max_data_size: int
+    ) -> None:
         """Begin.
+
+        Args:
+            content_type: Names the boundary.
+            codec: Reads the part `data`.
+            limits: Bounds of the files.
+            max_data_size: Bytes of the part `data`.
 
         Raises:
             MultipartError: The content type names no boundary.
@@ -50,6 +59,7 @@ class FormReader:
         self._part: PartStart | None = None
         self._data: list[bytes] | None = None
         self._data_size = 0
+        self._max_data_size = max_data_size
         self._files: dict[str, File] = {}
 
     @property
@@ -117,7 +127,7 @@ class FormReader:
             return
         assert self._data is not None  # noqa: S101 - begun above
         self._data_size += len(piece)
-        if self._data_size > self._codec.limits.max_bytes:
+        if self._data_size > self._max_data_size:
             raise BodyTooLargeError
         self._data.append(piece)
 
@@ -128,11 +138,17 @@ class FormReader:
 
 
 async def read_form(
-    body: Body, content_type: str, codec: TypedJson, limits: FileLimits
+    body: Body,
+    content_type: str,
+    codec: TypedJson,
+    limits: FileLimits,
+    *,
+    max_data_size: int | None = None,
 ) -> tuple[Any, Sequence[File]]:
     """Read a form to its end, and give the value and the files that came; closes the body.
 
-    When that fails, nothing is left of the files.
+    When that fails, nothing is left of the files. The part `data` may have as many bytes as the
+    codec takes, or `max_data_size`.
 
     Raises:
         MultipartError, DecodeError: It is no form, or not one of a value.
@@ -140,7 +156,7 @@ async def read_form(
         Exception: What the body raises.
     """
     try:
-        reader = FormReader(content_type, codec, limits)
+        reader = FormReader(content_type, codec, limits, max_data_size or codec.limits.max_bytes)
     except MultipartError:
         await close_body(body)
         raise
@@ -166,10 +182,29 @@ def write_form(data: bytes, files: Sequence[File]) -> tuple[Headers, Body]:
     return (*headers, ("content-length", str(body.size))), body
 
 
-class _FormBody:
-    """Can be read as often as needed: each time the files are opened anew."""
+class _OfFiles(ABC):
+    """A body made of files. It can be read as often as needed: each time they are opened anew."""
 
+    def __init__(self) -> None:
+        self._running: list[AsyncGenerator[bytes, None]] = []
+
+    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        pieces = self._pieces()
+        self._running.append(pieces)
+        return pieces
+
+    async def aclose(self) -> None:
+        """Close the files that were opened to read it."""
+        while self._running:
+            await self._running.pop().aclose()
+
+    @abstractmethod
+    def _pieces(self) -> AsyncGenerator[bytes, None]: ...
+
+
+class _FormBody(_OfFiles):
     def __init__(self, boundary: str, data: bytes, files: Sequence[File]) -> None:
+        super().__init__()
         first = part_head(boundary, "data", None, None) + data + _CRLF
         heads = [
             part_head(boundary, str(index), file.name, file.content_type)
@@ -188,29 +223,25 @@ class _FormBody:
         ]
         return b"".join([*parts, self._end])
 
-    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+    async def _pieces(self) -> AsyncGenerator[bytes, None]:
         for head, (file, size) in zip(self._heads, self._files, strict=True):
             yield head
-            async for piece in _exactly(file, size):
-                yield piece
+            async with aclosing(_exactly(file, size)) as pieces:
+                async for piece in pieces:
+                    yield piece
         yield self._end
 
-    async def aclose(self) -> None:
-        """Nothing is held between two pieces of it."""
 
-
-class FileBody:
-    """A file as a body; can be read as often as needed."""
+class FileBody(_OfFiles):
+    """A file as a body."""
 
     def __init__(self, file: File) -> None:
+        super().__init__()
         self._file = file
         self.size = file.size
 
-    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+    def _pieces(self) -> AsyncGenerator[bytes, None]:
         return _exactly(self._file, self.size)
-
-    async def aclose(self) -> None:
-        """Nothing is held between two pieces of it."""
 
 
 async def _exactly(file: File, size: int) -> AsyncGenerator[bytes, None]:
@@ -220,11 +251,12 @@ async def _exactly(file: File, size: int) -> AsyncGenerator[bytes, None]:
         RuntimeError: It has changed since; the message cannot be completed.
     """
     left = size
-    async for piece in file:
-        left -= len(piece)
-        if left < 0:
-            break
-        yield piece
+    async with aclosing(aiter(file)) as pieces:
+        async for piece in pieces:
+            left -= len(piece)
+            if left < 0:
+                break
+            yield piece
     if left:
         raise RuntimeError(f"file {file.name!r} changed while it was sent; it had {size} bytes")
 

@@ -53,7 +53,7 @@ class RPCHandler:
         context: First context of every call: a mapping, or a function of the `Request` giving
             one, sync or async; it may raise `ORPCError`. A sync one runs on the event loop.
         max_body_size: Bytes; a longer JSON body is answered 413, a longer event ends a stream.
-        files: Bounds for the files of a request, which are measured apart.
+        files: Bounds for the files of a request, which are measured apart from its JSON.
         limits: Bounds of the codec, in both directions; by default an answer may be larger than
             a request.
         events: How event streams are sent.

@@ -138,7 +138,11 @@ class HandlerCodec:
         if kind is BodyKind.FORM:
             content_type = request.header("content-type") or ""
             value, received = await read_form(
-                request.body, content_type, self._typed_json, self._files
+                request.body,
+                content_type,
+                self._typed_json,
+                self._files,
+                max_data_size=self._max_body_size,
             )
             files += received
             return value
