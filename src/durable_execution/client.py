@@ -20,10 +20,17 @@ from durable_execution.orpc import (
     RPCLink,
     RPCResponseError,
     RPCTimeoutError,
+    SyncLink,
+    SyncORPCClient,
     create_orpc_client,
 )
+from durable_execution.remote.sync_task_handle import SyncTaskClientHandle
 from durable_execution.remote.task_handle import TaskClientHandle
-from durable_execution.remote.task_handles import TaskClientHandles, create_task_client_handles
+from durable_execution.remote.task_handles import (
+    SyncTaskClientHandles,
+    TaskClientHandles,
+    create_task_client_handles,
+)
 
 __all__ = [
     "DurableExecutionCancelledError",
@@ -40,6 +47,10 @@ __all__ = [
     "RPCResponseError",
     "RPCTimeoutError",
     "RetryOptions",
+    "SyncLink",
+    "SyncORPCClient",
+    "SyncTaskClientHandle",
+    "SyncTaskClientHandles",
     "TaskClientHandle",
     "TaskClientHandles",
     "create_orpc_client",

@@ -80,6 +80,7 @@ NAMES = [
     "lazy",
     "rpc",
     "safe",
+    "split_sync_client",
 ]
 
 

@@ -18,6 +18,9 @@ from durable_execution import (
     child_task,
 )
 from durable_execution.client import (
+    SyncORPCClient,
+    SyncTaskClientHandle,
+    SyncTaskClientHandles,
     TaskClientHandle,
     TaskClientHandles,
     create_task_client_handles,
@@ -106,6 +109,16 @@ async def handles_of_a_client_keep_the_types(client: ORPCClient) -> None:
     assert_type(handles, TaskClientHandles)
     assert_type(handles[declared], TaskClientHandle[Email, int])
     assert_type(handles.send, TaskClientHandle[Any, Any])
+
     assert_type(await handles[declared].enqueue(Email("ada")), str)
     assert_type(await handles[declared].result("te_1"), int)
     await handles[declared].enqueue("ada")  # type: ignore[arg-type]  # pyright: ignore
+
+
+def in_a_script(client: SyncORPCClient) -> None:
+    handles = create_task_client_handles(client, {"send": declared})
+    assert_type(handles, SyncTaskClientHandles)
+    assert_type(handles[declared], SyncTaskClientHandle[Email, int])
+    assert_type(handles[declared].enqueue(Email("x")), str)
+    assert_type(handles[declared].result("id"), int)
+    handles[declared].enqueue(1)  # type: ignore[arg-type]  # pyright: ignore

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         SyncORPCClient,
         create_orpc_client,
         safe,
+        split_sync_client,
     )
     from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
     from durable_execution.orpc._contract import Async, Contract, Declared, Mode, Sync, declared
@@ -153,6 +154,7 @@ __all__ = [
     "lazy",
     "rpc",
     "safe",
+    "split_sync_client",
 ]
 
 _ROOMS: Final = {
@@ -234,6 +236,7 @@ _ROOMS: Final = {
         "SyncORPCClient",
         "create_orpc_client",
         "safe",
+        "split_sync_client",
     ),
 }
 _ROOM_OF: Final = {name: room for room, names in _ROOMS.items() for name in names}

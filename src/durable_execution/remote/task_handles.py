@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from durable_execution._core.task import TaskDeclaration
 from durable_execution.errors import InvalidOptionError
-from durable_execution.orpc import ORPCClient
+from durable_execution.orpc import ORPCClient, SyncORPCClient, split_sync_client
+from durable_execution.remote.sync_task_handle import SyncTaskClientHandle
 from durable_execution.remote.task_handle import TaskClientHandle
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
+HandleT = TypeVar("HandleT")
 
 
+@overload
 def create_task_client_handles(
     client: ORPCClient, tasks: Mapping[str, TaskDeclaration[Any, Any]]
-) -> TaskClientHandles:
+) -> TaskClientHandles: ...
+@overload
+def create_task_client_handles(
+    client: SyncORPCClient, tasks: Mapping[str, TaskDeclaration[Any, Any]]
+) -> SyncTaskClientHandles: ...
+def create_task_client_handles(
+    client: ORPCClient | SyncORPCClient, tasks: Mapping[str, TaskDeclaration[Any, Any]]
+) -> TaskClientHandles | SyncTaskClientHandles:
     """Make handles on the tasks of an executor server.
 
         send_email = declare_task("sendEmail", input=Email, output=Sent)
@@ -24,14 +34,15 @@ def create_task_client_handles(
         execution_id = await handles[send_email].enqueue(Email(to="ada@example.com"))
 
     Args:
-        client: The place where the server has its tasks router, such as `client` or `client.tasks`.
+        client: The place where the server has its tasks router, such as `client` or `client.tasks`;
+            the methods of the handles block when its calls do.
         tasks: The server's own mapping, or one of declarations that needs none of its code. The
             keys must be those that the server uses.
 
     Raises:
         InvalidOptionError: `client` is no client, or a task is no declaration.
     """
-    if not isinstance(client, ORPCClient):
+    if not isinstance(client, ORPCClient | SyncORPCClient):
         raise InvalidOptionError(
             f"client must come from create_orpc_client, got {type(client).__name__}"
         )
@@ -41,36 +52,31 @@ def create_task_client_handles(
                 f"tasks[{key!r}] must be a task or come from declare_task, "
                 f"got {type(task).__name__}"
             )
-    return TaskClientHandles(client, tasks)
+    if isinstance(client, ORPCClient):
+        return TaskClientHandles(client, tasks)
+    return SyncTaskClientHandles(client, tasks)
 
 
-class TaskClientHandles:
-    """Handles by the server's keys: `handles.sendEmail`, `handles["sendEmail"]`.
+class _Handles(Generic[HandleT]):
+    """What both kinds of handles are found by."""
 
-    `handles[send_email]`, by the task or its declaration, is the same handle with its types.
-    """
-
-    def __init__(self, client: ORPCClient, tasks: Mapping[str, TaskDeclaration[Any, Any]]) -> None:
-        self._handles = {
-            key: TaskClientHandle(client, key, declaration) for key, declaration in tasks.items()
-        }
+    def __init__(
+        self,
+        handles: Mapping[str, HandleT],
+        tasks: Mapping[str, TaskDeclaration[Any, Any]],
+    ) -> None:
+        self._handles = handles
         # A task with two keys is called by the first.
         self._keys = {id(task): key for key, task in reversed(list(tasks.items()))}
         self._tasks = tuple(tasks.values())  # kept alive, so that their identities stay theirs
 
-    @overload
-    def __getitem__(
-        self, key: TaskDeclaration[InputT, OutputT]
-    ) -> TaskClientHandle[InputT, OutputT]: ...
-    @overload
-    def __getitem__(self, key: str) -> TaskClientHandle[Any, Any]: ...
-    def __getitem__(self, key: str | TaskDeclaration[Any, Any]) -> TaskClientHandle[Any, Any]:
+    def _found(self, key: str | TaskDeclaration[Any, Any]) -> HandleT:
         handle = self._handles.get(key if isinstance(key, str) else self._keys.get(id(key), ""))
         if handle is None:
             raise KeyError(self._unknown(key))
         return handle
 
-    def __getattr__(self, key: str) -> TaskClientHandle[Any, Any]:
+    def __getattr__(self, key: str) -> HandleT:
         if key.startswith("_") or key not in self._handles:
             raise AttributeError(self._unknown(key))
         return self._handles[key]
@@ -85,7 +91,50 @@ class TaskClientHandles:
         return sorted(self._handles)
 
     def __repr__(self) -> str:
-        return f"TaskClientHandles({', '.join(self._handles)})"
+        return f"{type(self).__name__}({', '.join(self._handles)})"
 
     def _unknown(self, key: object) -> str:
         return f"no task {key!r} among the handles; there are: {', '.join(self._handles) or 'none'}"
+
+
+class TaskClientHandles(_Handles[TaskClientHandle[Any, Any]]):
+    """Handles by the server's keys: `handles.sendEmail`, `handles["sendEmail"]`.
+
+    `handles[send_email]`, by the task or its declaration, is the same handle with its types.
+    """
+
+    def __init__(self, client: ORPCClient, tasks: Mapping[str, TaskDeclaration[Any, Any]]) -> None:
+        handles = {key: TaskClientHandle(client, key, task) for key, task in tasks.items()}
+        super().__init__(handles, tasks)
+
+    @overload
+    def __getitem__(
+        self, key: TaskDeclaration[InputT, OutputT]
+    ) -> TaskClientHandle[InputT, OutputT]: ...
+    @overload
+    def __getitem__(self, key: str) -> TaskClientHandle[Any, Any]: ...
+    def __getitem__(self, key: str | TaskDeclaration[Any, Any]) -> TaskClientHandle[Any, Any]:
+        return self._found(key)
+
+
+class SyncTaskClientHandles(_Handles[SyncTaskClientHandle[Any, Any]]):
+    """What `TaskClientHandles` are, for code without an event loop."""
+
+    def __init__(
+        self, client: SyncORPCClient, tasks: Mapping[str, TaskDeclaration[Any, Any]]
+    ) -> None:
+        link, inner = split_sync_client(client)
+        handles = {
+            key: SyncTaskClientHandle(link, TaskClientHandle(inner, key, task))
+            for key, task in tasks.items()
+        }
+        super().__init__(handles, tasks)
+
+    @overload
+    def __getitem__(
+        self, key: TaskDeclaration[InputT, OutputT]
+    ) -> SyncTaskClientHandle[InputT, OutputT]: ...
+    @overload
+    def __getitem__(self, key: str) -> SyncTaskClientHandle[Any, Any]: ...
+    def __getitem__(self, key: str | TaskDeclaration[Any, Any]) -> SyncTaskClientHandle[Any, Any]:
+        return self._found(key)

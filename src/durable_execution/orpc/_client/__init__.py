@@ -18,7 +18,7 @@ from durable_execution.orpc._client.repeating import Renewal
 from durable_execution.orpc._client.retries import RepeatSource, Retries
 from durable_execution.orpc._client.safe import SafeResult, safe
 from durable_execution.orpc._client.sender import Sender
-from durable_execution.orpc._client.sync_client import SyncORPCClient
+from durable_execution.orpc._client.sync_client import SyncORPCClient, split_sync_client
 from durable_execution.orpc._client.sync_link import SyncLink
 from durable_execution.orpc._client.sync_values import SyncEventStream
 
@@ -45,4 +45,5 @@ __all__ = [
     "SyncORPCClient",
     "create_orpc_client",
     "safe",
+    "split_sync_client",
 ]

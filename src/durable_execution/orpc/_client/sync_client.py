@@ -103,3 +103,11 @@ class SyncORPCClient:
 
     def __deepcopy__(self, memo: object) -> SyncORPCClient:
         return self
+
+
+def split_sync_client(client: SyncORPCClient) -> tuple[SyncLink, ORPCClient]:
+    """The link of a client and the client inside, to be used in `link.run(...)`.
+
+    For what builds on clients. These are no attributes: those are the names of procedures.
+    """
+    return client._link, client._client  # noqa: SLF001 - of its own class
