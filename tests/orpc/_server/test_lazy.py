@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 import threading
@@ -169,6 +170,28 @@ async def test_failed_loading_is_logged_hidden_from_the_caller_and_tried_again(
     assert "router.a.planets" in caplog.text
     assert "cannot be loaded: no module 'secret'" in caplog.text
     assert (await ask(app, "/a/planets/ping", method=method)).status == 200
+
+
+async def test_failure_that_nobody_waits_for_any_more_is_silent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loader = Loader({"ping": PING})
+    app = RPCHandler({"planets": lazy(lambda: fail(loader))})
+
+    async def fail(loader: Loader) -> Any:
+        await loader()
+        raise ValueError("late")
+
+    only = asyncio.create_task(ask(app, "/planets/ping"))
+    await loader.has_begun.wait()
+    only.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await only
+    loader.may_go_on.set()
+    await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})  # type: ignore[arg-type]
+    gc.collect()
+
+    assert "never retrieved" not in caplog.text
 
 
 async def test_error_of_a_loader_is_no_answer_of_a_procedure() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -178,6 +180,37 @@ async def test_handler_without_plugins_reads_no_body_of_an_unknown_path() -> Non
     await RPCHandler(ROUTER)(scope_of("POST", "/nothing"), connection.receive, connection.send)
 
     assert (connection.answer().status, connection.chunks_read) == (404, 0)
+
+
+class Stream:
+    """A body that knows whether it was closed."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"never read"
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("error", [ValueError("bug"), asyncio.CancelledError()])
+async def test_stream_that_a_failing_plugin_was_given_is_closed(error: BaseException) -> None:
+    stream = Stream()
+
+    async def answer(request: Request, next: NextRequest) -> Response | None:
+        return Response(200, (), stream)
+
+    async def fail(request: Request, next: NextRequest) -> Response | None:
+        await next(request)
+        raise error
+
+    app = RPCHandler(ROUTER, plugins=[Acting(fail), Acting(answer)])
+
+    with suppress(asyncio.CancelledError):
+        assert (await ask(app, "/ping")).status == 500
+    assert stream.is_closed
 
 
 @pytest.mark.parametrize("plugin", [Checking, object(), rpc, None])

@@ -47,6 +47,8 @@ class Lazy:
         task = self._loading.get(loop)
         if task is None:
             task = self._loading[loop] = loop.create_task(self._run())
+            # When all callers have left, nobody else looks at what went wrong.
+            task.add_done_callback(lambda task: task.cancelled() or task.exception())
         # Shielded: a caller that leaves must not take the router away from the others.
         return await asyncio.shield(task)
 

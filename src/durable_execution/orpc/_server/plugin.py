@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from durable_execution.orpc._protocol import Request, Response
+from durable_execution.orpc._protocol import Request, Response, close_body
 from durable_execution.orpc._server.procedure import Procedure
 
 NextRequest: TypeAlias = Callable[[Request], Awaitable[Response | None]]
@@ -91,11 +91,21 @@ class Plugins:
         if index == len(self._around):
             return await innermost(request)
 
+        given: list[Response] = []
+
         async def proceed(request: Request) -> Response | None:
-            return await self._step(index + 1, request, innermost)
+            response = await self._step(index + 1, request, innermost)
+            if response is not None:
+                given.append(response)
+            return response
 
         try:
             return await self._around[index].around(request, proceed)
-        except Exception as error:
+        except BaseException as error:
+            # Nobody is going to read what the plugin was given.
+            for response in given:
+                await close_body(response.body)
+            if not isinstance(error, Exception):
+                raise
             # Here and not outside: those further out still add their headers to this answer.
             return self._refuse(error)
