@@ -19,7 +19,7 @@ from tests.orpc.pieces import Pieces
 from tests.vectors.forms import with_boundary, without_boundary
 from tests.vectors.notation import from_notation, load_vectors, same
 
-BATCHES = "calls are not batched yet"
+BATCHES = "several calls at once; test_batch_vectors replays them"
 
 LEFT_OUT_RESPONSES = {
     "connection-refused": "there is no response; test_aiohttp_sender refuses a real connection",

@@ -23,7 +23,7 @@ from tests.orpc._client.test_vectors import (
 from tests.vectors.forms import with_boundary, without_boundary
 from tests.vectors.notation import from_notation, load_vectors, same
 
-_BATCH = "calls are not batched in version 2 yet"
+_BATCH = "several calls at once; test_batch_vectors replays them"
 _TAGS = "this reader of version 2 takes the tags of version 1 too; see below"
 _END = "this reader of version 2 takes the last event of version 1 too; see below"
 _BATCHES = dict.fromkeys(("batch-streaming", "batch-buffered"), _BATCH)

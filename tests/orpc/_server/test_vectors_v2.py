@@ -6,23 +6,18 @@ from typing import Any
 
 import pytest
 
-from durable_execution.orpc import Dialect, OctetStream, RPCHandler
+from durable_execution.orpc import BatchHandlerPlugin, Dialect, OctetStream, RPCHandler
 from tests.orpc._server.driver import ask
 from tests.orpc._server.lab import Recorder
 from tests.orpc._server.lab_v2 import lab_router_of
 from tests.orpc._server.test_vectors import assert_answer
 from tests.vectors.notation import from_notation, load_vectors, same
 
-_BATCH = "there is no batch endpoint of version 2 yet"
-
 # Sections: the dialect of the server, and what is left out with its reason.
 SECTIONS: dict[str, tuple[Dialect, dict[str, str]]] = {
     "exchanges_v2_beta": (
         "v2",
-        {
-            "batch-streaming": _BATCH,
-            "batch-buffered": _BATCH,
-        },
+        {},
     ),
     "cross_v2_beta_client_v1_server": ("v1", {}),
     "cross_v1_client_v2_beta_server": (
@@ -49,7 +44,10 @@ VECTORS = {section: {v["name"]: v for v in load_vectors(f"{section}.json")} for 
 async def test_request_is_answered_as_recorded(section: str, name: str) -> None:
     vector, (dialect, _) = VECTORS[section][name], SECTIONS[section]
     recorder = Recorder()
-    app = RPCHandler(lab_router_of(recorder, dialect), prefix="/rpc", dialect=dialect)
+    plugins = [BatchHandlerPlugin()] if section == "exchanges_v2_beta" else []
+    app = RPCHandler(
+        lab_router_of(recorder, dialect), prefix="/rpc", dialect=dialect, plugins=plugins
+    )
     for exchange in vector["http"]:
         request = exchange["request"]
         answer = await ask(
@@ -60,6 +58,11 @@ async def test_request_is_answered_as_recorded(section: str, name: str) -> None:
             headers=[tuple(pair) for pair in request["headers"]],
         )
         assert_answer(answer, exchange["response"])
+    if "server_inputs" in vector:
+        assert [list(path) for path, _ in recorder.calls] == [
+            given["path"] for given in vector["server_inputs"]
+        ]
+        return
     paths = [list(path) for path, _ in recorder.calls]
     assert paths == ([vector["server_path"]] if "server_path" in vector else [])
     for _, value in recorder.calls:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from durable_execution.orpc._client.asgi_sender import AsgiSender
+from durable_execution.orpc._client.batch import (
+    Batching,
+)
 from durable_execution.orpc._client.client import Link, ORPCClient
 from durable_execution.orpc._client.creation import ProcedureCall, create_orpc_client
 from durable_execution.orpc._client.error import (
@@ -24,6 +27,7 @@ from durable_execution.orpc._client.sync_values import SyncEventStream
 
 __all__ = [
     "AsgiSender",
+    "Batching",
     "HeaderMapping",
     "HeaderSource",
     "Link",

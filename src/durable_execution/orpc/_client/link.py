@@ -9,8 +9,17 @@ from threading import Lock
 from types import TracebackType
 from typing import Final, NoReturn, Self
 
-from durable_execution._codec import UNDEFINED, Dialect, Limits, Rule, TypedJson, Undefined
+from durable_execution._codec import (
+    UNDEFINED,
+    Dialect,
+    Limits,
+    Rule,
+    TypedJson,
+    Undefined,
+    checked_dialect,
+)
 from durable_execution.orpc._client.base_url import base_url
+from durable_execution.orpc._client.batch import Batching, BatchSender
 from durable_execution.orpc._client.codec import METHODS, LinkCodec, Method
 from durable_execution.orpc._client.error import (
     RPCClientError,
@@ -31,6 +40,7 @@ from durable_execution.orpc._client.retries import Retries
 from durable_execution.orpc._client.sender import Sender, too_large
 from durable_execution.orpc._client.timeout import Timeout, seconds_of
 from durable_execution.orpc._protocol import (
+    BATCH_FORMS,
     BodyTooLargeError,
     EventStream,
     FileLimits,
@@ -74,6 +84,7 @@ class RPCLink:
         rules: Extra types for the codec, the same as on the server (WIRE.md 2.4).
         csrf: Send the header that a server with `SimpleCsrfProtectionPlugin` asks for, in its
             default form; another form is a matter of `headers`.
+        batch: Puts calls of the same moment into one request; None sends each on its own.
         dialect: "v2" for a server of the beta of version 2 (WIRE.md 11.3).
         retries: When a call is sent again. By default, up to two more times when the server
             cannot have seen it.
@@ -98,6 +109,7 @@ class RPCLink:
         files: FileLimits | None = None,
         rules: Sequence[Rule] = (),
         csrf: bool = False,
+        batch: Batching | None = None,
         dialect: Dialect = "v1",
         retries: Retries = DEFAULT_RETRIES,
         on_unauthorized: Renewal | None = None,
@@ -124,6 +136,9 @@ class RPCLink:
         self._method = method if callable(method) else _checked_method(method)
         self._timeout = seconds_of(timeout)
         self._sender = sender
+        self._batching: BatchSender | None = None
+        self._batch = batch
+        self._batch_form = BATCH_FORMS[checked_dialect(dialect)]
         self._max_response_size = max_response_size
         self._is_closed = False
         # Calls of several threads must not open a sender each, of which one would be lost.
@@ -263,7 +278,11 @@ class RPCLink:
                 from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
 
                 self._sender = AiohttpSender()
-            return self._sender
+            if self._batch is None:
+                return self._sender
+            if self._batching is None:
+                self._batching = BatchSender(self._sender, self._batch, self._batch_form)
+            return self._batching
 
     @property
     def _origin_and_path(self) -> str:

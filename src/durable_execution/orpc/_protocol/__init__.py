@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from durable_execution.orpc._protocol.batch import (
+    BATCH_FORMS,
+    BatchAnswer,
+    BatchForm,
+    BatchFormError,
+    BatchMode,
+    BatchRequest,
+    LengthDecoder,
+    split_array,
+    with_length,
+)
 from durable_execution.orpc._protocol.body import (
     BodyKind,
     body_kind,
@@ -38,7 +49,10 @@ from durable_execution.orpc._protocol.event_stream import (
     Failure,
     Return,
 )
-from durable_execution.orpc._protocol.events import FrameError
+from durable_execution.orpc._protocol.events import (
+    FrameDecoder,
+    FrameError,
+)
 from durable_execution.orpc._protocol.file import File, as_file
 from durable_execution.orpc._protocol.form import FormReader, read_form, write_form
 from durable_execution.orpc._protocol.http import Headers, Request, Response, first_header
@@ -68,10 +82,16 @@ from durable_execution.orpc._protocol.stream import (
 from durable_execution.orpc._protocol.version import VERSION_1, Version, version_of
 
 __all__ = [
+    "BATCH_FORMS",
     "KNOWN_CODES",
     "MALFORMED_ERROR_RESPONSE",
     "NO_COMMENTS",
     "VERSION_1",
+    "BatchAnswer",
+    "BatchForm",
+    "BatchFormError",
+    "BatchMode",
+    "BatchRequest",
     "Body",
     "BodyKind",
     "BodyTooLargeError",
@@ -89,9 +109,11 @@ __all__ = [
     "File",
     "FileLimits",
     "FormReader",
+    "FrameDecoder",
     "FrameError",
     "Headers",
     "KnownCode",
+    "LengthDecoder",
     "MappedEvents",
     "MultipartError",
     "ORPCError",
@@ -122,9 +144,11 @@ __all__ = [
     "read_raw_file",
     "resolve_dot_segments",
     "schema_of",
+    "split_array",
     "status_of",
     "strip_prefix",
     "version_of",
+    "with_length",
     "write_form",
     "write_octets",
     "write_raw_file",

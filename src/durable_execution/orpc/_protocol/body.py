@@ -77,12 +77,12 @@ def read_envelope(codec: TypedJson, body: bytes) -> Any:
     return UNDEFINED if body in (b"", _BOM) else codec.loads(body)
 
 
-def data_parameter(query: str) -> bytes:
-    """The last `data` parameter of a form-urlencoded query, decoded; empty when there is none."""
+def data_parameter(query: str, name: bytes = b"data") -> bytes:
+    """The last parameter of this name in a form-urlencoded query, decoded; empty without one."""
     found = b""
     for pair in query.split("&"):
-        name, _, value = pair.partition("=")
-        if _form_decode(name) == b"data":
+        key, _, value = pair.partition("=")
+        if _form_decode(key) == name:
             found = _form_decode(value)
     return found
 

@@ -49,7 +49,8 @@ class EncodedEvents:
         dumps: Writes the envelope of a value; empty bytes mean no data at all.
         error_of: Gives the error object for an exception that ends the stream.
         options: Comments.
-        end: The name of the last event, which differs between versions of the wire.
+        end: The name of the last event, which differs between versions of the wire; None where
+            there is none.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class EncodedEvents:
         dumps: Callable[[object], bytes],
         error_of: Callable[[BaseException], object],
         options: EventStreamOptions,
-        end: Literal["done", "close"] = "done",
+        end: Literal["done", "close"] | None = "done",
     ) -> None:
         self._source = source
         self._dumps = dumps
@@ -91,6 +92,8 @@ class EncodedEvents:
                 raise
             # Nobody cancelled this: the application awaited something that was.
             return self._failed(error)
+        except StopAsyncIteration:
+            raise
         except Exception as error:
             return self._failed(error)
 
@@ -111,8 +114,11 @@ class EncodedEvents:
         match item:
             case Event(value):
                 return self._frame("message", value, item)
+            case Return() if self._end is None:
+                self._is_ended = True
+                raise StopAsyncIteration
             case Return(value):
-                frame = self._frame(self._end, value, item)
+                frame = self._frame(self._end or "done", value, item)
                 self._is_ended = True
                 return frame
             case Failure():

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from durable_execution.orpc._server.asgi import RPCHandler
+from durable_execution.orpc._server.batch import (
+    BatchHandlerPlugin,
+)
 from durable_execution.orpc._server.builder import Builder, rpc
 from durable_execution.orpc._server.call import call
 from durable_execution.orpc._server.compression import CompressionPlugin
@@ -23,6 +26,7 @@ from durable_execution.orpc._server.response_headers import ResponseHeaders
 from durable_execution.orpc._server.router import Router
 
 __all__ = [
+    "BatchHandlerPlugin",
     "Builder",
     "CORSPlugin",
     "CallContext",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
-from urllib.parse import unquote
 
 from durable_execution._codec import Dialect, Limits, Rule, TypedJson
 from durable_execution.orpc._protocol import (
@@ -18,10 +17,7 @@ from durable_execution.orpc._protocol import (
     ORPCError,
     Request,
     Response,
-    encode_path,
     first_header,
-    resolve_dot_segments,
-    strip_prefix,
 )
 from durable_execution.orpc._server.exchange import Caller, CallerGoneError, Receive, Scope, Send
 from durable_execution.orpc._server.handler import (
@@ -30,6 +26,7 @@ from durable_execution.orpc._server.handler import (
     ProcedureHandler,
 )
 from durable_execution.orpc._server.lazy import Lazy
+from durable_execution.orpc._server.mounting import path_inside
 from durable_execution.orpc._server.plugin import HandlerPlugin
 from durable_execution.orpc._server.procedure import Procedure
 from durable_execution.orpc._server.router import Router
@@ -119,7 +116,7 @@ class RPCHandler:
                 raise ValueError(f"scope type {other!r} is not served here; expected 'http'")
 
     async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = _path_inside(scope.get("raw_path"), scope["path"], scope.get("root_path", ""))
+        path = path_inside(scope.get("raw_path"), scope["path"], scope.get("root_path", ""))
         match = None if path is None else await self._handler.find(path)
         caller = Caller(receive, send)
         method: str = scope["method"]
@@ -167,37 +164,6 @@ class RPCHandler:
             return await caller.whole(self._max_body_size)
         except BodyTooLargeError as error:
             raise ORPCError("PAYLOAD_TOO_LARGE") from error
-
-
-def _path_inside(raw: bytes | None, path: str, root: str) -> str | None:
-    """The percent-encoded path below the place this application is mounted at.
-
-    `path` is of no use: decoded, a slash inside a name looks like a separator. None when dot
-    segments lead out of the mount.
-    """
-    if raw is None:
-        path = encode_path(path.removeprefix("/").split("/"))
-    else:
-        path = raw.partition(b"?")[0].decode("latin-1")
-    root = root.removesuffix("/")
-    if _below_root(path, root) is None:  # this server leaves the root out of the path
-        return resolve_dot_segments(path)
-    return _below_root(resolve_dot_segments(path), root)
-
-
-def _below_root(path: str, root: str) -> str | None:
-    """Cut a decoded root off an encoded path: at the slash before which both are the same."""
-    plain = strip_prefix(path, root)
-    if plain is not None or "%" not in path:
-        return plain
-    cut = 0
-    # A decoded slash may come from %2F, so at most this many slashes of the path are in the root.
-    for _ in range(root.count("/")):
-        cut = path.find("/", cut + 1)
-        cut = len(path) if cut < 0 else cut
-        if unquote(path[:cut]) == root:
-            return path[cut:]
-    return None
 
 
 @lru_cache(maxsize=512)
