@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import tempfile
 from collections.abc import AsyncIterator
@@ -232,6 +233,26 @@ async def test_files_of_a_call_that_fails_end_with_it() -> None:
     with pytest.raises(ValueError, match="is closed"):
         kept[0].open()
     assert open_files() == before
+
+
+async def test_files_of_a_call_that_is_given_up_end_with_it() -> None:
+    kept: list[File] = []
+    begun = asyncio.Event()
+
+    async def handler(ctx: CallContext, value: File) -> None:
+        kept.append(value)
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with link_to(rpc.handler(handler)) as link:
+        calling = asyncio.create_task(link.call(["p"], File(LARGE)))
+        await begun.wait()
+        assert kept[0].size == len(LARGE)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+    with pytest.raises(ValueError, match="is closed"):
+        kept[0].open()
 
 
 async def test_an_event_stream_may_be_made_of_an_uploaded_file() -> None:

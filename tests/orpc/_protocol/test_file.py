@@ -82,6 +82,15 @@ async def test_readers_at_the_same_time_have_positions_of_their_own(
 
 
 @each_source
+async def test_threads_that_read_at_once_do_not_disturb_each_other(
+    make: Make, tmp_path: Path
+) -> None:
+    with make(tmp_path) as file:
+        reading = [asyncio.to_thread(file.read_bytes) for _ in range(40)]
+        assert all(content == CONTENT for content in await asyncio.gather(*reading))
+
+
+@each_source
 async def test_a_closed_file_says_so(make: Make, tmp_path: Path) -> None:
     file = make(tmp_path)
     await file.read(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -112,20 +111,6 @@ async def test_a_forgotten_file_leaves_nothing_behind() -> None:
     # The thread that wrote it lets go of it a moment after it has said so.
     await asyncio.get_running_loop().shutdown_default_executor()
     assert open_files() == before
-
-
-async def test_what_goes_to_disk_is_written_by_another_thread(monkeypatch: Any) -> None:
-    writers: set[str] = set()
-    begin = threading.Thread.start
-
-    def noted(thread: threading.Thread) -> None:
-        writers.add(thread.name)
-        begin(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", noted)
-    [file] = await read(with_files(b"x" * 2_000_000), piece=60_000, max_memory=100_000)
-    assert file.size == 2_000_000
-    assert any(name.startswith("asyncio_") for name in writers)
 
 
 @pytest.mark.parametrize(

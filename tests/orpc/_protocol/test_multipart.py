@@ -166,6 +166,8 @@ def test_nothing_but_a_possible_delimiter_is_held_back() -> None:
     reader = MultipartReader(b"B")
     list(reader.feed(HEAD))
     assert list(reader.feed(b"x" * 100_000 + b"\r\n--")) == [b"x" * 100_000]
+    assert list(reader.feed(b"\rabc")) == [b"\r\n--\rabc"]
+    assert list(reader.feed(b"\r\n--")) == []
     assert list(reader.feed(b"\r" * 1000)) == [b"\r\n--" + b"\r" * 999]
 
 
