@@ -22,7 +22,8 @@ from tests.processes.tasks import add_one
 pytestmark = pytest.mark.chaos
 
 NUMBERS = range(5)
-DISK = 3 * 1024 * 1024
+DISK = 16 * 1024 * 1024
+"""Bytes: room for a write-ahead log of full length, 4 MiB, once the ballast is gone."""
 UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 SAYINGS = ("the disk is full", "reading or writing the file failed")
 
