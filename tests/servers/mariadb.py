@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from tests.servers.postgres import free_port
+
 START_TIMEOUT = 30.0
 
 
@@ -31,7 +33,7 @@ class MariaDbServer:
         self._folder = Path(tempfile.mkdtemp(prefix="durable-mariadb-"))
         self._account = _account()
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         if self._account is not None:
             shutil.chown(self._folder, self._account)
         install = shutil.which("mariadb-install-db") or "mariadb-install-db"
@@ -135,10 +137,3 @@ def _account() -> str | None:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}
     return "mysql" if "mysql" in names else "nobody"
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

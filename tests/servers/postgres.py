@@ -29,9 +29,9 @@ class PostgresServer:
         self._settings = settings
         self._binaries = binaries
         self._folder = Path(tempfile.mkdtemp(prefix="durable-postgres-"))
-        self._account = _account()
+        self._account = account_of_servers()
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         if self._account is not None:
             shutil.chown(self._folder, self._account)
         self._run("initdb", "-D", self._data, "-U", "tester", "-A", "trust", "-E", "UTF8")
@@ -121,7 +121,7 @@ def _version(binaries: Path) -> int:
     return 0 if number is None else int(number[0])
 
 
-def _account() -> str | None:
+def account_of_servers() -> str | None:
     """Return whom to run the server as: it refuses to run as root."""
     if os.geteuid() != 0:
         return None
@@ -129,7 +129,14 @@ def _account() -> str | None:
     return "postgres" if "postgres" in names else "nobody"
 
 
-def _free_port() -> int:
+def is_listening(port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
