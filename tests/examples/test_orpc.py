@@ -136,6 +136,21 @@ async def test_plugins_do_what_is_said(page: dict[str, Any]) -> None:
     assert page["counted"].calls == {"ping": 1}
 
 
+async def test_batch_is_one_request_of_several_calls(page: dict[str, Any]) -> None:
+    sent: list[str] = []
+
+    async def counting(scope: Any, receive: Any, send: Any) -> None:
+        sent.append(scope["path"])
+        await page["batched"](scope, receive, send)
+
+    sender = AsgiSender(counting)
+    async with RPCLink("http://shop", sender=sender, batch=page["Batching"]()) as link:
+        assert [item.name for item in await page["look_up_all"](link, [1, 1])] == ["lamp"] * 2
+    assert sent == ["/items/find/__batch__"]
+    await page["batching_link"]("http://shop").aclose()
+    assert page["counted"].calls == {"items.find": 2}
+
+
 async def test_lazy_parts_and_own_types_work(page: dict[str, Any]) -> None:
     async with RPCLink("http://shop", sender=AsgiSender(page["large"])) as link:
         assert await create_orpc_client(link).shop.ping() == "pong"
