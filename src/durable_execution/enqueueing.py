@@ -105,7 +105,7 @@ def enqueue_in_transaction(
     )
     label = checked_label(key, on_conflict, tags)
     now = run_with(connection, lambda lent: clock_of(lent, wall_clock))
-    record = new_root(
+    record, _ = new_root(
         task,
         input,
         options,

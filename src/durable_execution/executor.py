@@ -235,7 +235,7 @@ class DurableExecutor(Definitions, Oversight):
         )
         label = checked_label(key, on_conflict, tags)
         now = engine.clock.now()
-        record = new_root(
+        record, decoded = new_root(
             task,
             input,
             options,
@@ -248,7 +248,7 @@ class DurableExecutor(Definitions, Oversight):
         is_new = connection is None
         handle = TaskExecutionHandle(engine, task, record.execution_id, is_new=is_new)
         if connection is None:
-            holder = await engine.commits.insert(record)
+            holder = await engine.commits.insert(record, decoded)
         else:
             holder = await self._transactional_storage().insert_with(connection, record)
         if holder is None:

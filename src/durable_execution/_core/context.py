@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from durable_execution.errors import StoredError
 
 
@@ -41,8 +43,7 @@ class ParentTaskExecutionSummary(TaskExecutionSummary):
     is_finalize_of_parent: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskContext:
+class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
     """The first argument of every task function.
 
     `attempt` counts from 0; `prev_error` is why the attempt before this one failed. Attempts that

@@ -36,7 +36,7 @@ from durable_execution._engine.commits import Commits
 from durable_execution._engine.deadlines import Deadlines
 from durable_execution._engine.inputs import encode_output, validated
 from durable_execution._engine.options import ExecutorOptions
-from durable_execution._engine.running import Attempt, Running
+from durable_execution._engine.running import NOT_DECODED, Attempt, Running
 from durable_execution._engine.signals import OneShot
 from durable_execution._engine.spawning import Spawning
 from durable_execution.errors import (
@@ -319,6 +319,9 @@ async def _ended(thread: asyncio.Future[Any], attempt: Attempt) -> None:
 
 
 def _load_input(attempt: Attempt, payload: bytes) -> Any:
+    if attempt.decoded_input is not NOT_DECODED:
+        decoded, attempt.decoded_input = attempt.decoded_input, NOT_DECODED
+        return decoded
     if attempt.record.is_finalize and attempt.task.takes_anything:
         # A finalize function without hints still gets what the docs say that it gets.
         return _PARENT_RESULT.load(payload, root="input")

@@ -65,8 +65,12 @@ class Commits:
         self._listeners = listeners
         self._eager = eager
 
-    async def insert(self, record: ExecutionRecord) -> ExecutionRecord | None:
+    async def insert(
+        self, record: ExecutionRecord, decoded_input: object
+    ) -> ExecutionRecord | None:
         """Insert a record, durable when this returns, or return the one that has its key.
+
+        The decoded input is for an attempt that starts with the insert, and for nobody else.
 
         Raises:
             DuplicateSleepingIdError: Its sleeping id is taken.
@@ -74,10 +78,10 @@ class Commits:
                 record may have been written if only the answer was lost.
         """
         try:
-            return await self._inserts.submit(NewRow(record, may_start=True))
+            return await self._inserts.submit(NewRow(record, decoded_input, may_start=True))
         except StorageUnavailableError as error:
             first = error
-        again = NewRow(record, may_start=False)
+        again = NewRow(record, decoded_input, may_start=False)
         return await self._insist(lambda: self._inserts.submit(again), first, tries=PATIENT_TRIES)
 
     async def get(
@@ -177,6 +181,9 @@ class Commits:
 
     async def _apply(self, changes: list[Change]) -> Sequence[bool]:
         """Apply a batch; what would change a row twice waits for a second round."""
+        rows = {change.transition.guard.execution_id for change in changes}
+        if len(rows) == len(changes):
+            return await self._apply_distinct(changes)
         results: list[bool] = [False] * len(changes)
         places = list(range(len(changes)))
         while places:
@@ -187,13 +194,16 @@ class Commits:
                 row = changes[place].transition.guard.execution_id
                 (later if row in seen else now).append(place)
                 seen.add(row)
-            batch = [changes[place] for place in now]
-            applied = await self._apply_once([change.transition for change in batch])
-            for place, matched in zip(now, applied.matched, strict=True):
+            answers = await self._apply_distinct([changes[place] for place in now])
+            for place, matched in zip(now, answers, strict=True):
                 results[place] = matched
-            self._announce(batch, applied.matched, applied.joinable)
             places = later
         return results
+
+    async def _apply_distinct(self, changes: list[Change]) -> Sequence[bool]:
+        applied = await self._apply_once([change.transition for change in changes])
+        self._announce(changes, applied.matched, applied.joinable)
+        return applied.matched
 
     async def _apply_once(self, transitions: Sequence[Transition]) -> Applied:
         try:

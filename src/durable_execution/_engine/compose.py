@@ -39,15 +39,15 @@ def new_root(
     max_size: int,
     now: int,
     label: Label = NO_LABEL,
-) -> ExecutionRecord:
-    """Build the record of an enqueued task.
+) -> tuple[ExecutionRecord, Any]:
+    """Build the record of an enqueued task; return it with the input as the task will get it.
 
     Raises:
         InvalidInputError: The input does not fit.
     """
-    payload = encode_input(task, value, max_size=max_size)
+    payload, decoded = encode_input(task, value, max_size=max_size)
     seed = seed_of(task, value, payload, options, execution_id)
-    return root_record(seed, now=now, label=label)
+    return root_record(seed, now=now, label=label), decoded
 
 
 def new_child(
@@ -66,7 +66,7 @@ def new_child(
     Raises:
         InvalidInputError: The input does not fit.
     """
-    payload = encode_input(task, value, max_size=max_size)
+    payload, _ = encode_input(task, value, max_size=max_size)
     seed = seed_of(task, value, payload, options, execution_id)
     return child_record(seed, parent, place, now=now)
 
@@ -95,7 +95,7 @@ def new_step(
     if task.kind == "sleeping_task":
         value = loads(payload)
     elif task.validate_input is not None and not is_validated:
-        payload = encode_input(task, loads(payload), max_size=max_size)
+        payload, _ = encode_input(task, loads(payload), max_size=max_size)
     seed = seed_of(task, value, payload, options, execution_id)
     return child_record(seed, parent, place, now=now)
 

@@ -25,6 +25,7 @@ class NewRow(NamedTuple):
     """A root that is about to be inserted."""
 
     record: ExecutionRecord
+    decoded_input: object
     may_start: bool
     """Whether this is the first try: a later one may meet the row that an earlier one left."""
 
@@ -33,6 +34,7 @@ class Start(NamedTuple):
     """Rows that start with their insert, and the lease that they are claimed by."""
 
     records: list[ExecutionRecord]
+    inputs: list[object]
     ready: list[ExecutionRecord]
     """The same rows, not claimed."""
     threaded: int
@@ -87,8 +89,9 @@ class EagerStart:
         now = self._clock.now()
         chosen: list[ExecutionRecord] = []
         ready: list[ExecutionRecord] = []
+        inputs: list[object] = []
         threaded = 0
-        for record, may_start in rows:
+        for record, decoded_input, may_start in rows:
             if len(chosen) >= room:
                 break
             if not may_start or not _is_simple(record) or record.start_at > now:
@@ -98,13 +101,14 @@ class EagerStart:
                     continue
                 threaded += 1
             ready.append(record)
+            inputs.append(decoded_input)
             chosen.append(claimed(record, executor_id=self._executor_id, now=now))
         if not chosen:
             return None
         self._running.reserve(len(chosen), threaded)
         self._under_way += 1
         self._has_landed.clear()
-        return Start(chosen, ready, threaded, term)
+        return Start(chosen, inputs, ready, threaded, term)
 
     def finish(self, start: Start, *, is_inserted: bool | None) -> None:
         """Start what was inserted. None says that nobody knows whether it was."""
@@ -113,8 +117,8 @@ class EagerStart:
         if not self._under_way:
             self._has_landed.set()
         if is_inserted and self._lease_term() == start.term:
-            for record in start.records:
-                self._start(Attempt(record, self._tasks[record.task_id]))
+            for record, decoded_input in zip(start.records, start.inputs, strict=True):
+                self._start(Attempt(record, self._tasks[record.task_id], decoded_input))
         elif is_inserted is not False:
             # The answer is lost, or outlived the lease: others may have begun these already.
             self._doubt()

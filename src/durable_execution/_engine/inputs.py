@@ -14,8 +14,11 @@ _UNSTORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")
 """What a payload can hold, escaped, but a text column of some database cannot."""
 
 
-def encode_input(task: Task[Any, Any], value: object, *, max_size: int) -> bytes:
+def encode_input(task: Task[Any, Any], value: object, *, max_size: int) -> tuple[bytes, Any]:
     """Encode an input and check it against the task's type and its own check.
+
+    Returns it encoded, and as the task will get it: decoded from that, so that it shares nothing
+    with what the caller has.
 
     Raises:
         InvalidInputError: It cannot be encoded, is too large, or does not fit; the message names
@@ -25,8 +28,7 @@ def encode_input(task: Task[Any, Any], value: object, *, max_size: int) -> bytes
     if task.validate_input is not None:
         payload = validated(task, payload)
     _check_size(payload, max_size, f"Input of task {task.id}")
-    task.load_input(payload)
-    return payload
+    return payload, task.load_input(payload)
 
 
 def encode_output(task: TaskDeclaration[Any, Any], value: object, *, max_size: int) -> bytes:

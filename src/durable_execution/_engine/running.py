@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import Final, Literal
 
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
 from durable_execution._engine.signals import OneShot
 
+NOT_DECODED: Final = object()
 StopReason = Literal["cancelled", "lost", "shutdown"]
 """Why an attempt is stopped: its execution was cancelled, belongs to somebody else, or must go."""
 
@@ -20,6 +21,7 @@ class Attempt:
 
     __slots__ = (
         "cancel_signal",
+        "decoded_input",
         "has_begun",
         "has_ended",
         "is_abandoned",
@@ -31,9 +33,16 @@ class Attempt:
         "task",
     )
 
-    def __init__(self, record: ExecutionRecord, task: Task[object, object]) -> None:
+    def __init__(
+        self,
+        record: ExecutionRecord,
+        task: Task[object, object],
+        decoded_input: object = NOT_DECODED,
+    ) -> None:
         self.record = record
         self.task = task
+        self.decoded_input = decoded_input
+        """The input, where it has just been decoded to check it; nobody else has this object."""
         self.is_threaded = task.runs_in_thread
         self.cancel_signal = OneShot()
         self.stop_reason: StopReason | None = None
