@@ -162,9 +162,10 @@ class Storage(Protocol):
         """Insert new rows that are claimed already; return whether that was done.
 
         The rows are as `transitions.claimed` leaves new roots without key and tags, all claimed by
-        one executor. If that is not registered, or its lease is over, nothing is inserted and the
-        answer is False: its rows would be orphans at once. Unlike the others this write must not
-        be repeated when its answer was lost, because the rows may have moved on since.
+        one executor at one instant. If that executor is not registered, or its lease is over,
+        nothing is inserted and the answer is False: its rows would be orphans at once. Unlike the
+        others this write must not be repeated when its answer was lost, because the rows may have
+        moved on since.
         """
         ...
 

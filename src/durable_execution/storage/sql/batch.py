@@ -19,10 +19,13 @@ from durable_execution.storage.sql.driver import (
 )
 from durable_execution.storage.sql.insertion import insert_rows
 from durable_execution.storage.sql.rows import (
+    COMPLETE,
     Row,
     Value,
+    complete_row,
     error_text,
     finish_row,
+    is_completion,
     requeue_row,
     to_record,
     wait_row,
@@ -55,7 +58,7 @@ async def apply_batch(
 
 def is_one_statement(transitions: Sequence[Transition]) -> bool:
     """Whether the batch is one update and nothing else."""
-    return len({type(move.patch) for move in transitions}) == 1 and not any(
+    return len({_shape(move) for move in transitions}) == 1 and not any(
         move.children or move.counts_off or move.cancels_descendants or _is_idle(move)
         for move in transitions
     )
@@ -114,11 +117,16 @@ async def _lock_found(
 async def _patch(
     transaction: Transaction, statements: Statements, transitions: Sequence[Transition]
 ) -> list[bool]:
+    completions: list[tuple[int, Row]] = []
     finishes: list[tuple[int, Row]] = []
     requeues: list[tuple[int, Row]] = []
     waits: list[tuple[int, Row]] = []
+    is_positional = len(statements.complete.names) > len(COMPLETE)
     for place, move in enumerate(transitions):
         match move.patch:
+            case Finish() if is_completion(move.guard, move.patch):
+                row = complete_row(move.guard, move.patch, is_positional=is_positional)
+                completions.append((place, row))
             case Finish():
                 finishes.append((place, finish_row(move.guard, move.patch)))
             case Requeue():
@@ -127,6 +135,7 @@ async def _patch(
                 waits.append((place, wait_row(move.guard, move.patch)))
     matched = [False] * len(transitions)
     shapes: tuple[tuple[Statement, list[tuple[int, Row]]], ...] = (
+        (statements.complete, completions),
         (statements.finish, finishes),
         (statements.requeue, requeues),
         (statements.wait, waits),
@@ -174,6 +183,13 @@ async def _cancel_below(transaction: Transaction, statements: Statements, move: 
 
 def _instant(move: Transition) -> int:
     return move.patch.finished_at if isinstance(move.patch, Finish) else move.patch.updated_at
+
+
+def _shape(move: Transition) -> object:
+    patch = move.patch
+    if isinstance(patch, Finish):
+        return is_completion(move.guard, patch)
+    return type(patch)
 
 
 def _is_idle(move: Transition) -> bool:

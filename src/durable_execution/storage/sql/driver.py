@@ -61,10 +61,10 @@ class Transaction(Protocol):
         """
         ...
 
-    async def insert_some(
+    async def insert_roots(
         self, statement: Statement, rows: Sequence[Row], shared: Row = ()
     ) -> bool:
-        """Run an insert that may pass over its rows; return whether it inserted any.
+        """Run `insert_root` or `insert_claimed` for rows of `ROOT`; return whether any is new.
 
         `shared` are the values of the parameters that follow those of a row, for all rows.
         """

@@ -12,7 +12,7 @@ from durable_execution.storage.sql.driver import (
     Statement,
     Transaction,
 )
-from durable_execution.storage.sql.roots import is_plain_root, to_root_row
+from durable_execution.storage.sql.roots import is_new_root, to_root_row
 from durable_execution.storage.sql.rows import to_record, to_row
 from durable_execution.storage.sql.statements import Statements
 
@@ -49,8 +49,10 @@ async def insert_roots(
     plain = [record for record in records if record.idempotency_key is None] if keyed else records
     try:
         await _insert(transaction, statements.insert_keyed, keyed)
-        if all(map(is_plain_root, plain)):
-            await _insert_roots(transaction, statements.insert_root, plain)
+        if all(map(is_new_root, plain)):
+            if plain:
+                rows = list(map(to_root_row, plain))
+                await transaction.insert_roots(statements.insert_root, rows)
         else:
             await _insert(transaction, statements.insert, plain)
     except SleepingIdConflictError as conflict:
@@ -81,14 +83,7 @@ async def insert_claimed(
             return False
     insert = statements.insert_claimed
     rows = [to_root_row(record) for record in records]
-    return await transaction.insert_some(insert, rows, (now,) if "now" in insert.names else ())
-
-
-async def _insert_roots(
-    transaction: Transaction, statement: Statement, records: Sequence[ExecutionRecord]
-) -> None:
-    if records:
-        await transaction.execute_many(statement, [to_root_row(record) for record in records])
+    return await transaction.insert_roots(insert, rows, (now,) if "now" in insert.names else ())
 
 
 async def _insert(

@@ -30,6 +30,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from durable_execution.storage.sql.postgres_batches import TEXTS, for_each, rows_of
+from durable_execution.storage.sql.postgres_roots import insert_claimed, insert_ready
 from durable_execution.storage.sql.postgres_schema import (
     ASLEEP_UNTIL,
     JOINABLE_AT,
@@ -37,8 +38,7 @@ from durable_execution.storage.sql.postgres_schema import (
     READY_AT,
     postgres_ddl,
 )
-from durable_execution.storage.sql.roots import ROOT, root_constants
-from durable_execution.storage.sql.rows import FIELDS, FINISH, REQUEUE, TAG, WAIT, Value
+from durable_execution.storage.sql.rows import COMPLETE, FIELDS, FINISH, REQUEUE, TAG, WAIT, Value
 from durable_execution.storage.sql.schema import (
     HAS_KEY,
     IS_HELD,
@@ -113,15 +113,11 @@ class PostgresDialect:
         return new.on_conflict_do_nothing(index_elements=[_E.execution_id])
 
     def insert_root(self) -> ClauseElement:  # noqa: D102
-        rows = rows_of(executions, ROOT)
-        return _new_roots(select(*rows.c, *root_constants().values()))
+        return insert_ready()
 
     def insert_claimed(self) -> ClauseElement:
-        """All rows or none: the lease is that of the one executor of all, held as by a claim."""
-        rows = rows_of(executions, ROOT)
-        lease = self._lease(func.any(sql_cast(bindparam("executor_id"), TEXTS)))
-        wanted = select(*rows.c, *root_constants().values()).where(lease.exists())
-        return _new_roots(wanted).returning(_E.execution_id)
+        """All rows or none: the lease is looked for in the same statement, and held."""
+        return insert_claimed(self._lease(sql_cast(bindparam("executor_id"), Text)))
 
     def insert_keyed(self) -> ClauseElement:
         """A statement can pass over one kind of conflict only, so the ids are looked up."""
@@ -185,7 +181,12 @@ class PostgresDialect:
         """Return the shared statements as this database runs them best."""
         moves = {
             name: for_each(cast("Update", statements[name]), layout).returning(_E.execution_id)
-            for name, layout in (("finish", FINISH), ("requeue", REQUEUE), ("wait", WAIT))
+            for name, layout in (
+                ("finish", FINISH),
+                ("complete", COMPLETE),
+                ("requeue", REQUEUE),
+                ("wait", WAIT),
+            )
         }
         forget = cast("Delete", statements["forget_executor"]).where(not_(_holds_a_row()))
         beat = self._beat()
@@ -244,11 +245,6 @@ class PostgresDialect:
             index_elements=[executors.c.executor_id],
             set_={"lease_expires_at": new.excluded.lease_expires_at},
         )
-
-
-def _new_roots(rows: Select[Any]) -> postgresql.Insert:
-    new = postgresql.insert(executions).from_select([*ROOT, *root_constants()], rows)
-    return new.on_conflict_do_nothing(index_elements=[_E.execution_id])
 
 
 def _holds_a_row() -> ColumnElement[bool]:

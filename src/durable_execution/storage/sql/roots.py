@@ -48,10 +48,16 @@ def root_constants() -> dict[str, ColumnElement[Any]]:
     return {**zeros, **{name: false() for name in ROOT_FALSE}}
 
 
-def is_plain_root(record: ExecutionRecord) -> bool:
-    """Whether the record has nothing but what `ROOT` names."""
+def is_new_root(record: ExecutionRecord) -> bool:
+    """Whether the record is a ready root, as it was made, without key and tags."""
     return (
-        record.parent_execution_id is None
+        record.status == "ready"
+        and record.fence == 0
+        and record.executor_id is None
+        and record.started_at is None
+        and record.expires_at is None
+        and record.updated_at == record.created_at
+        and record.parent_execution_id is None
         and record.parent_task_id is None
         and record.root_execution_id is None
         and record.root_task_id is None
@@ -77,7 +83,7 @@ def is_plain_root(record: ExecutionRecord) -> bool:
 
 
 def to_root_row(record: ExecutionRecord) -> Row:
-    """Return a plain root as a row of `ROOT`."""
+    """Return a new root, ready or just claimed, as a row of `ROOT`."""
     return (
         record.execution_id,
         record.task_id,

@@ -25,6 +25,8 @@ FIELDS: Final = FIELDS_BUT_PAYLOADS + PAYLOADS
 """The columns of an execution, in the order in which rows are written and read."""
 GUARD: Final = ("guard_id", "guard_status", "guard_fence", "must_be_joinable")
 FINISH: Final = ("status", "output", "error", "finished_at", "finished_at", *GUARD)
+COMPLETE: Final = ("output", "finished_at", "guard_id", "guard_fence")
+"""A `FINISH` of what has run well, as nearly all are."""
 REQUEUE: Final = ("start_at", "updated_at", "attempt", "crash_count", "error", *GUARD)
 TAG: Final = ("name", "value", "execution_id")
 WAIT: Final = (
@@ -130,6 +132,24 @@ def finish_row(guard: Guard, patch: Finish) -> Row:
         guard.fence,
         guard.must_be_joinable,
     )
+
+
+def is_completion(guard: Guard, patch: Finish) -> bool:
+    """Whether a row of `COMPLETE` says it all."""
+    return (
+        patch.status == "completed"
+        and guard.status == "running"
+        and patch.error is None
+        and not guard.must_be_joinable
+    )
+
+
+def complete_row(guard: Guard, patch: Finish, *, is_positional: bool) -> Row:
+    """Return the values of `COMPLETE`; those of one place in the text each if it is positional."""
+    at = patch.finished_at
+    if is_positional:
+        return patch.output, at, at, guard.execution_id, guard.fence
+    return patch.output, at, guard.execution_id, guard.fence
 
 
 def requeue_row(guard: Guard, patch: Requeue) -> Row:

@@ -70,6 +70,7 @@ class Statements:
     claim: Statement
     next_start_at: Statement
     finish: Statement
+    complete: Statement
     requeue: Statement
     wait: Statement
     count_off: Statement
@@ -209,6 +210,19 @@ def _moves() -> dict[str, ClauseElement]:
             (_E.active_children_count, _ZERO),
         )
         .where(*_guard()),
+        "complete": update(executions)
+        .ordered_values(
+            (_E.status, literal_column("'completed'")),
+            (_E.output, bindparam("output")),
+            (_E.error, literal_column("NULL")),
+            (_E.finished_at, bindparam("finished_at")),
+            (_E.updated_at, bindparam("finished_at")),
+        )
+        .where(
+            _E.execution_id == bindparam("guard_id"),
+            _E.status == literal_column("'running'"),
+            _E.fence == bindparam("guard_fence"),
+        ),
         "requeue": update(executions)
         .ordered_values(
             (_E.status, literal_column("'ready'")),
