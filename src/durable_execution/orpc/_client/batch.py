@@ -195,7 +195,7 @@ class BatchSender:
         if method == "GET":
             # What stands before the input belongs to the base URL.
             base = first.query.rpartition("data=")[0]
-            query = f"{base}batch={quote_plus(text, safe='*').replace('~', '%7E')}"
+            query = f"{base}{self._form.parameter}={quote_plus(text, safe='*').replace('~', '%7E')}"
             return Request("GET", path, query, headers, origin=first.origin)
         headers = (*headers, ("content-type", "application/json"))
         return Request("POST", path, first.query, headers, text, origin=first.origin)

@@ -58,10 +58,12 @@ class BatchForm(Protocol):
 
     Attributes:
         header: The request header that says that this is a batch, and in which mode.
+        parameter: The query parameter that holds a batch of GET calls.
         is_url_absolute: Whether the URLs of calls have an origin.
     """
 
     header: str
+    parameter: str
     is_url_absolute: bool
 
     def key(self, index: int) -> int | str:
@@ -103,6 +105,7 @@ class BatchForm1:
     """Version 1: calls and answers as bare objects, known by their index."""
 
     header = "x-orpc-batch"
+    parameter = "batch"
     is_url_absolute = True
 
     def key(self, index: int) -> int | str:
@@ -166,7 +169,7 @@ class _Reply2(msgspec.Struct):
 class _Request2(msgspec.Struct):
     id: str
     kind: str
-    json: _Call2
+    json: _Call2 | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Answer2(msgspec.Struct):
@@ -179,6 +182,7 @@ class BatchForm2:
     """The beta of version 2: messages with ids."""
 
     header = "orpc-batch"
+    parameter = "data"
     is_url_absolute = False
 
     def key(self, index: int) -> int | str:
@@ -192,6 +196,8 @@ class BatchForm2:
                 item.id, item.json.method, item.json.url, item.json.headers, _text(item.json.body)
             )
             for item in _read(payload, list[_Request2])
+            # Other kinds take a call back: that of a batch is given up as a whole.
+            if item.kind == "request" and not isinstance(item.json, msgspec.UnsetType)
         ]
 
     def write_requests(self, requests: Sequence[BatchRequest], *, method: str) -> bytes:

@@ -85,7 +85,7 @@ class BatchHandlerPlugin(HandlerPlugin):
         if form is None:
             return await next(request)
         try:
-            items = form.read_requests(await self._payload(request))
+            items = form.read_requests(await self._payload(form, request))
             calls = [_call(item, form, request) for item in items]
         except BodyTooLargeError:
             return _TOO_LARGE
@@ -104,9 +104,9 @@ class BatchHandlerPlugin(HandlerPlugin):
             return Response(207, EVENT_STREAM, answers.as_events())
         return Response(207, _BYTES, answers.as_messages())
 
-    async def _payload(self, request: Request) -> bytes:
+    async def _payload(self, form: BatchForm, request: Request) -> bytes:
         if request.method == "GET":
-            return data_parameter(request.query, b"batch")
+            return data_parameter(request.query, form.parameter.encode())
         return await read_body(request.body, limit=self._max_body_size)
 
 
