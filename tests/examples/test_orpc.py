@@ -61,6 +61,21 @@ def test_page_has_the_blocks_that_are_looked_at() -> None:
 
 
 @pytest.mark.processes
+def test_page_passes_a_strict_type_checker(folder: Path) -> None:
+    pieces = "\n".join(["from __future__ import annotations", FILES["shop_server.py"], *PIECES])
+    (folder / "pieces.py").write_text(pieces, encoding="utf-8")
+    answer = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir=.cache", *FILES, "pieces.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stdout
+
+
+@pytest.mark.processes
 def test_client_prints_what_the_page_prints(folder: Path, page: dict[str, Any]) -> None:
     client = FILES["shop_client.py"]
     assert ORIGIN in client

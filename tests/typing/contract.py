@@ -9,16 +9,21 @@ from typing import Any, assert_type
 from durable_execution import DurableExecutor, Task
 from durable_execution.orpc import (
     CallContext,
+    CompressionPlugin,
     Contract,
+    CORSPlugin,
     Declared,
     DefinedError,
     EventStream,
+    HandlerPlugin,
     Mode,
     ORPCClient,
     ORPCError,
     Procedure,
+    RPCHandler,
     RPCLink,
     SafeResult,
+    SimpleCsrfProtectionPlugin,
     Sync,
     SyncEventStream,
     SyncLink,
@@ -204,3 +209,14 @@ def converting(executor: DurableExecutor, link: RPCLink) -> None:
     assert_type(convert_procedure_client_to_task(executor, {"id": "a"}, untyped), Task[Any, Any])
     typed = convert_procedure_client_to_task(executor, {"id": "b"}, untyped, input=FindPlanet)
     assert_type(typed, Task[FindPlanet, Any])
+
+
+class Silent(HandlerPlugin):
+    pass
+
+
+RPCHandler(
+    {"find": find},
+    plugins=[Silent(), CORSPlugin(), CompressionPlugin(), SimpleCsrfProtectionPlugin()],
+)
+RPCHandler({"find": find}, plugins=[CORSPlugin])  # type: ignore[list-item]  # pyright: ignore
