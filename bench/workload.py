@@ -71,6 +71,8 @@ class Workload:
     measure: Callable[[str, Place], Coroutine[Any, Any, Measures]]
     """Measures one side, in a process of its own and on an empty storage."""
     storages: Sequence[str] = STORAGES
+    needs_extensions: bool = False
+    """Whether PostgreSQL must be one that has `pg_stat_statements` and `pgstattuple`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ Mode = Literal["eager", "queue", "client", "worker"]
 """`eager` inserts a task as running and runs it at once: two writes. `queue` inserts it as ready
 and claims it back: three. `client` only inserts and reads results, `worker` only claims: the two
 halves of `queue`, in processes of their own."""
-Function = Callable[[int], Coroutine[Any, Any, int]]
+Function = Callable[[Any], Coroutine[Any, Any, Any]]
 
 
 class Engine(Protocol):
@@ -22,10 +22,10 @@ class Engine(Protocol):
     async def open(self) -> None: ...
     async def close(self) -> None: ...
 
-    async def call(self, number: int) -> int:
+    async def call(self, input: Any) -> Any:
         """Enqueue and wait for the result."""
         ...
 
-    async def enqueue(self, number: int) -> object:
+    async def enqueue(self, input: Any) -> object:
         """Enqueue; durable when this returns."""
         ...

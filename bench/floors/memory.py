@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from bench.floors import Function
 from bench.floors.work import decoded, encoded, run
@@ -19,11 +20,11 @@ class MemoryFloor:
     async def close(self) -> None:
         await self._group.__aexit__(None, None, None)
 
-    async def call(self, number: int) -> int:
-        return await self._group.create_task(self._run(number))
+    async def call(self, input: Any) -> Any:
+        return await self._group.create_task(self._run(input))
 
-    async def enqueue(self, number: int) -> object:
-        return self._group.create_task(self._run(number))
+    async def enqueue(self, input: Any) -> object:
+        return self._group.create_task(self._run(input))
 
-    async def _run(self, number: int) -> int:
-        return decoded(await run(self._function, encoded(number)))
+    async def _run(self, input: Any) -> Any:
+        return decoded(await run(self._function, encoded(input)))

@@ -74,8 +74,8 @@ class QueueFloor:
             await asyncio.wait(self._runs)
         await self.disconnect()
 
-    async def call(self, number: int) -> int:
-        key, payload = self.to_key(new_id()), encoded(number)
+    async def call(self, input: Any) -> Any:
+        key, payload = self.to_key(new_id()), encoded(input)
         if self.mode == "eager":
             await self._inserts.add((key, payload))
             output = await run(self.function, payload)
@@ -86,8 +86,8 @@ class QueueFloor:
         self.has_work.set()
         return decoded(await result)
 
-    async def enqueue(self, number: int) -> None:
-        await self._inserts.add((self.to_key(new_id()), encoded(number)))
+    async def enqueue(self, input: Any) -> None:
+        await self._inserts.add((self.to_key(new_id()), encoded(input)))
 
     def _start(self, loop: Coroutine[None, None, None]) -> None:
         self._loops.append(asyncio.create_task(loop))

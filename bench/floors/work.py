@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -16,19 +17,19 @@ class Job(msgspec.Struct):
     """A task as it is stored."""
 
     name: str
-    input: int
+    input: Any
 
 
 _encode = msgspec.json.Encoder().encode
 _job = msgspec.json.Decoder(Job).decode
-_output = msgspec.json.Decoder(int).decode
+_output = msgspec.json.Decoder().decode
 
 
-def encoded(number: int) -> bytes:
+def encoded(number: Any) -> bytes:
     return _encode(Job("add_one", number))
 
 
-def decoded(output: bytes) -> int:
+def decoded(output: bytes) -> Any:
     return _output(output)
 
 

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from bench.workload import Workload
-from bench.workloads import bulk, callers, idle, trees
+from bench.workloads import bulk, callers, growth, idle, rest, threads, trees
 
 WORKLOADS: dict[int, Workload] = {
-    each.number: each for each in (callers.WORKLOAD, bulk.WORKLOAD, idle.WORKLOAD, trees.WORKLOAD)
+    each.number: each
+    for each in (
+        callers.WORKLOAD,
+        bulk.WORKLOAD,
+        idle.WORKLOAD,
+        trees.WORKLOAD,
+        growth.WORKLOAD,
+        rest.WORKLOAD,
+        threads.WORKLOAD,
+    )
 }

@@ -7,10 +7,10 @@ import os
 import time
 
 from bench.counting import Counters
+from bench.database import Database
 from bench.engines import engine, opened
 from bench.place import Place
 from bench.storages import DURABLE
-from bench.unfinished import Unfinished
 from bench.worker import workers
 from bench.workload import Figure, Measures, Of, Workload, at_least, on
 
@@ -45,8 +45,8 @@ async def drained(side: str, place: Place, processes: int, tasks: int) -> float:
         # Nothing tells this process: it looks, without disturbing those that work.
         while counters.total - before < tasks:
             await asyncio.sleep(LOOK_EVERY)
-        async with Unfinished(side, place) as unfinished:
-            while await unfinished.any():
+        async with Database(side, place) as database:
+            while await database.has_unfinished():
                 await asyncio.sleep(LOOK_EVERY)
         return time.perf_counter() - begun
 
