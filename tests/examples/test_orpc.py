@@ -198,6 +198,13 @@ async def test_files_travel_both_ways(
         assert await page["exchange_photos"](create_orpc_client(link)) == b"\xff\xd8..."
 
 
+async def test_beta_of_version_2_is_served_beside_version_1(page: dict[str, Any]) -> None:
+    sender = AsgiSender(page["app"])
+    for path, dialect in (("rpc", "v1"), ("rpc-beta", "v2")):
+        link = RPCLink(f"http://shop/{path}", sender=sender, dialect=dialect)
+        assert await create_orpc_client(link).ping() == "pong"
+
+
 def test_blocking_code_calls_the_same_procedures(
     page: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

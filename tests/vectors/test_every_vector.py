@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests._codec import test_vectors as codec
+from tests.orpc._client import test_batch_vectors as batches
 from tests.orpc._client import test_vectors as client
 from tests.orpc._client import test_vectors_v2 as client_v2
 from tests.orpc._protocol import test_form as forms
@@ -156,6 +157,20 @@ REPLAYS = [
         "exchanges",
         f"{_CLIENT}test_client_understands_what_the_reference_server_answers",
         client.LEFT_OUT_EXCHANGES,
+    ),
+    *(
+        Replay(
+            section,
+            "tests/orpc/_client/test_batch_vectors.py::"
+            "test_batch_is_sent_and_understood_as_recorded",
+            {
+                vector["name"]: "a single call: test_vectors replays it"
+                for vector in load_vectors(f"{section}.json")
+                if not vector["name"].startswith("batch")
+            },
+            prefix=f"{section}-",
+        )
+        for section in batches.SECTIONS
     ),
     *sections_of(
         server_v2, "tests/orpc/_server/test_vectors_v2.py::test_request_is_answered_as_recorded"
