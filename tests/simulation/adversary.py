@@ -51,7 +51,7 @@ class Adversary:
         for _ in range(random.choice((0, 1, 3))):
             world.at(random.uniform(0, self.horizon), lambda: clients.cancel(simulation))
         for _ in range(random.choice((0, 0, 1, 4))):
-            world.at(random.uniform(0, self.horizon), lambda: clients.delete(simulation))
+            world.at(random.uniform(0, 2 * self.horizon), lambda: clients.delete(simulation))
         for _ in range(random.choice((0, 1, 2, 4, 8))):
             world.at(random.uniform(0, self.horizon), lambda: self._strike(simulation))
 

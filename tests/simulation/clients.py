@@ -56,7 +56,9 @@ def delete(simulation: Simulation) -> None:
     process = _someone(simulation)
     if process is not None:
         random = simulation.world.random
-        age, limit = random.choice((0, 1, 5)), random.choice((1, 3, 1000))
+        # Older than any call that is tried again: one whose answer was lost would else insert, and
+        # have executed, what has run and was deleted already.
+        age, limit = random.choice((12, 15, 20)), random.choice((1, 3, 1000))
         process.do(_delete(process, age, limit))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from durable_execution._core.patch import Finish, Requeue, Transition
 from durable_execution._core.record import ExecutionRecord
@@ -22,6 +22,10 @@ from tests.simulation.trace import Trace
 if TYPE_CHECKING:
     from tests.simulation.process import Process
     from tests.simulation.virtual_time import VirtualLoop
+
+
+WAKING: Final = 0.05
+"""Seconds after a stall within which a process learns that it lost its lease."""
 
 
 @dataclass(eq=False)
@@ -112,7 +116,9 @@ class Ledger:
             fence=held.record.fence,
             process=process,
             executor_id=process.engine.executor_id,
-            is_stubborn=stubborn,
+            # What was about to begin when the process stood still begins when it goes on, before
+            # anything can tell it that its lease is over.
+            is_stubborn=stubborn or process.world.now - process.stalled_until < WAKING,
         )
         # Not raised: the task's attempt would fail with it, and nobody would know.
         self.errors += [

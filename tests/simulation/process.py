@@ -49,6 +49,8 @@ class Process:
         """Whether it ended while it still ran what nobody could stop."""
         self.was_disturbed = False
         """Whether its heart may have missed a beat, so that it may lose what it runs."""
+        self.stalled_until = -1.0
+        """When it goes on, or went on, after its last stall."""
         self.clients: list[asyncio.Task[None]] = []
         self._cuts: dict[Side, int] = {"work": 0, "heart": 0}
         self._listeners: list[Callable[[], None]] = []
@@ -108,6 +110,7 @@ class Process:
         """Let no callback run for a while."""
         self.note("stalls", f"{seconds:.2f}", "with its heart" if with_heart else "")
         self.was_disturbed = True
+        self.stalled_until = max(self.stalled_until, self.world.now + seconds)
         self.ledger.note_stall(self)
         for loop in self.loops if with_heart else [self.main]:
             loop.stall(seconds)

@@ -122,7 +122,7 @@ class Simulation:
             loop_stall_timeout=random.choice((0.5, 1, 60)),
             max_concurrent_task_executions=random.choice((1, 3, 100)),
             max_threads=random.choice((1, 8)),
-            retention=random.choice((None, None, 2, 20)),
+            retention=random.choice((None, None, 12, 40)),
         )
         self._joinable_since: dict[tuple[str, int], float] = {}
         """By id and fence, which rises when a row is joined and becomes joinable once more."""

@@ -24,6 +24,10 @@ REST: Final = 3
 """How many times as long as a read took to rest after it: many waiters are read for less often."""
 
 
+LONGEST_REST: Final = 1.0
+"""Seconds: a read that hung for long, as in an outage, must not be followed by a long silence."""
+
+
 class Watch:
     """Remembers the finish of one execution for as long as somebody holds on to it.
 
@@ -143,7 +147,8 @@ class Finishes:
             return True
         self._cursor = 0
         ended = loop.time()
-        self._not_before = ended + max(SHORTEST_PAUSE, REST * (ended - begun))
+        rest = min(LONGEST_REST, REST * (ended - begun))
+        self._not_before = ended + max(SHORTEST_PAUSE, rest)
         return False
 
     def pause(self) -> float:
