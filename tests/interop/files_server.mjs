@@ -7,6 +7,7 @@ import { createServer } from 'node:http'
 const [packageName] = process.argv.slice(2)
 const { ORPCError, os } = await import(packageName)
 const { RPCHandler } = await import(`${packageName}/node`)
+const { BatchHandlerPlugin } = await import(`${packageName}/plugins`)
 
 const facts = async (file) => ({
   name: file.name,
@@ -27,6 +28,10 @@ const router = {
     at: new Date(0),
     list: [new File(['A'], 'a.csv', { type: 'text/csv' }), new Blob(['B'], { type: 'application/x-b' })],
   })),
+  count: os.handler(async function* ({ input }) {
+    for (let i = 0; i < input.to; i++) yield { i, at: new Date(i) }
+    return 'counted'
+  }),
   errors: {
     notFound: os.handler(() => {
       throw new ORPCError('NOT_FOUND', { message: 'No such item', data: { id: 7n } })
@@ -49,7 +54,7 @@ const router = {
   ),
 }
 
-const handler = new RPCHandler(router)
+const handler = new RPCHandler(router, { plugins: [new BatchHandlerPlugin()] })
 
 const server = createServer(async (request, response) => {
   const { matched } = await handler.handle(request, response, { prefix: '/rpc', context: {} })

@@ -1,7 +1,8 @@
-"""The beta of version 2 against our packages: what differs besides files."""
+"""The beta of version 2 against our packages: values, errors, events and batches; test_files has files."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,13 +13,21 @@ import pytest
 
 from durable_execution.orpc import (
     UNDEFINED,
+    BatchHandlerPlugin,
+    Batching,
     BigInt,
     CallContext,
+    EventStream,
+    HandlerPlugin,
     JsMap,
     JsSet,
+    NextRequest,
     OctetStream,
     ORPCError,
     RegExp,
+    Request,
+    Response,
+    Return,
     RPCHandler,
     RPCLink,
     Url,
@@ -31,6 +40,18 @@ if TYPE_CHECKING:
     from tests.interop.conftest import RunNode, StartServer
 
 pytestmark = pytest.mark.interop
+
+
+class Batches(HandlerPlugin):
+    """Counts the requests that hold several calls."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    async def around(self, request: Request, next: NextRequest) -> Response | None:
+        self.seen += request.header("orpc-batch") is not None
+        return await next(request)
+
 
 RICH = {
     "bigint": BigInt(12345678901234567890),
@@ -56,12 +77,26 @@ async def bug(ctx: CallContext) -> None:
     raise RuntimeError("the password is hunter2")
 
 
+async def count(ctx: CallContext, value: dict[str, int]) -> AsyncIterator[Any]:
+    for i in range(value["to"]):
+        yield {"i": i, "at": datetime.fromtimestamp(i, UTC)}
+    yield Return("counted")
+
+
+async def add_up(ctx: CallContext, values: EventStream[int]) -> int:
+    return sum([value async for value in values])
+
+
 @pytest.fixture(scope="module")
 def outcomes(run_node: RunNode, serve_app: Callable[[Any], str]) -> Mapping[str, Any]:
+    batches = Batches()
     router = {
         "ping": rpc.handler(lambda ctx: "pong"),
         "echo": rpc.handler(lambda ctx, value: value),
         "nothing": rpc.handler(lambda ctx: UNDEFINED),
+        "count": rpc.handler(count),
+        "sum": rpc.handler(add_up),
+        "batches": rpc.handler(lambda ctx: batches.seen),
         "odd name/é": rpc.handler(lambda ctx: "odd"),
         "errors": {
             "notFound": rpc.handler(not_found),
@@ -69,7 +104,10 @@ def outcomes(run_node: RunNode, serve_app: Callable[[Any], str]) -> Mapping[str,
             "bug": rpc.handler(bug),
         },
     }
-    origin = serve_app(RPCHandler(router, prefix="/rpc", dialect="v2"))
+    handler = RPCHandler(
+        router, prefix="/rpc", dialect="v2", plugins=[batches, BatchHandlerPlugin()]
+    )
+    origin = serve_app(handler)
     finished = run_node("v2_client.mjs", [origin])
     assert finished.returncode == 0, finished.stderr
     outcomes: Mapping[str, Any] = json.loads(finished.stdout)
@@ -86,6 +124,10 @@ OUTCOMES = {
     "get": {"result": {"a": "b c"}},
     "echoesEveryType": {"result": "same"},
     "undefinedBothWays": {"result": True},
+    "events": {"result": [[0, True], [1, True], "counted"]},
+    "eventsAsInput": {"result": 6},
+    "batchStreaming": {"result": ["pong", True, "NOT_FOUND", 1]},
+    "batchBuffered": {"result": ["pong", True, "NOT_FOUND", 2]},
     "oddPath": {"result": "odd"},
     "notFound": error("NOT_FOUND", "No such item", {"id": "7"}),
     "declared": error("SOLD_OUT", "Sold Out", {"left": 0}, defined=True),
@@ -148,6 +190,24 @@ async def test_real_server_of_version_2_raises(
         False,
     )
     assert same(found.data, {"id": BigInt(7)} if name == "notFound" else UNDEFINED)
+
+
+async def test_real_server_of_version_2_sends_events(client: Any) -> None:
+    events = await client.count({"to": 2})
+    assert [event["i"] async for event in events] == [0, 1]
+    assert events.return_value == "counted"
+
+
+@pytest.mark.parametrize("mode", ["streaming", "buffered"])
+async def test_real_server_of_version_2_answers_a_batch(url: str, mode: Any) -> None:
+    async with RPCLink(url, dialect="v2", batch=Batching(mode=mode)) as link:
+        client = create_orpc_client(link)
+        calls = [client.ping(), client.echo(RICH), client.errors.notFound()]
+        pong, rich, error = await asyncio.gather(*calls, return_exceptions=True)
+    assert pong == "pong"
+    assert same(rich, RICH)
+    assert isinstance(error, ORPCError)
+    assert error.code == "NOT_FOUND"
 
 
 async def test_real_server_of_version_2_sends_a_stream_of_bytes(client: Any) -> None:

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { createORPCClient, safe } from 'orpc-client-2-beta'
 import { RPCLink } from 'orpc-client-2-beta/fetch'
+import { BatchLinkPlugin } from 'orpc-client-2-beta/plugins'
 
 const [origin] = process.argv.slice(2)
 const clientWith = (options) => createORPCClient(new RPCLink({ origin, url: '/rpc', ...options }))
@@ -36,10 +37,34 @@ const scenarios = {
     const all = [await client.nothing(), await client.echo(), await reading.echo()]
     return all.every((value) => value === undefined)
   },
+  events: async () => {
+    const events = await client.count({ to: 2 })
+    const seen = []
+    while (true) {
+      const { done, value } = await events.next()
+      seen.push(done ? value : [value.i, value.at instanceof Date])
+      if (done) return seen
+    }
+  },
+  eventsAsInput: () => client.sum(numbers()),
+  batchStreaming: () => together('streaming'),
+  batchBuffered: () => together('buffered'),
   oddPath: () => client['odd name/é'](),
   notFound: () => client.errors.notFound(),
   declared: () => client.errors.soldOut(),
   masked: () => client.errors.bug(),
+}
+
+async function* numbers() {
+  for (const number of [1n, 2n, 3n]) yield number
+}
+
+async function together(mode) {
+  const plugin = new BatchLinkPlugin({ mode, groups: [{ condition: () => true, context: {} }] })
+  const batching = clientWith({ plugins: [plugin] })
+  const calls = [batching.ping(), batching.echo({ at: new Date(0) }), batching.errors.notFound()]
+  const [first, second, third] = await Promise.allSettled(calls)
+  return [first.value, second.value.at instanceof Date, third.reason.code, await client.batches()]
 }
 
 const outcomes = {}
