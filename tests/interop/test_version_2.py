@@ -1,4 +1,4 @@
-"""The beta of version 2 against our packages: values, errors, events and batches; test_files has files."""
+"""The beta of version 2 against our packages: values, errors, events, batches."""
 
 from __future__ import annotations
 
