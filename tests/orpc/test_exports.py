@@ -80,6 +80,7 @@ NAMES = [
     "declared",
     "is_defined_error",
     "lazy",
+    "resuming",
     "rpc",
     "safe",
     "split_sync_client",

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         SyncLink,
         SyncORPCClient,
         create_orpc_client,
+        resuming,
         safe,
         split_sync_client,
     )
@@ -156,6 +157,7 @@ __all__ = [
     "declared",
     "is_defined_error",
     "lazy",
+    "resuming",
     "rpc",
     "safe",
     "split_sync_client",
@@ -241,6 +243,7 @@ _ROOMS: Final = {
         "SyncLink",
         "SyncORPCClient",
         "create_orpc_client",
+        "resuming",
         "safe",
         "split_sync_client",
     ),

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from durable_execution.orpc import EventStream, ORPCError, RPCErrorEvent, RPCResponseError
+from durable_execution.orpc import (
+    EventStream,
+    ORPCError,
+    RPCClientError,
+    RPCConnectionError,
+    RPCErrorEvent,
+    RPCResponseError,
+)
 from tests.vectors.notation import from_notation, same
 
 # Errors of the recorded client's JavaScript engine, and what they are here.
@@ -21,7 +28,7 @@ async def expect_events(stream: Any, outcomes: list[dict[str, Any]]) -> None:
     events = stream.events()
     for outcome in outcomes:
         if "error" in outcome:
-            with pytest.raises((ORPCError, RPCResponseError)) as caught:
+            with pytest.raises((ORPCError, RPCClientError)) as caught:
                 await anext(events)
             _expect_error(caught.value, outcome["error"], stream)
             return
@@ -50,6 +57,7 @@ def _expect_error(error: Exception, expected: dict[str, Any], stream: EventStrea
         assert str(error) == expected["message"]
         assert same(error.data, from_notation(expected["data"]))
     else:
-        assert type(error) is RPCResponseError
+        is_cut_off = expected["class"] == "EventDecoderError"
+        assert type(error) is (RPCConnectionError if is_cut_off else RPCResponseError)
         assert str(error) == _ENGINE.get(expected["class"], expected["message"])
     assert stream.last_event_id == expected.get("meta", {}).get("id")

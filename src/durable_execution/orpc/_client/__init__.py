@@ -18,6 +18,9 @@ from durable_execution.orpc._client.error import (
 from durable_execution.orpc._client.headers import HeaderMapping, HeaderSource
 from durable_execution.orpc._client.link import RPCLink
 from durable_execution.orpc._client.repeating import Renewal
+from durable_execution.orpc._client.resuming import (
+    resuming,
+)
 from durable_execution.orpc._client.retries import RepeatSource, Retries
 from durable_execution.orpc._client.safe import SafeResult, safe
 from durable_execution.orpc._client.sender import Sender
@@ -48,6 +51,7 @@ __all__ = [
     "SyncLink",
     "SyncORPCClient",
     "create_orpc_client",
+    "resuming",
     "safe",
     "split_sync_client",
 ]

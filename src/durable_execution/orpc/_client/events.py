@@ -11,6 +11,7 @@ from durable_execution._codec import UNDEFINED, DecodeError, JsonSyntaxError, Ty
 from durable_execution.orpc._client.error import (
     BAD_ENVELOPE,
     NOT_JSON,
+    RPCConnectionError,
     RPCErrorEvent,
     RPCResponseError,
     RPCTimeoutError,
@@ -18,6 +19,7 @@ from durable_execution.orpc._client.error import (
 from durable_execution.orpc._protocol import (
     Body,
     ByteStream,
+    CutOffError,
     DecodedEvents,
     EncodedEvents,
     EventStream,
@@ -128,6 +130,8 @@ class _Output:
         return self._version.error_from_json(value) or RPCErrorEvent(value)
 
     def broken(self, error: FrameError) -> Exception:
+        if isinstance(error, CutOffError):
+            return RPCConnectionError(str(error), was_sent=True)
         return RPCResponseError(str(error))
 
 

@@ -50,6 +50,7 @@ from durable_execution.orpc._protocol.event_stream import (
     Return,
 )
 from durable_execution.orpc._protocol.events import (
+    CutOffError,
     FrameDecoder,
     FrameError,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "BodyKind",
     "BodyTooLargeError",
     "ByteStream",
+    "CutOffError",
     "DecodedEvents",
     "DefinedError",
     "EncodedEvents",

@@ -14,6 +14,10 @@ class FrameError(Exception):
     """What arrived is no event stream: it was cut off, or one frame is too large."""
 
 
+class CutOffError(FrameError):
+    """The stream ended amid a frame: the connection broke, or the other side did."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What stands between two empty lines.
@@ -129,7 +133,7 @@ class FrameDecoder:
             FrameError: A frame was not complete; even a single line break counts (WIRE.md 7).
         """
         if self._is_open or self._rest:
-            raise FrameError("Event Iterator ended before complete")
+            raise CutOffError("Event Iterator ended before complete")
 
     def _take(self, line: bytes) -> Frame | None:
         if self._is_first:
