@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from durable_execution.orpc import (
     ORPCError,
     Request,
     Response,
+    RouterLink,
     RPCHandler,
     RPCLink,
     RPCResponseError,
@@ -234,6 +236,29 @@ async def test_parts_may_be_checked_apart_and_loaded_late() -> None:
             client = create_orpc_client(link, contract=Shop)
             assert await client.items.find(FindItem(1)) == Item(1, THEN)
             assert await client.odd("x") == "x"
+
+
+async def test_contract_holds_without_a_wire_and_with_late_parts() -> None:
+    late = {**SHOP, "items": lazy(lambda: rpc.router(ITEMS, contract=Items))}
+    link = RouterLink(rpc.router(late, contract=Shop))
+    shop = create_orpc_client(link, contract=Shop)
+
+    assert await shop.items.find(FindItem(1)) == Item(1, THEN)
+    assert await shop.find_all() == [Item(1, THEN)]
+    with pytest.raises(OutOfStock) as caught:
+        await shop.items.order(FindItem(3))
+    assert caught.value.data == Stock(left=2)
+    # The error itself, so its traceback leads to where it was raised.
+    assert caught.traceback[-1].name == "order"
+
+
+async def test_client_of_a_contract_is_not_copied(shop: Shop) -> None:
+    assert copy.copy(shop) is shop
+    assert copy.deepcopy({"shop": shop})["shop"] is shop
+    assert (repr(shop), repr(shop.find_all)) == (
+        "<client of Shop>",
+        "<ProcedureCall Shop.find_all>",
+    )
 
 
 async def test_middlewares_of_a_builder_stand_before_implementations() -> None:

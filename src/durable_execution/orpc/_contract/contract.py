@@ -12,6 +12,7 @@ from typing import (
     Final,
     Generic,
     Literal,
+    Self,
     TypeAlias,
     get_args,
     get_origin,
@@ -84,6 +85,16 @@ class Contract(Generic[Mode], metaclass=_ContractMeta):
             f"{cls.__name__} is a contract; create_orpc_client(link, contract={cls.__name__}) "
             "gives a client of it"
         )
+
+    def __repr__(self) -> str:
+        return f"<client of {type(self).__qualname__}>"
+
+    # A client is names and a link: a copy would share the link anyway.
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
 
 def members_of(contract: type[Contract[Any]]) -> Mapping[str, Member]:

@@ -149,6 +149,8 @@ def narrowed(error: ORPCError, classes: Iterable[type[DefinedError[Any]]]) -> OR
     says what is wrong: an answer of the server is never lost to an older declaration.
     """
     for cls in classes:
+        if type(error) is cls:  # raised in this process
+            return error
         try:
             found = cls.of(error)
         except ValidationFailed as failure:
