@@ -1,4 +1,4 @@
-"""Calls per second over HTTP, beside the bare server and the bare HTTP library.
+"""Workload 5: calls over HTTP, beside a bare ASGI echo and the bare HTTP library.
 
     python -m bench.rpc [--seconds 2] [--rounds 5] [--concurrency 1 32 128] [--only server|client]
 
@@ -10,11 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,12 +22,17 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from bench.results import Line, Results
 from bench.rpc_wire import load, request_bytes
+from bench.surroundings import surroundings
 
-RESULTS = Path(__file__).parent / "results" / "latest.jsonl"
+NUMBER = 5
+STORAGE = "memory"
 SERVER_GOAL = 0.4
 CLIENT_GOAL = 0.5
-ECHO_BODY = b'{"json":{"taskId":"addOne","input":1}}'
+WHOLE = (2.0, 5)
+"""Seconds and rounds of a run whose results are kept."""
+BODY = b'{"json":{"taskId":"addOne","input":1}}'
 
 
 @dataclass
@@ -38,77 +41,88 @@ class Measure:
 
     per_second: float
     p50_ms: float
-    cpu_us: float  # of the process that is measured, for each request
+    cpu_us: float
+    """CPU time for each request, of the process that is measured."""
 
 
 @dataclass
 class Pair:
-    """What is compared: our side and the floor, the same request to both where it can be."""
+    """What is compared: our side and the floor, asked for the same."""
 
     workload: str
     ours: str
     floor: str
     goal: float
+    is_client: bool = False
 
 
-SERVER_PAIRS = [
-    Pair("echo procedure", "rpc /rpc/echo", "echo /rpc/echo", SERVER_GOAL),
-    Pair("enqueueTask", "executor /rpc/enqueueTask", "echo /rpc/enqueueTask", SERVER_GOAL),
-    Pair(
-        "getTaskExecution",
-        "executor /rpc/getTaskExecution",
-        "echo /rpc/getTaskExecution",
-        SERVER_GOAL,
+PAIRS = [
+    Pair("an echo procedure", "rpc /rpc/echo", "echo /rpc/echo", SERVER_GOAL),
+    *(
+        Pair(name, f"executor /rpc/{name}", f"echo /rpc/{name}", SERVER_GOAL)
+        for name in ("enqueueTask", "getTaskExecution")
     ),
-]
-CLIENT_PAIRS = [
-    Pair("RPCLink", "link", "aiohttp", CLIENT_GOAL),
+    Pair("RPCLink", "link", "aiohttp", CLIENT_GOAL, is_client=True),
+    Pair("SyncLink", "sync", "aiohttp", CLIENT_GOAL, is_client=True),
 ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=WHOLE[0])
+    parser.add_argument("--rounds", type=int, default=WHOLE[1])
     parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 32, 128])
     parser.add_argument("--only", choices=["server", "client"])
-    parser.add_argument("--workload", nargs="+", default=None)
     arguments = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 130)
-    console.print(
-        f"Python {platform.python_version()}, uvloop {uvloop.__version__}, {os.cpu_count()} CPUs, "
-        f"load {os.getloadavg()[0]:.1f}"
-    )
-    pairs: list[Pair] = []
-    if arguments.only != "client":
-        pairs += SERVER_PAIRS
-    if arguments.only != "server":
-        pairs += CLIENT_PAIRS
-    if arguments.workload:
-        pairs = [pair for pair in pairs if pair.workload in arguments.workload]
-    table = Table(title="Medians; ratios are medians of the ratios within a round")
-    for title in (
-        "",
+    shared = surroundings([STORAGE], rounds=arguments.rounds, scale=arguments.seconds / WHOLE[0])
+    pairs = [
+        pair for pair in PAIRS if arguments.only in (None, "client" if pair.is_client else "server")
+    ]
+    table = empty_table()
+    lines: list[Line] = []
+    for pair in pairs:
+        for concurrency in arguments.concurrency:
+            console.print(f"{pair.workload}, {concurrency} callers", style="dim")
+            rounds = [
+                measured(pair, concurrency, arguments.seconds, is_even=number % 2 == 0)
+                for number in range(arguments.rounds)
+            ]
+            line, row = outcome(pair, concurrency, rounds)
+            lines.append({**line, **shared})
+            table.add_row(*row)
+    is_whole = pairs == PAIRS and (arguments.seconds, arguments.rounds) >= WHOLE
+    Results(is_whole=is_whole).replace(NUMBER, STORAGE, lines)
+    console.print(table)
+
+
+def empty_table() -> Table:
+    table = Table(title="5. Calls over HTTP, in memory", title_justify="left")
+    table.add_column("")
+    headings = (
         "callers",
         "ours/s",
         "floor/s",
         "ratio",
+        "of rounds",
         "goal",
         "p50 ms",
-        "CPU µs ours/floor",
-    ):
-        table.add_column(title, justify="right")
-    for pair in pairs:
-        for concurrency in arguments.concurrency:
-            rounds = [
-                (
-                    measure(pair.ours, concurrency, arguments.seconds),
-                    measure(pair.floor, concurrency, arguments.seconds),
-                )
-                for _ in range(arguments.rounds)  # A B A B: a slow minute slows both down
-            ]
-            table.add_row(*report(pair, concurrency, rounds))
-    console.print(table)
+        "CPU µs, both",
+    )
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def measured(
+    pair: Pair, concurrency: int, seconds: float, *, is_even: bool
+) -> tuple[Measure, Measure]:
+    """Ours and the floor, in turns: a slow minute of the machine slows both of them."""
+    if is_even:
+        ours = measure(pair.ours, concurrency, seconds)
+        return ours, measure(pair.floor, concurrency, seconds)
+    floor = measure(pair.floor, concurrency, seconds)
+    return measure(pair.ours, concurrency, seconds), floor
 
 
 def measure(subject: str, concurrency: int, seconds: float) -> Measure:
@@ -121,7 +135,7 @@ def measure(subject: str, concurrency: int, seconds: float) -> Measure:
 
 
 async def measure_server(server: Server, path: str, concurrency: int, seconds: float) -> Measure:
-    body = ECHO_BODY
+    body = BODY
     if path.endswith("getTaskExecution"):
         _, _, answer = await load(server.port, request_bytes("/rpc/enqueueTask", body), 1, 0.0)
         execution_id = json.loads(answer)["json"]
@@ -171,39 +185,41 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def report(pair: Pair, concurrency: int, rounds: list[tuple[Measure, Measure]]) -> list[str]:
-    ours = statistics.median(each.per_second for each, _ in rounds)
-    floor = statistics.median(each.per_second for _, each in rounds)
-    ratio = statistics.median(mine.per_second / other.per_second for mine, other in rounds)
-    cpu = [statistics.median(each[side].cpu_us for each in rounds) for side in (0, 1)]
+def outcome(
+    pair: Pair, concurrency: int, rounds: list[tuple[Measure, Measure]]
+) -> tuple[Line, list[str]]:
+    """What is kept of the rounds, and what is shown of them."""
+    ours = statistics.median(mine.per_second for mine, _ in rounds)
+    floor = statistics.median(other.per_second for _, other in rounds)
+    ratios = [mine.per_second / other.per_second for mine, other in rounds]
+    ratio = statistics.median(ratios)
+    is_met = ratio >= pair.goal
     line = {
-        "workload": f"rpc: {pair.workload}",
-        "storage": "memory",
-        "metric": f"requests/s, {concurrency} callers",
-        "ours": round(ours),
-        "floor": round(floor),
-        "ratio": round(ratio, 3),
-        "goal": pair.goal,
-        "ok": ratio >= pair.goal,
-        "at": round(time.time()),
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
-        "versions": {"python": platform.python_version(), "uvloop": uvloop.__version__},
-        "settings": {"rounds": len(rounds), "callers": concurrency},
+        "workload": NUMBER,
+        "storage": STORAGE,
+        "metric": f"{pair.workload}, {concurrency} callers",
+        "unit": "calls/s",
+        "ours": ours,
+        "floor": floor,
+        "ratio": ratio,
+        "lowest": min(ratios),
+        "highest": max(ratios),
+        "goal": f"≥ {pair.goal:g}",
+        "ok": is_met,
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("a") as file:
-        file.write(json.dumps(line) + "\n")
-    p50 = statistics.median(each.p50_ms for each, _ in rounds)
-    return [
+    cpu = [statistics.median(each[side].cpu_us for each in rounds) for side in (0, 1)]
+    row = [
         pair.workload,
         str(concurrency),
         f"{ours:,.0f}",
         f"{floor:,.0f}",
         f"{ratio:.2f}",
-        f"{pair.goal}",
-        f"{p50:.2f}",
-        f"{cpu[0]:.0f}/{cpu[1]:.0f}",
+        f"{min(ratios):.2f} to {max(ratios):.2f}",
+        f"[{'green' if is_met else 'red'}]≥ {pair.goal:g} {'✓' if is_met else '✗'}[/]",
+        f"{statistics.median(mine.p50_ms for mine, _ in rounds):.2f}",
+        f"{cpu[0]:.0f}, {cpu[1]:.0f}",
     ]
+    return line, row
 
 
 if __name__ == "__main__":

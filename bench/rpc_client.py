@@ -7,6 +7,7 @@ import json
 import resource
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 
@@ -34,11 +35,14 @@ async def measure(call: Call, concurrency: int, seconds: float) -> dict[str, flo
     latencies.clear()
     before = cpu_seconds()
     took = await callers(seconds)
-    spent = cpu_seconds() - before
+    return figures(latencies, took, cpu_seconds() - before)
+
+
+def figures(latencies: list[float], took: float, cpu: float) -> dict[str, float]:
     return {
         "per_second": len(latencies) / took,
         "p50_ms": statistics.median(latencies) * 1000,
-        "cpu_us": spent / len(latencies) * 1e6,
+        "cpu_us": cpu / len(latencies) * 1e6,
     }
 
 
@@ -55,6 +59,43 @@ async def run_link(url: str, concurrency: int, seconds: float) -> dict[str, floa
         return await measure(lambda: client.echo({"n": 1}), concurrency, seconds)
 
 
+async def run_sync(url: str, concurrency: int, seconds: float) -> dict[str, float]:
+    """Threads that block; what waits for them here costs nothing."""
+    return await asyncio.to_thread(measure_sync, url, concurrency, seconds)
+
+
+def measure_sync(url: str, concurrency: int, seconds: float) -> dict[str, float]:
+    from durable_execution.orpc import RPCLink, SyncLink, create_orpc_client
+
+    latencies: list[float] = []
+
+    with SyncLink(RPCLink(url)) as link:
+        client = create_orpc_client(link)
+
+        def caller(end: float) -> None:
+            while (began := time.perf_counter()) < end:
+                client.echo({"n": 1})
+                latencies.append(time.perf_counter() - began)
+
+        def callers(duration: float) -> float:
+            began = time.perf_counter()
+            threads = [
+                threading.Thread(target=caller, args=(began + duration,))
+                for _ in range(concurrency)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return time.perf_counter() - began
+
+        callers(min(0.3, seconds / 4))  # warm
+        latencies.clear()
+        before = cpu_seconds()
+        took = callers(seconds)
+        return figures(latencies, took, cpu_seconds() - before)
+
+
 async def run_aiohttp(url: str, concurrency: int, seconds: float) -> dict[str, float]:
     import aiohttp
 
@@ -69,7 +110,7 @@ async def run_aiohttp(url: str, concurrency: int, seconds: float) -> dict[str, f
         return await measure(call, concurrency, seconds)
 
 
-RUNS = {"link": run_link, "aiohttp": run_aiohttp}
+RUNS = {"link": run_link, "sync": run_sync, "aiohttp": run_aiohttp}
 
 if __name__ == "__main__":
     subject, port, concurrency, seconds = sys.argv[1:]
