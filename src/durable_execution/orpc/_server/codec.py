@@ -129,12 +129,12 @@ class HandlerCodec:
 
     async def _read(self, request: Request, files: list[File]) -> object:
         kind = self._version.body_kind(request.headers)
-        if kind in self._version.without_envelope:
-            return UNDEFINED
         if kind is BodyKind.JSON:
             body = await read_body(request.body, limit=self._max_body_size)
             value: object = read_envelope(self._typed_json, body)
             return value
+        if kind in self._version.without_envelope:
+            return UNDEFINED
         if kind is BodyKind.FORM:
             content_type = request.header("content-type") or ""
             value, received = await read_form(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Final
 from urllib.parse import unquote
 
 from durable_execution.orpc._protocol import encode_path, resolve_dot_segments, strip_prefix
+
+_LONGEST_KEPT: Final = 200
 
 
 def path_inside(raw: bytes | None, path: str, root: str) -> str | None:
@@ -13,6 +17,12 @@ def path_inside(raw: bytes | None, path: str, root: str) -> str | None:
     `path` is of no use: decoded, a slash inside a name looks like a separator. None when dot
     segments lead out of the mount.
     """
+    # Most requests have one of a few short paths.
+    find = _kept if len(path) + len(raw or b"") <= _LONGEST_KEPT else _found
+    return find(raw, path, root)
+
+
+def _found(raw: bytes | None, path: str, root: str) -> str | None:
     if raw is None:
         path = encode_path(path.removeprefix("/").split("/"))
     else:
@@ -21,6 +31,9 @@ def path_inside(raw: bytes | None, path: str, root: str) -> str | None:
     if _below_root(path, root) is None:  # this server leaves the root out of the path
         return resolve_dot_segments(path)
     return _below_root(resolve_dot_segments(path), root)
+
+
+_kept = lru_cache(maxsize=512)(_found)
 
 
 def _below_root(path: str, root: str) -> str | None:
