@@ -135,3 +135,21 @@ def test_contract_loads_neither_half() -> None:
     assert "durable_execution.orpc._contract" in loaded
     halves = {"durable_execution.orpc._client", "durable_execution.orpc._server"}
     assert not loaded & {*halves, "aiohttp", "starlette", "sqlalchemy", "pydantic"}
+
+
+def test_client_of_a_contract_loads_no_server() -> None:
+    program = """
+from durable_execution.orpc import Contract, Declared, DefinedError, RPCLink
+from durable_execution.orpc import create_orpc_client, declared
+
+class Sold(DefinedError[int]): ...
+class Shop(Contract):
+    order: Declared[int, list[str]] = declared(errors=[Sold])
+
+shop = create_orpc_client(RPCLink("http://shop"), contract=Shop)
+assert Shop.order.output == list[str] and callable(shop.order)
+"""
+    loaded = loaded_by(program)
+
+    assert "durable_execution.orpc._client" in loaded
+    assert not loaded & {"durable_execution.orpc._server", "aiohttp", "sqlalchemy", "pydantic"}
