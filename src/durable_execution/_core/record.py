@@ -14,8 +14,11 @@ Tags: TypeAlias = tuple[tuple[str, str], ...]
 """Names and values, by name; no name twice."""
 
 
-class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class ExecutionRecord(msgspec.Struct, frozen=True, gc=False):
     """One durable row. Instants are milliseconds since the epoch, payloads encoded envelopes.
+
+    Name the fields when making one. Only the reading of rows gives them by place, which is eight
+    times as fast.
 
     Invariants, held by property tests, by CHECK constraints and by the transitions:
 
@@ -31,6 +34,32 @@ class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     execution_id: str
     task_id: str
+    timeout_ms: int
+    status: Status
+    start_at: int
+    created_at: int
+    updated_at: int
+    input: bytes
+
+    fence: int = 0
+    """Raised by each claim and each step of a waiting row: proves whose write is current."""
+    executor_id: str | None = None
+    """The executor that holds the lease, or held it last."""
+    started_at: int | None = None
+    expires_at: int | None = None
+    attempt: int = 0
+    """Attempts before this one that failed and were retried."""
+    crash_count: int = 0
+    """Times the row was taken from a dead executor."""
+
+    retry: RetryPolicy = NO_RETRIES
+    sleep_before_run_ms: int = 0
+    are_children_sequential: bool = False
+    sleeping_unique_id: str | None = None
+    idempotency_key: str | None = None
+    """Whoever enqueues the task with this key again gets this row."""
+    tags: Tags = ()
+
     root_task_id: str | None = None
     root_execution_id: str | None = None
     parent_task_id: str | None = None
@@ -38,40 +67,14 @@ class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     index_in_parent: int = 0
     is_only_child: bool = False
     is_finalize: bool = False
-    sleeping_unique_id: str | None = None
-    idempotency_key: str | None = None
-    """Whoever enqueues the task with this key again gets this row."""
-
-    retry: RetryPolicy = NO_RETRIES
-    sleep_before_run_ms: int = 0
-    timeout_ms: int
-    are_children_sequential: bool = False
-
-    status: Status
-    fence: int = 0
-    """Raised by each claim and each step of a waiting row: proves whose write is current."""
-    executor_id: str | None = None
-    """The executor that holds the lease, or held it last."""
-    attempt: int = 0
-    """Attempts before this one that failed and were retried."""
-    crash_count: int = 0
-    """Times the row was taken from a dead executor."""
-
-    start_at: int
-    created_at: int
-    updated_at: int
-    started_at: int | None = None
-    expires_at: int | None = None
-    waiting_for_children_at: int | None = None
-    waiting_for_finalize_at: int | None = None
-    finished_at: int | None = None
 
     children_count: int = 0
     """Children inserted so far, the finalize child left out."""
     active_children_count: int = 0
+    waiting_for_children_at: int | None = None
+    waiting_for_finalize_at: int | None = None
 
-    tags: Tags = ()
-    input: bytes
+    finished_at: int | None = None
     run_output: bytes | None = None
     output: bytes | None = None
     error: StoredError | None = None

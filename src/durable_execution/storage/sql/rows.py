@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final, TypeAlias, cast
+from operator import itemgetter
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
@@ -18,8 +19,39 @@ Value: TypeAlias = str | int | bytes | None
 Row: TypeAlias = tuple[Value, ...]
 
 PAYLOADS: Final = ("input", "run_output", "output")
-FIELDS_BUT_PAYLOADS: Final = tuple(
-    name for name in ExecutionRecord.__struct_fields__ if name not in PAYLOADS
+FIELDS_BUT_PAYLOADS: Final = (
+    "execution_id",
+    "task_id",
+    "root_task_id",
+    "root_execution_id",
+    "parent_task_id",
+    "parent_execution_id",
+    "index_in_parent",
+    "is_only_child",
+    "is_finalize",
+    "sleeping_unique_id",
+    "idempotency_key",
+    "retry",
+    "sleep_before_run_ms",
+    "timeout_ms",
+    "are_children_sequential",
+    "status",
+    "fence",
+    "executor_id",
+    "attempt",
+    "crash_count",
+    "start_at",
+    "created_at",
+    "updated_at",
+    "started_at",
+    "expires_at",
+    "waiting_for_children_at",
+    "waiting_for_finalize_at",
+    "finished_at",
+    "children_count",
+    "active_children_count",
+    "tags",
+    "error",
 )
 FIELDS: Final = FIELDS_BUT_PAYLOADS + PAYLOADS
 """The columns of an execution, in the order in which rows are written and read."""
@@ -39,6 +71,15 @@ WAIT: Final = (
     "updated_at",
     *GUARD,
 )
+
+_RECORD: Final = ExecutionRecord.__struct_fields__
+_in_order_of_record = itemgetter(*map(FIELDS.index, _RECORD))
+_BOOLEANS: Final = tuple(
+    map(_RECORD.index, ("is_only_child", "is_finalize", "are_children_sequential"))
+)
+_RETRY_PLACE: Final = _RECORD.index("retry")
+_TAGS_PLACE: Final = _RECORD.index("tags")
+_ERROR_PLACE: Final = _RECORD.index("error")
 
 _encode = msgspec.json.Encoder().encode
 _RETRY: Final = msgspec.json.Decoder(RetryPolicy)
@@ -92,18 +133,20 @@ def without_payloads(row: Row) -> Row:
     return (*row, b"", None, None)
 
 
-def to_record(row: Row) -> ExecutionRecord:
+def to_record(row: tuple[Any, ...]) -> ExecutionRecord:
     """Return the record of a row of `FIELDS`."""
-    # Databases without booleans return 0 and 1, drivers may return other bytes-like types; the
-    # rest has been checked when it was written.
-    fields: dict[str, object] = dict(zip(FIELDS, row, strict=True))
-    for name in ("is_only_child", "is_finalize", "are_children_sequential"):
-        fields[name] = bool(fields[name])
-    fields["retry"] = _to_retry(fields["retry"])
-    fields["tags"] = to_tags(fields["tags"])
-    if fields["error"] is not None:
-        fields["error"] = _ERROR.decode(fields["error"])  # type: ignore[arg-type]  # a text column
-    return ExecutionRecord(**fields)  # type: ignore[arg-type]  # as `to_row` wrote it
+    values = list(_in_order_of_record(row))
+    # Databases without booleans return 0 and 1; the rest has been checked when it was written.
+    for place in _BOOLEANS:
+        values[place] = bool(values[place])
+    values[_RETRY_PLACE] = _to_retry(values[_RETRY_PLACE])
+    if values[_TAGS_PLACE] is None:
+        values[_TAGS_PLACE] = ()
+    else:
+        values[_TAGS_PLACE] = to_tags(values[_TAGS_PLACE])
+    if values[_ERROR_PLACE] is not None:
+        values[_ERROR_PLACE] = _ERROR.decode(values[_ERROR_PLACE])
+    return ExecutionRecord(*values)
 
 
 def to_counts(rows: Sequence[Row]) -> dict[str, dict[Status, int]]:
