@@ -73,7 +73,7 @@ def enqueue_in_transaction(
 
     Args:
         connection: A Connection or a Session of SQLAlchemy, on the database that holds the
-            executions: an SQLite file, or PostgreSQL through any driver.
+            executions: an SQLite file, PostgreSQL, MySQL or MariaDB, through any driver.
         task: A task, as the decorators of `Tasks` and `DurableExecutor` make it.
         input: Its input, at most 1 MiB encoded.
         timeout: As in `DurableExecutor.enqueue_task`, like the following.

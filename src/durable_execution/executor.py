@@ -213,7 +213,7 @@ class DurableExecutor(Definitions, Oversight):
             tags: What to find the execution by, at most 16: names of 1 to 64 letters, digits,
                 underscores, dots or dashes, and values of up to 255 characters. Children have none.
             connection: A Connection, Session, AsyncConnection or AsyncSession of SQLAlchemy, on
-                the database that holds the executions (an SQLite file, PostgreSQL). The execution
+                the database that holds the executions (not one in memory). The execution
                 becomes part of its transaction: it exists and runs when that is committed, and
                 never did if it is rolled back. Until then the handle finds nothing. What is not
                 asynchronous blocks the event loop meanwhile.
@@ -354,7 +354,7 @@ class DurableExecutor(Definitions, Oversight):
     def _transactional_storage(self) -> TransactionalStorage:
         if not isinstance(self._storage, TransactionalStorage):
             raise InvalidOptionError(
-                "connection needs executions in an SQLite file or in PostgreSQL, this executor "
+                "connection needs executions in an SQL database, this executor "
                 f"keeps them in {type(self._storage).__name__}"
             )
         return self._storage

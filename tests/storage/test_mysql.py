@@ -17,8 +17,16 @@ from durable_execution.errors import (
 )
 from durable_execution.storage import SqlStorage, open_storage
 from durable_execution.storage.protocol import Beat, Claimed
-from durable_execution.storage.sql.mysql_connection import MySqlConnection, connect
+from durable_execution.storage.sql.mysql import MySqlDialect
+from durable_execution.storage.sql.mysql_connection import (
+    MySqlConnection,
+    _parts,
+    connect,
+    has_row_alias,
+    with_row_alias,
+)
 from durable_execution.storage.sql.mysql_url import read_url
+from durable_execution.storage.sql.statements import build_statements
 from durable_execution.storage.table_names import TaskExecutionTables
 from durable_execution.testing.records import RecordBuilder
 from durable_execution.testing.storage_suite import Harness
@@ -120,6 +128,38 @@ async def test_claim_after_one_that_found_nothing_is_one_look(
     assert len(statements) == 1
     await harness.insert_roots(1)
     assert len((await harness.claim()).records) == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("10.11.6-MariaDB-0+deb12u1", False),
+        ("5.5.5-10.6.12-MariaDB", False),
+        ("8.0.16", False),
+        ("8.0.19", True),
+        ("8.0.36-0ubuntu0.22.04.1", True),
+        ("8.4.0", True),
+        ("9.1.0-commercial", True),
+    ],
+)
+def test_upserts_name_their_row_where_the_server_can(version: str, expected: bool) -> None:
+    assert has_row_alias(version) == expected
+
+
+def test_upsert_with_a_named_row_is_the_same_upsert() -> None:
+    dialect = MySqlDialect()
+    statements = build_statements(dialect)
+    assert with_row_alias(statements.register.text).endswith(
+        " AS new_row ON DUPLICATE KEY UPDATE lease_expires_at = new_row.lease_expires_at"
+    )
+    keyed = with_row_alias(statements.insert_keyed.text)
+    assert "VALUES(" not in keyed
+    assert keyed.count("new_row.") == 3
+    assert with_row_alias(statements.get.text) == statements.get.text
+    head, row, tail = _parts(keyed)
+    assert head.endswith(" VALUES ")
+    assert row.startswith("(%s")
+    assert tail.startswith(" AS new_row ON DUPLICATE KEY UPDATE fence = ")
 
 
 async def test_storage_says_that_it_cannot_notify(harness: Harness) -> None:

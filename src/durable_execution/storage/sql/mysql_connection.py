@@ -8,6 +8,7 @@ matched, changed or not.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -36,6 +37,10 @@ COMMAND_TIMEOUT: Final = 60.0
 PACKET: Final = 1 << 20
 """Characters of statements that are sent together; a single row may be larger."""
 ROWS_TOGETHER: Final = 500
+_UPSERT: Final = " ON DUPLICATE KEY UPDATE "
+_UPSERT_OF_ALIAS: Final = f" AS new_row{_UPSERT}"
+_OF_NEW_ROW: Final = re.compile(r"\bVALUES\((\w+)\)")
+_IN_NEW_ROW: Final = r"new_row.\1"
 
 _SETTINGS: Final = (
     # What does not fit is an error, a backslash escapes, and names stand in double quotes.
@@ -83,6 +88,7 @@ async def connect(place: Place) -> MySqlConnection:
             *_, about = await connection.run([*_SETTINGS, _ABOUT])
             version, max_packet = map(str, about.rows[0])
             connection.max_packet = int(max_packet)
+            connection.has_row_alias = has_row_alias(version)
             await connection.run([_OF_MARIADB if "MariaDB" in version else _OF_MYSQL])
         except BaseException:
             connection.terminate()
@@ -94,6 +100,8 @@ class MySqlConnection:
     """One session, as a pool keeps it."""
 
     max_packet = PACKET
+    has_row_alias = False
+    """Whether an upsert names its new row; `VALUES()` is deprecated where it can."""
 
     def __init__(self, driver: DriverConnection) -> None:
         self._driver = driver
@@ -125,6 +133,10 @@ class MySqlConnection:
             UnicodeEncodeError: A text has characters that no text can be stored with.
         """
         return text % tuple(map(self._literal, values))
+
+    def spoken(self, text: str) -> str:
+        """Return a statement as this server has it."""
+        return with_row_alias(text) if self.has_row_alias else text
 
     def is_closed(self) -> bool:
         """Whether the connection is of no more use."""
@@ -162,7 +174,8 @@ class MySqlTransaction:
         self._tell = tell
 
     async def fetch(self, statement: Statement, values: Row = ()) -> list[Row]:  # noqa: D102
-        (answer,) = await self._run([self._connection.written(statement.text, values)], statement)
+        text = self._connection.spoken(statement.text)
+        (answer,) = await self._run([self._connection.written(text, values)], statement)
         return answer.rows
 
     async def execute(self, statement: Statement, values: Row = ()) -> None:  # noqa: D102
@@ -179,7 +192,7 @@ class MySqlTransaction:
 
     async def _run_for_all(self, statement: Statement, rows: Sequence[Row]) -> list[Answer]:
         """Run a statement for all rows, as far as they may travel together."""
-        head, row_text, tail = _parts(statement.text)
+        head, row_text, tail = _parts(self._connection.spoken(statement.text))
         try:
             if not head:
                 return await self._run_each(statement, rows)
@@ -233,11 +246,30 @@ async def _answer(cursor: Any) -> Answer:
     return Answer(rows, len(rows))
 
 
+def has_row_alias(version: str) -> bool:
+    """Whether a server of that version names the new row of an upsert: MySQL from 8.0.19 on."""
+    numbers = tuple(map(int, re.findall(r"\d+", version)[:3]))
+    return "MariaDB" not in version and numbers >= (8, 0, 19)
+
+
+@lru_cache
+def with_row_alias(text: str) -> str:
+    """Return an upsert that names its new row `new_row`; other statements as they are."""
+    before, upsert, after = text.partition(_UPSERT)
+    if not upsert:
+        return text
+    return f"{before}{_UPSERT_OF_ALIAS}{_OF_NEW_ROW.sub(_IN_NEW_ROW, after)}"
+
+
+def _upsert_of(text: str) -> str:
+    return _UPSERT_OF_ALIAS if _UPSERT_OF_ALIAS in text else _UPSERT
+
+
 @lru_cache
 def _parts(text: str) -> tuple[str, str, str]:
     """Return what is before, in and after the row of an insert; nothing for other statements."""
     before, values, row = text.partition(" VALUES ")
-    row, duplicate, after = row.partition(" ON DUPLICATE KEY UPDATE ")
+    row, duplicate, after = row.partition(_upsert_of(text))
     if not text.startswith("INSERT ") or not duplicate:
         return "", "", ""
     # What has no values is not written out, and its signs for percent stay doubled.

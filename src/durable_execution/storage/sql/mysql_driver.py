@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from durable_execution.errors import StorageError
+from durable_execution.storage.sql.conflicts import past_conflicts
 from durable_execution.storage.sql.driver import Work
 from durable_execution.storage.sql.mysql import MySqlDialect
 from durable_execution.storage.sql.mysql_clock import CLOCK, SET_NOW
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from durable_execution.storage.sql.mysql_connection import OnStatement
 
 T = TypeVar("T")
-TRIES: Final = 8
-"""Times that a transaction is begun while others are in its way."""
-_FIRST_PAUSE: Final = 0.005
 _NOW: Final = f"SELECT {CLOCK}"
 _TO_WRITE: Final = ("START TRANSACTION", SET_NOW)
 _TO_READ: Final = (
@@ -127,16 +123,12 @@ class MySqlDriver:
 
     async def _run(self, work: Work[T], opening: tuple[str, ...]) -> T:
         pool = self._opened()
-        pause = _FIRST_PAUSE
-        for tried in range(1, TRIES + 1):
-            try:
-                return await self._attempt(pool, work, opening)
-            except DRIVER_ERRORS as error:
-                if tried == TRIES or not is_conflict(error):
-                    raise to_storage_error(error, self._place.name) from error
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
-            pause *= 2
-        raise AssertionError("unreachable: the last try returns or raises")
+        return await past_conflicts(
+            lambda: self._attempt(pool, work, opening),
+            driver_errors=DRIVER_ERRORS,
+            is_conflict=is_conflict,
+            to_storage_error=lambda error: to_storage_error(error, self._place.name),
+        )
 
     async def _attempt(
         self, pool: ConnectionPool[MySqlConnection], work: Work[T], opening: tuple[str, ...]

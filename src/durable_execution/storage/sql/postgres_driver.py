@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # has no types
 
 from durable_execution.errors import StorageError
+from durable_execution.storage.sql.conflicts import past_conflicts
 from durable_execution.storage.sql.driver import Statement, Transaction, Work
 from durable_execution.storage.sql.pool import ConnectionPool
 from durable_execution.storage.sql.postgres import PostgresDialect
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-TRIES: Final = 8
-"""Times that a transaction is begun while others are in its way."""
-_FIRST_PAUSE: Final = 0.005
 _NOW: Final = Statement(
     "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)", ()
 )
@@ -168,16 +164,12 @@ class PostgresDriver:
         opening = None
         if not is_single or self._is_pooled:
             opening = opening_of(begin, self._place, is_pooled=self._is_pooled)
-        pause = _FIRST_PAUSE
-        for tried in range(1, TRIES + 1):
-            try:
-                return await self._attempt(pool, work, opening)
-            except DRIVER_ERRORS as error:
-                if tried == TRIES or not is_conflict(error):
-                    raise to_storage_error(error, self._place.name) from error
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
-            pause *= 2
-        raise AssertionError("unreachable: the last try returns or raises")
+        return await past_conflicts(
+            lambda: self._attempt(pool, work, opening),
+            driver_errors=DRIVER_ERRORS,
+            is_conflict=is_conflict,
+            to_storage_error=lambda error: to_storage_error(error, self._place.name),
+        )
 
     async def _attempt(
         self, pool: ConnectionPool[Connection], work: Work[T], opening: str | None
