@@ -72,6 +72,7 @@ NAMES = [
     "SyncEventStream",
     "SyncLink",
     "SyncORPCClient",
+    "SyncOctetStream",
     "Undefined",
     "Url",
     "call",

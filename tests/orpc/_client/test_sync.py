@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +25,9 @@ from durable_execution.orpc import (
     CallContext,
     Contract,
     Declared,
+    File,
     Mode,
+    OctetStream,
     ORPCError,
     RPCConnectionError,
     RPCHandler,
@@ -390,3 +393,22 @@ def test_link_that_was_used_before_a_fork_works_in_both_processes() -> None:
         [sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.stderr) == ("survived\n", "")
+
+
+def test_files_and_streams_of_bytes_need_no_event_loop(tmp_path: Path) -> None:
+    router = {
+        "echo": rpc.handler(lambda ctx, value: value),
+        "bytes": rpc.handler(lambda ctx: OctetStream([b"ab", b"cd"])),
+    }
+    app = RPCHandler(router, dialect="v2")
+    with SyncLink(RPCLink("http://app", sender=AsgiSender(app), dialect="v2")) as link:
+        client: Any = create_orpc_client(link)
+        with client.echo({"file": File(b"x" * 2_000_000, "a.bin")})["file"] as file:
+            file.write_to(tmp_path / "a.bin")
+        assert (tmp_path / "a.bin").stat().st_size == 2_000_000
+        with client.bytes() as pieces:
+            assert next(pieces) == b"ab"
+            assert pieces.read() == b"cd"
+            assert list(pieces) == []
+        with client.bytes() as pieces:
+            assert list(pieces) == [b"ab", b"cd"]

@@ -26,7 +26,7 @@ from durable_execution.orpc._client.safe import SafeResult, safe
 from durable_execution.orpc._client.sender import Sender
 from durable_execution.orpc._client.sync_client import SyncORPCClient, split_sync_client
 from durable_execution.orpc._client.sync_link import SyncLink
-from durable_execution.orpc._client.sync_values import SyncEventStream
+from durable_execution.orpc._client.sync_values import SyncEventStream, SyncOctetStream
 
 __all__ = [
     "AsgiSender",
@@ -50,6 +50,7 @@ __all__ = [
     "SyncEventStream",
     "SyncLink",
     "SyncORPCClient",
+    "SyncOctetStream",
     "create_orpc_client",
     "resuming",
     "safe",

@@ -1,4 +1,4 @@
-"""Event streams for code without an event loop: read as iterators, written from them."""
+"""Streams for code without an event loop: read as iterators, written from them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar, cast
 
 from durable_execution.orpc._client.portal import Portal
-from durable_execution.orpc._protocol import Event, EventStream, Return
+from durable_execution.orpc._protocol import Event, EventStream, OctetStream, Return
 
 T = TypeVar("T")
 
@@ -86,9 +86,53 @@ class SyncEventStream(Generic[T]):
         self.close()
 
 
+class SyncOctetStream:
+    """The pieces of a stream of bytes as they arrive; to be closed when they are not all read.
+
+    Everything is as with `OctetStream`, but for the waiting.
+    """
+
+    __slots__ = ("_pieces", "_portal", "_stream")
+
+    def __init__(self, stream: OctetStream, portal: Portal) -> None:
+        self._stream = stream
+        self._pieces = aiter(stream)
+        self._portal = portal
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = self._portal.run(lambda: _next(self._pieces))
+        if piece is _END:
+            raise StopIteration
+        return cast("bytes", piece)
+
+    def read(self) -> bytes:
+        """See `OctetStream.read`."""
+        return self._portal.run(self._stream.read)
+
+    def close(self) -> None:
+        """See `OctetStream.aclose`."""
+        self._portal.run(self._stream.aclose)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
 def for_sync(value: Any, portal: Portal) -> Any:
-    """An event stream as an iterator; anything else as it is."""
-    return SyncEventStream(value, portal) if isinstance(value, EventStream) else value
+    """A stream of events or of bytes as an iterator; anything else as it is."""
+    if isinstance(value, EventStream):
+        return SyncEventStream(value, portal)
+    return SyncOctetStream(value, portal) if isinstance(value, OctetStream) else value
 
 
 def from_sync(value: object) -> object:
