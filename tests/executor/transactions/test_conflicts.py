@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from durable_execution import (
     DuplicateSleepingIdError,
@@ -15,6 +15,7 @@ from durable_execution import (
 )
 from tests.executor.transactions.databases import (
     bell,
+    dialed,
     ship,
     tables_of,
 )
@@ -72,3 +73,40 @@ async def test_two_transactions_with_one_key_are_one_execution(
         assert not wait([waiting], timeout=0.2).done
         first.commit()
         assert waiting.result(timeout=5) == winner
+
+
+@pytest.mark.parametrize("url", ["mariadb", "mysql"], indirect=True)
+async def test_key_that_was_taken_since_the_transaction_began_to_read_is_taken(
+    executor: DurableExecutor, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("SELECT * FROM orders"))  # from now on it sees what was there
+        first = await executor.enqueue_task(ship, 7, key="k", sleep_before_run=60)
+        await executor.enqueue_task(bell, "door")
+        again = await executor.enqueue_task(ship, 7, key="k", connection=connection)
+        with pytest.raises(IdempotencyConflictError):
+            await executor.enqueue_task(ship, 8, key="k", connection=connection)
+        with pytest.raises(DuplicateSleepingIdError, match="door"):
+            await executor.enqueue_task(bell, "door", connection=connection)
+    assert again.execution_id == first.execution_id
+
+
+@pytest.mark.parametrize("url", ["mariadb"], indirect=True)
+async def test_key_is_the_same_whatever_character_set_a_connection_has(
+    url: str, executor: DurableExecutor, engine: Engine
+) -> None:
+    first = await executor.enqueue_task(ship, 7, key="Schlüssel", tags={"shop": "Käse"})
+    latin = create_engine(f"{dialed(url)}?charset=latin1")
+    with latin.begin() as connection:
+        again = await executor.enqueue_task(ship, 7, key="Schlüssel", connection=connection)
+        other = await executor.enqueue_task(
+            ship, 8, key="Größe", tags={"shop": "Käse"}, connection=connection
+        )
+    latin.dispose()
+    assert again.execution_id == first.execution_id
+    assert await other.result(timeout=5) == 800
+    page = await executor.search_task_executions(tags={"shop": "Käse"}, order="oldest_first")
+    ids = [found.execution_id for found in page.executions]
+    assert ids == [first.execution_id, other.execution_id]
+    same = await executor.enqueue_task(ship, 8, key="Größe")
+    assert same.execution_id == other.execution_id
