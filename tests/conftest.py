@@ -19,11 +19,16 @@ OPTIONS = ExecutorOptions(lease=1, poll_interval=60, shutdown_timeout=2)
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql", "mariadb"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    urls = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/t.db?synchronous=NORMAL"}
     servers = {"postgresql": "postgres", "mariadb": "mariadb"}
     if request.param in servers:
         return open_storage(request.getfixturevalue(servers[request.param]).new_url())
-    return open_storage(urls[request.param])
+    return local_storage(request.param, tmp_path)
+
+
+def local_storage(kind: str, folder: Path) -> Storage:
+    """Return a storage without a server: for tests of what happens before anything is stored."""
+    urls = {"memory": "memory://", "sqlite": f"sqlite:///{folder}/t.db?synchronous=NORMAL"}
+    return open_storage(urls[kind])
 
 
 @pytest.fixture

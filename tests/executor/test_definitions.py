@@ -4,6 +4,7 @@ import asyncio
 import functools
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,11 +15,18 @@ from durable_execution import (
     InvalidOptionError,
     ParentTaskOutput,
     RetryOptions,
+    Storage,
     TaskContext,
     Tasks,
     child_task,
     declare_task,
 )
+from tests.conftest import local_storage
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    return local_storage(request.param, tmp_path)
 
 
 async def nothing(ctx: TaskContext) -> None: ...

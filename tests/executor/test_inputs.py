@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypedDict
 
 import msgspec
@@ -12,10 +13,17 @@ from durable_execution import (
     DurableExecutor,
     ExecutorOptions,
     InvalidInputError,
+    Storage,
     StoredError,
     TaskContext,
     open_storage,
 )
+from tests.conftest import local_storage
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    return local_storage(request.param, tmp_path)
 
 
 @dataclass
