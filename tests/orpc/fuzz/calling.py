@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Final
 
 from durable_execution.orpc import (
+    Batching,
     Body,
     EventStream,
     File,
@@ -47,6 +48,7 @@ class Answer:
     pieces: list[bytes]
     is_streamed: bool
     hint: Any
+    batch: str | None
 
 
 @cache
@@ -72,9 +74,16 @@ def corpus() -> list[tuple[int, Pairs, bytes]]:
     return [each for each in answers if len(each[2]) < 20_000]
 
 
+@cache
+def batched() -> list[tuple[int, Pairs, bytes]]:
+    """Those of them that answer several calls, and a few that answer but one."""
+    return [each for each in corpus() if each[0] == 207] + corpus()[:3]
+
+
 def damaged_answer(dice: random.Random) -> Answer:
     """A recorded response with a few things wrong, sometimes none."""
-    status, headers, body = dice.choice(corpus())
+    batch = dice.choice((None, None, None, "streaming", "buffered"))
+    status, headers, body = dice.choice(corpus() if batch is None else batched())
     for _ in range(dice.choice((0, 1, 1, 1, 2, 3))):
         match dice.randrange(8):
             case 0:
@@ -92,6 +101,7 @@ def damaged_answer(dice: random.Random) -> Answer:
         pieces_of(dice, body),
         is_streamed=dice.random() < 0.7,
         hint=dice.choice(_HINTS),
+        batch=batch,
     )
 
 
@@ -113,13 +123,11 @@ class _Sender:
 
 
 @cache
-def clients() -> dict[str, tuple[_Sender, ORPCClient]]:
-    made = {}
-    for dialect in ("v1", "v2"):
-        sender = _Sender()
-        link = RPCLink("http://fuzz/rpc", sender=sender, dialect=dialect)  # type: ignore[arg-type]
-        made[dialect] = (sender, create_orpc_client(link))
-    return made
+def client_of(dialect: Any, batch: Any) -> tuple[_Sender, ORPCClient]:
+    sender = _Sender()
+    batching = None if batch is None else Batching(mode=batch)
+    link = RPCLink("http://fuzz/rpc", sender=sender, dialect=dialect, batch=batching)
+    return sender, create_orpc_client(link)
 
 
 async def check_answer(answer: Answer) -> str:
@@ -128,18 +136,28 @@ async def check_answer(answer: Answer) -> str:
     Raises:
         AssertionError: It does not hold.
     """
-    sender, client = clients()[answer.dialect]
+    sender, client = client_of(answer.dialect, answer.batch)
     sender.answer = answer
     others = asyncio.all_tasks()
-    try:
-        async with asyncio.timeout(HANG):
-            ended = await _read(await client.call(1, output=answer.hint))
-    except (ORPCError, RPCClientError) as error:
-        ended = type(error).__name__
+    async with asyncio.timeout(HANG):
+        if answer.batch is None:
+            ended = await _ended(client, answer)
+        else:
+            endings = await asyncio.gather(*[_ended(client, answer) for _ in range(2)])
+            ended = f"batched {endings[0]}"
+            while asyncio.all_tasks() != others:  # the rest of a batch is read after its answers
+                await asyncio.sleep(0)
     assert asyncio.all_tasks() == others, "a task was left behind"
     if isinstance(sender.body, Pieces):
         assert sender.body.times_closed, "the body was not closed"
     return ended
+
+
+async def _ended(client: ORPCClient, answer: Answer) -> str:
+    try:
+        return await _read(await client.call(1, output=answer.hint))
+    except (ORPCError, RPCClientError) as error:
+        return type(error).__name__
 
 
 async def _read(value: Any) -> str:

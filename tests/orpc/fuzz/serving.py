@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from durable_execution._codec import EncodeError, TypedJson
 from durable_execution.orpc import (
+    BatchHandlerPlugin,
     CallContext,
     CompressionPlugin,
     CORSPlugin,
@@ -153,6 +154,8 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "v2": {"dialect": "v2"},
     "small": {"max_body_size": 200, "strict_get": False},
     "plugins": {"plugins": [CORSPlugin(), CompressionPlugin(min_size=1)]},
+    "batch": {"plugins": [BatchHandlerPlugin(max_size=4)]},
+    "batch v2": {"plugins": [BatchHandlerPlugin()], "dialect": "v2"},
     "csrf": {"plugins": [SimpleCsrfProtectionPlugin()], "context": lambda request: {"q": request}},
 }
 
@@ -190,10 +193,31 @@ def corpus() -> list[tuple[str, str, Pairs, bytes]]:
     return [each for each in found if len(each[3]) < 20_000]
 
 
+def batched(dice: random.Random) -> tuple[str, str, Pairs, bytes]:
+    """Several recorded requests as one; their bodies damaged, too."""
+    items: list[dict[str, Any]] = []
+    is_first = dice.random() < 0.6
+    for number in range(dice.choice((0, 1, 2, 2, 3, 5))):
+        method, target, headers, body = dice.choice(corpus())
+        given = {"url": f"http://h{target}", "headers": dict(headers)}
+        try:
+            tree = json.loads(damaged_json(dice, body) if dice.random() < 0.3 else body)
+        except ValueError:
+            tree = {}
+        call = {**given, "method": method, "body": tree}
+        framed = {"id": str(number), "kind": "request", "json": {**call, "url": target}}
+        items.append(call if is_first else framed)
+    header = "x-orpc-batch" if is_first else "orpc-batch"
+    mode = dice.choice(("streaming", "buffered"))
+    headers = (("content-type", "application/json"), (header, mode))
+    return "POST", "/rpc/echo/__batch__", headers, json.dumps(items).encode()
+
+
 def damaged_request(dice: random.Random) -> Damaged:
     """A recorded request with a few things wrong, sometimes none."""
-    method, target, headers, body = dice.choice(corpus())
-    if not target.startswith(tuple(_TARGETS[:5])) and dice.random() < 0.7:
+    is_batch = dice.random() < 0.15
+    method, target, headers, body = batched(dice) if is_batch else dice.choice(corpus())
+    if not is_batch and not target.startswith(tuple(_TARGETS[:5])) and dice.random() < 0.7:
         # Many of the recorded ones led to procedures that failed, or to none.
         target = dice.choice(_TARGETS)
     for _ in range(dice.choice((0, 1, 1, 1, 2, 3))):
@@ -216,7 +240,7 @@ def damaged_request(dice: random.Random) -> Damaged:
     if dice.random() < 0.5:
         headers = (*headers, ("content-length", str(len(body))))
     return Damaged(
-        dice.choice(list(OPTIONS)),
+        dice.choice(("batch", "batch v2")) if is_batch else dice.choice(list(OPTIONS)),
         method,
         target,
         headers,
