@@ -61,12 +61,11 @@ class Transaction(Protocol):
         """
         ...
 
-    async def insert_roots(
-        self, statement: Statement, rows: Sequence[Row], shared: Row = ()
-    ) -> bool:
-        """Run `insert_root` or `insert_claimed` for rows of `ROOT`; return whether any is new.
+    async def insert_new(self, statement: Statement, rows: Sequence[Row], shared: Row = ()) -> bool:
+        """Run `insert_root`, `insert_claimed` or `insert_child` for rows of `ROOT` or `CHILD`.
 
-        `shared` are the values of the parameters that follow those of a row, for all rows.
+        Return whether any is new. `shared` are the values of the parameters that follow those of a
+        row, for all rows.
         """
         ...
 
@@ -146,6 +145,10 @@ class SqlDialect(Protocol):
 
     def insert_root(self) -> ClauseElement:
         """Return the same for a row of `ROOT`."""
+        ...
+
+    def insert_child(self) -> ClauseElement:
+        """Return the same for a row of `CHILD`."""
         ...
 
     def insert_claimed(self) -> ClauseElement:

@@ -12,7 +12,12 @@ from durable_execution.storage.sql.driver import (
     Statement,
     Transaction,
 )
-from durable_execution.storage.sql.roots import is_new_root, to_root_row
+from durable_execution.storage.sql.new_rows import (
+    is_new_child,
+    is_new_root,
+    to_child_row,
+    to_root_row,
+)
 from durable_execution.storage.sql.rows import to_record, to_row
 from durable_execution.storage.sql.statements import Statements
 
@@ -28,7 +33,11 @@ async def insert_rows(
         SleepingIdConflictError: With the records.
     """
     try:
-        await _insert(transaction, statements.insert, records)
+        if records and all(map(is_new_child, records)):
+            rows = list(map(to_child_row, records))
+            await transaction.insert_new(statements.insert_child, rows)
+        else:
+            await _insert(transaction, statements.insert, records)
     except SleepingIdConflictError as conflict:
         conflict.records = records
         raise
@@ -52,7 +61,7 @@ async def insert_roots(
         if all(map(is_new_root, plain)):
             if plain:
                 rows = list(map(to_root_row, plain))
-                await transaction.insert_roots(statements.insert_root, rows)
+                await transaction.insert_new(statements.insert_root, rows)
         else:
             await _insert(transaction, statements.insert, plain)
     except SleepingIdConflictError as conflict:
@@ -83,7 +92,7 @@ async def insert_claimed(
             return False
     insert = statements.insert_claimed
     rows = [to_root_row(record) for record in records]
-    return await transaction.insert_roots(insert, rows, (now,) if "now" in insert.names else ())
+    return await transaction.insert_new(insert, rows, (now,) if "now" in insert.names else ())
 
 
 async def _insert(

@@ -41,7 +41,7 @@ from durable_execution.storage.sql.mysql_trees import (
     last_children_of,
     lock_trees,
 )
-from durable_execution.storage.sql.roots import ROOT, root_constants
+from durable_execution.storage.sql.new_rows import CHILD, ROOT, constants_beside
 from durable_execution.storage.sql.rows import FIELDS, TAG, Value
 from durable_execution.storage.sql.schema import (
     IS_HELD,
@@ -127,10 +127,10 @@ class MySqlDialect:
         return _unless_same(new, _is_given(new, "execution_id"))
 
     def insert_root(self) -> ClauseElement:  # noqa: D102
-        new = mysql.insert(executions).values(
-            {name: bindparam(name) for name in ROOT} | root_constants()
-        )
-        return _unless_same(new, _is_given(new, "execution_id"))
+        return _narrow_row(ROOT)
+
+    def insert_child(self) -> ClauseElement:  # noqa: D102
+        return _narrow_row(CHILD)
 
     def insert_claimed(self) -> ClauseElement:  # noqa: D102
         return self.insert_root()
@@ -255,6 +255,12 @@ class MySqlDialect:
         lease = self.now() + bindparam("lease_ms", type_=BigInteger)
         new = mysql.insert(executors).values(executor_id=bindparam("who"), lease_expires_at=lease)
         return new.on_duplicate_key_update(lease_expires_at=new.inserted.lease_expires_at)
+
+
+def _narrow_row(names: Sequence[str]) -> ClauseElement:
+    given: dict[str, ColumnElement[Any]] = {name: bindparam(name) for name in names}
+    new = mysql.insert(executions).values(given | constants_beside(names))
+    return _unless_same(new, _is_given(new, "execution_id"))
 
 
 def _new_row() -> mysql.Insert:

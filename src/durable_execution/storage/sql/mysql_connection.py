@@ -184,7 +184,7 @@ class MySqlTransaction:
     async def execute_many(self, statement: Statement, rows: Sequence[Row]) -> None:  # noqa: D102
         await self._run_for_all(statement, rows)
 
-    async def insert_roots(  # noqa: D102
+    async def insert_new(  # noqa: D102
         self, statement: Statement, rows: Sequence[Row], shared: Row = ()
     ) -> bool:
         all_values = [row + shared for row in rows] if shared else rows

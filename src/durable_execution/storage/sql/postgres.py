@@ -30,7 +30,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from durable_execution.storage.sql.postgres_batches import TEXTS, for_each, rows_of
-from durable_execution.storage.sql.postgres_roots import insert_claimed, insert_ready
+from durable_execution.storage.sql.postgres_new_rows import (
+    insert_children,
+    insert_claimed,
+    insert_ready,
+)
 from durable_execution.storage.sql.postgres_schema import (
     ASLEEP_UNTIL,
     JOINABLE_AT,
@@ -114,6 +118,9 @@ class PostgresDialect:
 
     def insert_root(self) -> ClauseElement:  # noqa: D102
         return insert_ready()
+
+    def insert_child(self) -> ClauseElement:  # noqa: D102
+        return insert_children()
 
     def insert_claimed(self) -> ClauseElement:
         """All rows or none: the lease is looked for in the same statement, and held."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import asyncpg  # type: ignore[import-untyped]  # has no types
 
 from durable_execution.storage.sql.driver import SleepingIdConflictError, Statement
-from durable_execution.storage.sql.postgres_roots import packed
+from durable_execution.storage.sql.postgres_new_rows import packed
 from durable_execution.storage.sql.rows import Row, Value
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class PostgresTransaction:
                 raise SleepingIdConflictError from error
             raise
 
-    async def insert_roots(  # noqa: D102
+    async def insert_new(  # noqa: D102
         self, statement: Statement, rows: Sequence[Row], shared: Row = ()
     ) -> bool:
         return bool(await self.fetch(statement, packed(statement.names, rows, shared)))

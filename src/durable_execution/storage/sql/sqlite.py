@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import (
@@ -22,7 +22,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from durable_execution.storage.sql.roots import ROOT, root_constants
+from durable_execution.storage.sql.new_rows import CHILD, ROOT, constants_beside
 from durable_execution.storage.sql.rows import FIELDS, TAG, Value
 from durable_execution.storage.sql.schema import HAS_KEY, executions, executors, has_lease, tags
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
@@ -98,10 +98,10 @@ class SqliteDialect:
         return _new_row().on_conflict_do_nothing(index_elements=[executions.c.execution_id])
 
     def insert_root(self) -> ClauseElement:  # noqa: D102
-        row = sqlite.insert(executions).values(
-            {name: bindparam(name) for name in ROOT} | root_constants()
-        )
-        return row.on_conflict_do_nothing(index_elements=[executions.c.execution_id])
+        return _narrow_row(ROOT)
+
+    def insert_child(self) -> ClauseElement:  # noqa: D102
+        return _narrow_row(CHILD)
 
     def insert_claimed(self) -> ClauseElement:  # noqa: D102
         return self.insert_root()
@@ -152,6 +152,12 @@ class SqliteDialect:
             .where(_ROWID.in_(due))
             .returning(*[columns[name] for name in FIELDS])
         )
+
+
+def _narrow_row(names: Sequence[str]) -> ClauseElement:
+    given: dict[str, ColumnElement[Any]] = {name: bindparam(name) for name in names}
+    row = sqlite.insert(executions).values(given | constants_beside(names))
+    return row.on_conflict_do_nothing(index_elements=[executions.c.execution_id])
 
 
 def _new_row() -> sqlite.Insert:

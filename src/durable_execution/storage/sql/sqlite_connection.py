@@ -159,7 +159,7 @@ class SqliteTransaction:
                 raise SleepingIdConflictError from error
             raise
 
-    async def insert_roots(  # noqa: D102
+    async def insert_new(  # noqa: D102
         self, statement: Statement, rows: Sequence[Row], shared: Row = ()
     ) -> bool:
         self._tell(statement.text)

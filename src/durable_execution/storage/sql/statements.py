@@ -57,6 +57,7 @@ class Statements:
     insert: Statement
     insert_root: Statement
     insert_claimed: Statement
+    insert_child: Statement
     insert_keyed: Statement
     insert_tag: Statement
     present: Statement
@@ -143,6 +144,7 @@ def _rows(dialect: SqlDialect) -> dict[str, ClauseElement]:
         "insert": dialect.insert(),
         "insert_root": dialect.insert_root(),
         "insert_claimed": dialect.insert_claimed(),
+        "insert_child": dialect.insert_child(),
         "insert_keyed": dialect.insert_keyed(),
         "insert_tag": dialect.insert_tag(),
         "present": select(_E.execution_id).where(

@@ -1,8 +1,8 @@
-"""Many new roots in few arrays.
+"""Many new rows in few arrays.
 
 The driver looks at every element of every array, so each column of a batch costs. What the rows of
-a task have in common is sent once, as a kind, to which each row gives a number; what is constant
-in a new root, the statement knows.
+a task, or the children of a parent, have in common is sent once, as a kind, to which each row
+gives a number; what is constant in a new row, the statement knows.
 """
 
 from __future__ import annotations
@@ -30,46 +30,57 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import Grouping
 
-from durable_execution.storage.sql.roots import ROOT, root_constants
+from durable_execution.storage.sql.new_rows import CHILD, ROOT, constants_beside
 from durable_execution.storage.sql.rows import Row, Value
 from durable_execution.storage.sql.schema import executions
 
 if TYPE_CHECKING:
-    from sqlalchemy.sql.selectable import TableValuedAlias
     from sqlalchemy.types import TypeEngine
 
-_OF_A_KIND: Final[dict[str, TypeEngine[Any]]] = {
+_Types = dict[str, "TypeEngine[Any]"]
+
+_OF_A_TASK: Final[_Types] = {
     "task_id": Text(),
     "retry": Text(),
     "sleep_before_run_ms": BigInteger(),
     "timeout_ms": BigInteger(),
     "are_children_sequential": Boolean(),
 }
-_OF_A_ROW: Final[dict[str, TypeEngine[Any]]] = {
+_OF_A_PARENT: Final[_Types] = {
+    "root_task_id": Text(),
+    "root_execution_id": Text(),
+    "parent_task_id": Text(),
+    "parent_execution_id": Text(),
+    "is_only_child": Boolean(),
+    "is_finalize": Boolean(),
+}
+_OF_A_ROW: Final[_Types] = {
     "execution_id": Text(),
     "start_at": BigInteger(),
     "created_at": BigInteger(),
     "input": LargeBinary(),
 }
+_OF_A_CHILD: Final[_Types] = {**_OF_A_ROW, "index_in_parent": Integer()}
 _OF_ALL: Final = ("executor_id", "started_at")
-_KIND: Final = slice(ROOT.index("task_id"), ROOT.index("are_children_sequential") + 1)
 
 
 def insert_ready() -> ClauseElement:
     """Return the insert of new roots that are ready."""
-    given = _given()
-    values = {
-        **_given_values(given),
-        "status": literal_column("'ready'", Text()),
-        "fence": literal_column("0", BigInteger()),
-        "updated_at": given.c.created_at,
-    }
+    values = _given_values(_OF_A_TASK, _OF_A_ROW)
+    values["updated_at"] = values["created_at"]
+    return _insert(values, select(*values.values()))
+
+
+def insert_children() -> ClauseElement:
+    """Return the insert of new children."""
+    values = _given_values(_OF_A_TASK | _OF_A_PARENT, _OF_A_CHILD)
+    values["updated_at"] = values["created_at"]
     return _insert(values, select(*values.values()))
 
 
 def insert_claimed(lease: Select[int]) -> ClauseElement:
     """Return the insert of new roots that an executor with a lease claimed, all at one instant."""
-    values = _given_values(_given())
+    values = _given_values(_OF_A_TASK, _OF_A_ROW)
     at = sql_cast(bindparam("started_at"), BigInteger)
     values |= {
         "status": literal_column("'running'", Text()),
@@ -83,33 +94,37 @@ def insert_claimed(lease: Select[int]) -> ClauseElement:
 
 
 def packed(names: Sequence[str], rows: Sequence[Row], shared: Row) -> Row:
-    """Return rows of `ROOT` as the parameters, of these names, of one of the inserts above."""
+    """Return rows of `ROOT` or `CHILD` as the parameters, of these names, of such an insert."""
+    is_child = "parent_execution_id" in names
+    layout = CHILD if is_child else ROOT
+    columns = dict(zip(layout, zip(*rows, strict=True), strict=True))
+    of_a_kind = _OF_A_TASK | _OF_A_PARENT if is_child else _OF_A_TASK
+    of_a_row = _OF_A_CHILD if is_child else _OF_A_ROW
     kinds: dict[Row, int] = {}
-    columns = dict(zip(ROOT, zip(*rows, strict=True), strict=True))
-    values: dict[str, object] = {name: columns[name] for name in _OF_A_ROW}
-    values["kind"] = [kinds.setdefault(row[_KIND], len(kinds) + 1) for row in rows]
-    values |= dict(zip(_OF_A_KIND, zip(*kinds, strict=True), strict=True))
-    values |= {name: columns[name][0] for name in _OF_ALL}
+    kinds_of_rows = zip(*(columns[name] for name in of_a_kind), strict=True)
+    values: dict[str, object] = {name: columns[name] for name in of_a_row}
+    values["kind"] = [kinds.setdefault(kind, len(kinds) + 1) for kind in kinds_of_rows]
+    values |= dict(zip(of_a_kind, zip(*kinds, strict=True), strict=True))
+    values |= {name: columns[name][0] for name in _OF_ALL if name in names}
     return (*(cast("Value", values[name]) for name in names if name in values), *shared)
 
 
-def _given() -> TableValuedAlias:
-    types = {"kind": Integer(), **_OF_A_ROW}
+def _given_values(of_a_kind: _Types, of_a_row: _Types) -> dict[str, ColumnElement[Any]]:
+    types: _Types = {"kind": Integer(), **of_a_row}
     arrays = [sql_cast(bindparam(name), ARRAY(kind)) for name, kind in types.items()]
     columns = [column(name, kind) for name, kind in types.items()]
-    return func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
-
-
-def _given_values(given: TableValuedAlias) -> dict[str, ColumnElement[Any]]:
-    of_kind = {
-        name: Grouping(sql_cast(bindparam(name), ARRAY(kind)))[given.c.kind]
-        for name, kind in _OF_A_KIND.items()
+    given = func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
+    return {
+        **{
+            name: Grouping(sql_cast(bindparam(name), ARRAY(kind)))[given.c.kind]
+            for name, kind in of_a_kind.items()
+        },
+        **{name: given.c[name] for name in of_a_row},
     }
-    return {**of_kind, **{name: given.c[name] for name in _OF_A_ROW}}
 
 
 def _insert(values: dict[str, ColumnElement[Any]], rows: Select[Any]) -> ClauseElement:
-    constants = root_constants()
+    constants = constants_beside(list(values))
     new = postgresql.insert(executions).from_select(
         [*values, *constants], rows.add_columns(*constants.values())
     )
