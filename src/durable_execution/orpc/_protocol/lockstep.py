@@ -10,6 +10,8 @@ from durable_execution.orpc._protocol.event_stream import EventSource, Failure, 
 IDLE: Final = object()
 """Nothing happened within the time asked for."""
 
+_NOTHING: Final = object()
+
 
 class Lockstep:
     """Lets a reader stop waiting for an event without cancelling what makes it.
@@ -22,7 +24,9 @@ class Lockstep:
     def __init__(self, source: EventSource) -> None:
         self._source = source
         self._task: asyncio.Task[None] | None = None
-        self._answer: asyncio.Future[object] | None = None
+        self._item: object = _NOTHING
+        self._is_asked = False
+        self._waiting: asyncio.Future[None] | None = None
         self._asked: asyncio.Future[None] | None = None
         self._is_closing = False
 
@@ -31,19 +35,22 @@ class Lockstep:
 
         An exception of the source arrives as a `Failure`. Cancelling loses nothing.
         """
-        if self._answer is None:
-            self._answer = asyncio.get_running_loop().create_future()
-            if self._task is None:
-                self._task = asyncio.create_task(self._run())
-            elif self._asked is not None:
-                self._asked.set_result(None)
-        answer = self._answer
-        if not answer.done():
-            await asyncio.wait((answer,), timeout=within)
-        if not answer.done():
+        self._ask()
+        if self._item is _NOTHING:
+            # Not `asyncio.wait`, which takes longer than all the rest of this.
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            timer = loop.call_later(within, _wake, self._waiting)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+                self._waiting = None
+        if self._item is _NOTHING:
             return IDLE
-        self._answer = None
-        return answer.result()
+        item, self._item = self._item, _NOTHING
+        self._is_asked = False
+        return item
 
     async def aclose(self) -> None:
         """Cancel what the source waits for, close it, and wait for that.
@@ -61,9 +68,17 @@ class Lockstep:
         await self._source.aclose()
         if isinstance(ended_by, Exception):
             raise ended_by
-        unread = self._answer.result() if self._answer is not None and self._answer.done() else None
-        if isinstance(unread, Failure):
-            raise unread.error
+        if isinstance(self._item, Failure):  # and nobody will read it any more
+            raise self._item.error
+
+    def _ask(self) -> None:
+        if self._is_asked:
+            return
+        self._is_asked = True
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        elif self._asked is not None:
+            self._asked.set_result(None)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -71,8 +86,9 @@ class Lockstep:
             while True:
                 item = await self._next()
                 self._asked = loop.create_future()
-                if self._answer is not None and not self._answer.done():
-                    self._answer.set_result(item)
+                self._item = item
+                if self._waiting is not None:
+                    _wake(self._waiting)
                 # A generator may have kept its cancellation to itself.
                 if self._is_closing or isinstance(item, Return | Failure):
                     return
@@ -93,3 +109,8 @@ class Lockstep:
             return Failure(failure)
         except Exception as error:
             return Failure(error)
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
