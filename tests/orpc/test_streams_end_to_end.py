@@ -154,12 +154,14 @@ async def test_input_is_sent_while_it_is_made_and_answered_meanwhile(connect: Co
         yield 1
         await answered.wait()
         yield 2
+        await asyncio.sleep(0)
+        yield 3
 
     client = connect(rpc.handler(double))
     async with await client(numbers()) as doubled:
         assert await anext(doubled) == 2
         answered.set()
-        assert [number async for number in doubled] == [4]
+        assert [number async for number in doubled] == [4, 6]
 
 
 async def test_return_value_of_an_input_reaches_the_handler(connect: Connect) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from durable_execution._codec import TypedJson
 from durable_execution.orpc import (
     CallContext,
     Event,
@@ -18,12 +19,16 @@ from durable_execution.orpc import (
     Next,
     ORPCError,
     Procedure,
+    Request,
     Return,
     RPCHandler,
     call,
     rpc,
 )
+from durable_execution.orpc._protocol import close_body
+from durable_execution.orpc._server.handler import ProcedureHandler
 from tests.orpc._server.driver import Answer, Connection, ask, scope_of
+from tests.orpc.pieces import Pieces
 
 QUIET = EventStreamOptions(initial_comment=None)
 EVENTS = (("content-type", "text/event-stream"),)
@@ -195,6 +200,61 @@ async def test_whole_generator_runs_in_one_task_and_context() -> None:
 
     assert answer.body.count(b'{"json":7}') == 2
     assert len(tasks) == 1
+
+
+async def test_generator_is_closed_in_the_task_it_ran_in() -> None:
+    tasks: list[object] = []
+
+    async def handler() -> AsyncIterator[int]:
+        tasks.append(asyncio.current_task())
+        try:
+            yield 1
+        finally:
+            tasks.append(asyncio.current_task())
+
+    class Leaving(Connection):
+        async def send(self, message: Any) -> None:
+            if message.get("more_body"):
+                self.hang_up.set()
+                await asyncio.Event().wait()
+
+    connection = Leaving([b"{}"])
+    await RPCHandler(rpc.handler(handler), events=QUIET)(
+        scope_of("POST", "/"), connection.receive, connection.send
+    )
+
+    assert len(tasks) == 2
+    assert tasks[0] is tasks[1]
+
+
+@pytest.mark.parametrize("ends", ["value", "stream", "cancelled"])
+async def test_body_of_a_request_is_closed_with_its_answer(ends: str) -> None:
+    begun = asyncio.Event()
+
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+
+    async def handler(ctx: CallContext, value: Any) -> Any:
+        begun.set()
+        if ends == "cancelled":
+            await asyncio.Event().wait()
+        return numbers() if ends == "stream" else 1
+
+    body = Pieces([b"data: {}\n\n"])
+    server = ProcedureHandler(rpc.handler(handler), codec=TypedJson())
+    request = Request("POST", "/", headers=EVENTS, body=body)
+    answering = asyncio.create_task(server.handle(request))
+    await begun.wait()
+    if ends == "cancelled":
+        answering.cancel()
+        await asyncio.wait((answering,))
+    else:
+        response = await answering
+        assert response is not None
+        if ends == "stream":
+            assert body.times_closed == 0
+            await close_body(response.body)
+    assert body.times_closed == 1
 
 
 async def test_comments_fill_the_silence_without_disturbing_the_generator() -> None:
