@@ -210,8 +210,12 @@ def _was_closed_before(error: BaseException) -> bool:
 
 async def _read(response: aiohttp.ClientResponse, max_response_size: int) -> bytes:
     """The decompressed body; a small message that unpacks into a huge one is cut off as well."""
-    if (response.content_length or 0) > max_response_size:
-        raise RPCResponseError(too_large(max_response_size))
+    announced = response.content_length
+    if announced is not None:
+        if announced > max_response_size:
+            raise RPCResponseError(too_large(max_response_size))
+        if "content-encoding" not in response.headers:
+            return await response.read()  # no more than announced arrives
     body = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Literal, get_args
 from urllib.parse import quote_plus
 
@@ -58,6 +59,10 @@ MAX_URL_LENGTH: Final = 2083
 """Characters of the complete URL beyond which a GET becomes a POST (WIRE.md 4.2)."""
 
 
+# A client calls a few procedures many times.
+_encoded_path = lru_cache(maxsize=1024)(encode_path)
+
+
 class LinkCodec:
     """Writes the requests and reads the responses of one base URL.
 
@@ -94,7 +99,7 @@ class LinkCodec:
             EncodeError: The value has no wire form.
             OSError: A file is not there.
         """
-        target = self._base.path + encode_path(path)
+        target = self._base.path + _encoded_path(tuple(path))
         described, body = self._body(value)
         if method == "GET" and isinstance(body, bytes) and described in (_JSON, ()):
             request = self._get(target, body, headers)

@@ -262,7 +262,7 @@ class RPCLink:
             body = await read_body(response.body, limit=self._max_response_size)
         except BodyTooLargeError as error:
             raise RPCResponseError(too_large(self._max_response_size)) from error
-        return replace(response, body=body)
+        return response if body is response.body else replace(response, body=body)
 
     def _method_of(self, path: Sequence[str], value: object) -> str:
         return (
