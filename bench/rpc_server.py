@@ -1,4 +1,4 @@
-"""The servers of `bench.rpc`, each in a process of its own: `python -m bench.rpc_server echo`.
+"""The servers of workload 5, each in a process of its own: `python -m bench.rpc_server echo URL`.
 
 Prints the port when it listens, then serves until its standard input ends.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -17,7 +18,7 @@ from bench.rpc_wire import FIXED_ANSWER
 from durable_execution import DurableExecutor, TaskContext
 from durable_execution.orpc import RPCHandler, rpc
 from durable_execution.server import create_executor_app, create_tasks_router
-from durable_execution.storage import InMemoryStorage
+from durable_execution.storage import open_storage
 
 
 async def bare_echo(scope: Any, receive: Any, send: Any) -> None:
@@ -47,9 +48,9 @@ async def echo(_: object, input: object) -> object:
     return input
 
 
-def executor_app() -> Any:
-    """An executor server as the documentation shows it, on a storage that costs next to nothing."""
-    executor = DurableExecutor(InMemoryStorage())
+def executor_app(url: str) -> Any:
+    """An executor server as the documentation shows it."""
+    executor = DurableExecutor(open_storage(url))
 
     @executor.task(id="addOne")
     async def add_one(ctx: TaskContext, number: int) -> int:
@@ -59,9 +60,9 @@ def executor_app() -> Any:
     return create_executor_app(executor, {"/rpc": RPCHandler(router)})
 
 
-APPS = {
-    "echo": lambda: bare_echo,
-    "rpc": lambda: RPCHandler({"echo": echo}, prefix="/rpc"),
+APPS: dict[str, Callable[[str], Any]] = {
+    "echo": lambda _: bare_echo,
+    "rpc": lambda _: RPCHandler({"echo": echo}, prefix="/rpc"),
     "executor": executor_app,
 }
 
@@ -88,9 +89,9 @@ async def serve_fixed() -> None:
     server.close()
 
 
-async def serve_app(name: str) -> None:
+async def serve_app(name: str, url: str) -> None:
     config = uvicorn.Config(
-        APPS[name](),
+        APPS[name](url),
         port=0,
         http="httptools",
         ws="none",
@@ -110,7 +111,7 @@ async def serve_app(name: str) -> None:
 
 
 if __name__ == "__main__":
-    subject = sys.argv[1]
-    main = serve_fixed() if subject == "fixed" else serve_app(subject)
+    subject, url = sys.argv[1:]
+    main = serve_fixed() if subject == "fixed" else serve_app(subject, url)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)

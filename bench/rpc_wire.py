@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import httptools
@@ -77,6 +78,78 @@ class _Caller(asyncio.Protocol):
 
     def close(self) -> None:
         self._transport.close()
+
+
+class _Conversation(asyncio.Protocol):
+    """One connection on which somebody asks, waits, and asks something else."""
+
+    def __init__(self) -> None:
+        self._transport: Any = None
+        self._parser: Any = None
+        self._chunks: list[bytes] = []
+        self._answer: asyncio.Future[bytes] | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._parser = httptools.HttpResponseParser(self)
+
+    def ask(self, request: bytes) -> asyncio.Future[bytes]:
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return self._answer
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_body(self, data: bytes) -> None:
+        self._chunks.append(data)
+
+    def on_message_complete(self) -> None:
+        body, answer = b"".join(self._chunks), self._answer
+        self._chunks.clear()
+        if answer is not None and not answer.done():
+            status = self._parser.get_status_code()
+            if status == 200:
+                answer.set_result(body)
+            else:
+                answer.set_exception(RuntimeError(f"{status}: {body!r}"))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionError(f"the connection broke: {error}"))
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+async def converse(
+    port: int,
+    once: Callable[[Callable[[bytes], Awaitable[bytes]]], Awaitable[None]],
+    concurrency: int,
+    seconds: float,
+) -> float:
+    """Have so many conversations at a time, again and again; gives conversations a second."""
+    loop = asyncio.get_running_loop()
+    speakers = [
+        (await loop.create_connection(_Conversation, "127.0.0.1", port))[1]
+        for _ in range(concurrency)
+    ]
+    ended = 0
+
+    async def keep_on(speaker: _Conversation, end: float) -> None:
+        nonlocal ended
+        while time.perf_counter() < end:
+            await once(speaker.ask)
+            ended += 1
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for speaker in speakers:
+            group.create_task(keep_on(speaker, began + seconds))
+    took = time.perf_counter() - began
+    for speaker in speakers:
+        speaker.close()
+    return ended / took
 
 
 async def load(

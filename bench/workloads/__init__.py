@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.workload import Workload
-from bench.workloads import bulk, callers, growth, idle, rest, threads, trees
+from bench.workloads import bulk, callers, growth, http, idle, rest, threads, trees
 
 WORKLOADS: dict[int, Workload] = {
     each.number: each
@@ -12,6 +12,7 @@ WORKLOADS: dict[int, Workload] = {
         bulk.WORKLOAD,
         idle.WORKLOAD,
         trees.WORKLOAD,
+        http.WORKLOAD,
         growth.WORKLOAD,
         rest.WORKLOAD,
         threads.WORKLOAD,
