@@ -87,16 +87,6 @@ async def test_database_clock_decides(harness: Harness, aside: MySqlConnection) 
     await harness.expect(row)
 
 
-async def test_lease_ends_by_the_database_clock(harness: Harness) -> None:
-    await harness.register(lease_ms=50)
-    await harness.insert_roots(1)
-    (claimed,) = (await harness.claim()).records
-    await harness.advance(60)
-    assert await harness.storage.orphans(10) == [claimed]
-    await harness.insert_roots(1)
-    assert (await harness.claim()).records == ()
-
-
 @pytest.mark.parametrize("number", [1, 400])
 async def test_batch_of_any_size_takes_as_many_trips(
     harness: Harness, statements: list[str], number: int
@@ -164,47 +154,6 @@ def test_upsert_with_a_named_row_is_the_same_upsert() -> None:
 
 async def test_storage_says_that_it_cannot_notify(harness: Harness) -> None:
     assert not harness.storage.can_notify
-
-
-def _broken(row: ExecutionRecord) -> list[ExecutionRecord]:
-    replace = msgspec.structs.replace
-    return [
-        replace(row, status="unheard of"),
-        replace(row, finished_at=1),
-        replace(row, active_children_count=1),
-        replace(row, status="running"),
-        replace(row, status="failed", finished_at=1),
-        replace(row, sleeping_unique_id="a sleeper is never ready"),
-    ]
-
-
-async def test_rows_that_break_an_invariant_are_refused(harness: Harness) -> None:
-    for row in _broken(harness.records.root(1)):
-        neighbour = harness.records.root(1)
-        with pytest.raises(StorageError, match="would break an invariant") as raised:
-            await harness.storage.insert([neighbour, row])
-        assert not isinstance(raised.value, StorageUnavailableError)
-        assert await harness.storage.get([neighbour.execution_id]) == [None]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"timeout_ms": 2**63},
-        {"task_id": "\ud800"},
-        {"idempotency_key": "\udc80"},
-        {"index_in_parent": 2**31},
-    ],
-    ids=ascii,
-)
-async def test_values_that_do_not_fit_are_refused(
-    harness: Harness, change: dict[str, object]
-) -> None:
-    row = msgspec.structs.replace(harness.records.root(1), **change)
-    with pytest.raises(StorageError, match="a value cannot be stored") as raised:
-        await harness.storage.insert([row])
-    assert not isinstance(raised.value, StorageUnavailableError)
-    await harness.insert_roots(1)
 
 
 async def test_texts_and_payloads_come_back_whatever_they_hold(harness: Harness) -> None:
@@ -324,16 +273,6 @@ async def test_claim_that_is_late_is_not_forgotten(
     await aside.run([f"{claim} WHERE execution_id = '{row.execution_id}'", "COMMIT"])
     assert await forgetting == []
     assert [each.execution_id for each in await harness.storage.orphans(10)] == [row.execution_id]
-
-
-async def test_ten_storages_open_an_empty_database_at_once(url: str) -> None:
-    storages = [open_storage(url) for _ in range(10)]
-    await asyncio.gather(*[storage.open() for storage in storages])
-    row = RecordBuilder().root(1)
-    await storages[0].insert([row])
-    assert await storages[9].get([row.execution_id]) == [row]
-    for storage in storages:
-        await storage.close()
 
 
 async def test_creation_that_was_cut_short_is_taken_up_again(
