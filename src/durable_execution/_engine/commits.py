@@ -8,7 +8,9 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Final, NamedTuple, TypeVar
 
-from durable_execution._core.patch import Finish, Requeue, Transition, patched
+import msgspec
+
+from durable_execution._core.patch import Finish, Requeue, Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.batcher import Batcher, Receiver
 from durable_execution._engine.eager import EagerStart, NewRow, Start
@@ -27,7 +29,7 @@ PATIENT_TRIES: Final = 8
 ResultT = TypeVar("ResultT")
 
 
-class Change(NamedTuple):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """A transition, and the record that it was decided on."""
 
     record: ExecutionRecord
@@ -39,7 +41,8 @@ class Listeners(NamedTuple):
 
     inserted: Callable[[Sequence[ExecutionRecord]], None]
     requeued: Callable[[int], None]
-    finished: Callable[[Sequence[ExecutionRecord]], None]
+    finished: Callable[[Sequence[tuple[ExecutionRecord, Finish]]], None]
+    """Given the rows as they were, and how they have finished."""
     cascaded: Callable[[], None]
     joinable: Callable[[Sequence[ExecutionRecord]], None]
     doubted: Callable[[], None]
@@ -226,12 +229,13 @@ class Commits:
         listeners = self._listeners
         if listeners is None:
             return
-        finished: list[ExecutionRecord] = []
-        for (record, transition), was_matched in zip(changes, matched, strict=True):
+        finished: list[tuple[ExecutionRecord, Finish]] = []
+        for change, was_matched in zip(changes, matched, strict=True):
             if not was_matched:
                 continue
+            transition = change.transition
             if isinstance(transition.patch, Finish):
-                finished.append(patched(record, transition.patch))
+                finished.append((change.record, transition.patch))
             elif isinstance(transition.patch, Requeue):
                 listeners.requeued(transition.patch.start_at)
             if transition.children:

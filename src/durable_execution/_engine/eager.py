@@ -14,6 +14,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
 from durable_execution._core.transitions import claimed
@@ -21,7 +23,7 @@ from durable_execution._engine.clock import Clock
 from durable_execution._engine.running import Attempt, Running
 
 
-class NewRow(NamedTuple):
+class NewRow(msgspec.Struct, frozen=True):
     """A root that is about to be inserted."""
 
     record: ExecutionRecord
@@ -91,17 +93,18 @@ class EagerStart:
         ready: list[ExecutionRecord] = []
         inputs: list[object] = []
         threaded = 0
-        for record, decoded_input, may_start in rows:
+        for row in rows:
+            record = row.record
             if len(chosen) >= room:
                 break
-            if not may_start or not _is_simple(record) or record.start_at > now:
+            if not row.may_start or not _is_simple(record) or record.start_at > now:
                 continue
             if self._tasks[record.task_id].runs_in_thread:
                 if threaded >= thread_room:
                     continue
                 threaded += 1
             ready.append(record)
-            inputs.append(decoded_input)
+            inputs.append(row.decoded_input)
             chosen.append(claimed(record, executor_id=self._executor_id, now=now))
         if not chosen:
             return None

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 from weakref import WeakValueDictionary
 
+from durable_execution._core.patch import Finish, patched
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.pace import Pace
 from durable_execution._engine.wakeups import Wakeup
@@ -78,10 +79,11 @@ class Finishes:
         self._changes += 1
         self.wakeup.set()
 
-    def tell_all(self, records: Iterable[ExecutionRecord]) -> None:
+    def tell_all(self, finished: Iterable[tuple[ExecutionRecord, Finish]]) -> None:
         """Tell all who wait that these executions have finished."""
-        for record in records:
-            self.tell(record)
+        for record, finish in finished:
+            if record.execution_id in self._waiters or record.execution_id in self._watches:
+                self.tell(patched(record, finish))
 
     def tell(self, record: ExecutionRecord) -> None:
         """Tell all who wait that an execution has finished."""
