@@ -52,8 +52,9 @@ async def test_who_keeps_the_interpreter_loses_its_lease_and_its_late_result_is_
         await until(lambda: len(arena.effects()) == 1, "the interpreter is kept")
         held_at = time.time()
         heir = await arena.start()
+        ready_at = time.time()  # a process takes its time to start under load
         await until(lambda: len(arena.effects()) == 2, "another has taken over")
-        assert arena.effects()[-1].at - held_at < 2 * LEASE
+        assert arena.effects()[-1].at - max(held_at, ready_at) < 2 * LEASE
         (before,) = arena.rows()
 
         await until(lambda: bool(arena.effects("let_go")), "the interpreter is let go")

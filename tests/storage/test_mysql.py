@@ -120,6 +120,16 @@ async def test_claim_after_one_that_found_nothing_is_one_look(
     assert len((await harness.claim()).records) == 1
 
 
+async def test_look_before_a_claim_tells_nothing_to_whose_lease_is_over(harness: Harness) -> None:
+    await harness.register(lease_ms=200)
+    assert (await harness.claim()).records == ()
+    later = await harness.storage.now() + 60_000
+    await harness.storage.insert([harness.records.root(later)])
+    assert (await harness.claim()).next_start_at == later
+    await harness.advance(250)
+    assert await harness.claim() == Claimed(records=())
+
+
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
