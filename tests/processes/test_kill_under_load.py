@@ -11,7 +11,7 @@ from tests.processes.load import check_endings, enqueue_every_kind, sign_contrac
 
 pytestmark = pytest.mark.processes
 
-NUMBERS = range(40)
+NUMBERS = range(100)
 KILLS = 12
 CAPACITY = 4
 SAID_BEFORE_DEATH = 100
