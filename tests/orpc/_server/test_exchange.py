@@ -162,3 +162,48 @@ async def test_who_reads_a_body_after_its_exchange_is_told() -> None:
 
     with pytest.raises(CallerGoneError):
         [piece async for piece in body]
+
+
+async def test_cancellation_by_a_caller_that_left_is_over_when_the_exchange_is() -> None:
+    connection = Connection()
+    caller = caller_on(connection)
+    await connection.receive()
+
+    async def answer() -> None:
+        connection.hang_up.set()
+        await asyncio.Event().wait()
+
+    await caller.while_waiting(answer())
+
+    task = asyncio.current_task()
+    assert task is not None
+    # The server goes on in this task: a timeout of its own must not take this for its own.
+    assert task.cancelling() == 0
+
+
+async def test_server_that_cancels_as_the_caller_leaves_is_not_ignored() -> None:
+    connection = Connection()
+    caller = caller_on(connection)
+    await connection.receive()
+    serving = asyncio.create_task(caller.while_waiting(asyncio.Event().wait()))  # type: ignore[arg-type]
+    connection.hang_up.set()
+    async with asyncio.timeout(10):
+        while serving.cancelling() == 0:
+            await asyncio.sleep(0)
+    serving.cancel()  # before the first cancellation has arrived: both come as one
+
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+
+
+async def test_answer_made_at_once_is_made_without_another_task() -> None:
+    caller = caller_on(Connection())
+    tasks: list[int] = []
+
+    async def answer() -> None:
+        await asyncio.sleep(0)
+        tasks.append(len(asyncio.all_tasks()))
+
+    await caller.while_waiting(answer())
+
+    assert tasks == [1]
