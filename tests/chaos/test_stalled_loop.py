@@ -64,4 +64,6 @@ async def test_who_keeps_the_interpreter_loses_its_lease_and_its_late_result_is_
 
         assert await handle.result(timeout=20) == heir.pid
     (row,) = arena.rows()
-    assert (row["fence"], row["crash_count"], row["attempt"]) == (2, 1, 0)
+    # Once, or oftener where the machine has no time for the heir's heart either.
+    assert row["crash_count"] >= 1
+    assert (row["fence"], row["attempt"]) == (1 + row["crash_count"], 0)
