@@ -13,7 +13,7 @@ INTEROP := tests/interop
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: $(VENV)/.server ## Watch tasks outlive a killed executor server
@@ -52,6 +52,10 @@ bench: $(VENV)/.dev ## Measure beside floors: WORKLOADS=1,3 STORAGES=sqlite,post
 	@$(BIN)/python -m bench $(if $(WORKLOADS),--workloads $(WORKLOADS)) \
 	  $(if $(STORAGES),--storages $(STORAGES)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	  $(if $(MINUTES),--minutes $(MINUTES))
+
+.PHONY: bench-check
+bench-check: $(VENV)/.dev ## Count instructions a task, beside floors: has something become slow?
+	@$(BIN)/python -m bench.check
 
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Break everything under load: MINUTES=how long SEED=which chance
