@@ -88,11 +88,12 @@ def measured_rounds(
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("")
-        for number in range(arguments.rounds):
+        every = workload.rounds or arguments.rounds
+        for number in range(every):
             rounds.append({})
             sides = workload.sides if number % 2 == 0 else workload.sides[::-1]
             for side in sides:
-                words = f"{workload.title}: {storage}, {side}, {number + 1} of {arguments.rounds}"
+                words = f"{workload.title}: {storage}, {side}, {number + 1} of {every}"
                 progress.update(bar, description=words)
                 with storages.place(
                     storage,

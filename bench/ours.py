@@ -26,9 +26,11 @@ TURNS = 1000
 class Ours:
     """An executor with the tasks that are measured. As a client it runs none of them."""
 
-    def __init__(self, place: Place, mode: Mode, function: Function) -> None:
+    def __init__(
+        self, place: Place, mode: Mode, function: Function, retention: float | None = None
+    ) -> None:
         most = 0 if mode == "client" else 5000
-        options = ExecutorOptions(max_concurrent_task_executions=most)
+        options = ExecutorOptions(max_concurrent_task_executions=most, retention=retention)
         self.storage = open_storage(place.url)
         self.executor = DurableExecutor(self.storage, options)
         self._function = function

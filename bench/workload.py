@@ -71,6 +71,8 @@ class Workload:
     measure: Callable[[str, Place], Coroutine[Any, Any, Measures]]
     """Measures one side, in a process of its own and on an empty storage."""
     storages: Sequence[str] = STORAGES
+    rounds: int | None = None
+    """How often it is measured, where that is not for the one who measures to say."""
     needs_extensions: bool = False
     """Whether PostgreSQL must be one that has `pg_stat_statements` and `pgstattuple`."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.workload import Workload
-from bench.workloads import bulk, callers, growth, http, idle, rest, threads, trees
+from bench.workloads import bulk, callers, growth, http, idle, rest, soak, threads, trees
 
 WORKLOADS: dict[int, Workload] = {
     each.number: each
@@ -16,5 +16,6 @@ WORKLOADS: dict[int, Workload] = {
         growth.WORKLOAD,
         rest.WORKLOAD,
         threads.WORKLOAD,
+        soak.WORKLOAD,
     )
 }
