@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,10 +13,13 @@ from durable_execution import (
     DurableExecutionError,
     DurableExecutionTimedOutError,
     DurableExecutor,
+    InMemoryStorage,
     RetryOptions,
     StoredError,
     TaskContext,
 )
+from durable_execution.storage.memory import wall_clock
+from tests.conftest import OPTIONS
 
 
 async def test_an_async_function_returns_the_output(executor: DurableExecutor) -> None:
@@ -87,6 +91,21 @@ async def test_the_view_of_a_completed_execution_has_all_its_fields(
     assert execution.created_at <= execution.started_at <= execution.finished_at
     assert execution.updated_at == execution.finished_at
     assert execution.children == ()
+
+
+async def test_no_attempt_ends_before_it_was_claimed() -> None:
+    ahead = 0
+    storage = InMemoryStorage(clock=lambda: wall_clock() + ahead)
+    async with DurableExecutor(storage, replace(OPTIONS, lease=60)) as executor:
+
+        @executor.task
+        async def nothing(ctx: TaskContext) -> None: ...
+
+        ahead = 500  # until the next beat, the executor's clock is that much behind
+        handle = await executor.enqueue_task(nothing, key="is claimed")
+        execution = await handle.wait_and_get_finished_execution()
+    assert execution.started_at is not None
+    assert execution.started_at <= execution.finished_at
 
 
 async def test_options_at_enqueue_replace_the_task_s_own(executor: DurableExecutor) -> None:

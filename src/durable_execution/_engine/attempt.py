@@ -190,7 +190,7 @@ class AttemptRunner:
 
     def _write(self, attempt: Attempt, outcome: Outcome) -> None:
         """Have the outcome written with the next batch; `_Writing` hears what became of it."""
-        transition = decisions.conclude(attempt.record, outcome, now=self._clock.now())
+        transition = decisions.conclude(attempt.record, outcome, now=self._now(attempt.record))
         self._commits.send(attempt.record, transition, _Writing(self, attempt, transition))
 
     def written(self, attempt: Attempt, *, matched: bool) -> None:
@@ -247,8 +247,12 @@ class AttemptRunner:
         message = f"The outcome could not be stored: {refusal}"
         return await self._write_error(record, StoredError(message=message, is_internal=True))
 
+    def _now(self, record: ExecutionRecord) -> int:
+        """Not before the claim: that has the storage's clock, which ours follows at a distance."""
+        return max(self._clock.now(), record.updated_at)
+
     async def _write_error(self, record: ExecutionRecord, error: StoredError) -> bool:
-        transition = decisions.conclude(record, Raised(error), now=self._clock.now())
+        transition = decisions.conclude(record, Raised(error), now=self._now(record))
         return await self._commits.apply(record, transition)
 
 
