@@ -260,14 +260,6 @@ async def test_body_that_is_no_json_is_a_local_error(orpc_server: NodeServer) ->
             await create_orpc_client(link).ping()
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"), [("count", "text/event-stream"), ("download", "multipart")]
-)
-async def test_body_not_read_yet_is_named(client: ORPCClient, name: str, kind: str) -> None:
-    with pytest.raises(RPCResponseError, match=f"does not read {kind}"):
-        await client[name]()
-
-
 async def test_redirect_is_an_answer_of_its_own(orpc_server: NodeServer) -> None:
     async with RPCLink(f"{orpc_server.origin}/redirect") as link:
         assert await create_orpc_client(link).ping() == "not followed"

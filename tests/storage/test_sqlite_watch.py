@@ -32,7 +32,10 @@ async def storage(tmp_path: Path, heard: list[str]) -> AsyncIterator[Storage]:
 
 def _write_from_outside(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "tasks.db")
-    connection.execute("INSERT INTO durable_executors VALUES (hex(randomblob(8)), 1)")
+    connection.execute(
+        "INSERT INTO durable_executors (executor_id, lease_expires_at) "
+        "VALUES (hex(randomblob(8)), 1)"
+    )
     connection.commit()
     connection.close()
 
