@@ -57,6 +57,18 @@ bench: $(VENV)/.dev ## Measure beside floors: WORKLOADS=1,3 STORAGES=sqlite,post
 bench-check: $(VENV)/.dev ## Count instructions a task, beside floors: has something become slow?
 	@$(BIN)/python -m bench.check
 
+PEERS := bench/peers/.venv
+
+.PHONY: bench-peers
+bench-peers: $(VENV)/.dev $(PEERS)/.installed ## Give other systems the same work; needs redis-server: ROUNDS=5
+	@$(BIN)/python -m bench.peers $(if $(SYSTEMS),--systems $(SYSTEMS)) \
+	  $(if $(ROUNDS),--rounds $(ROUNDS))
+
+$(PEERS)/.installed: bench/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Break everything under load: MINUTES=how long SEED=which chance
 	@CHAOS_MINUTES=$(or $(MINUTES),10) CHAOS_SEED=$(or $(SEED),0) \
@@ -71,7 +83,7 @@ $(INTEROP)/node_modules/.package-lock.json: $(INTEROP)/package-lock.json
 
 .PHONY: clean
 clean: ## Remove everything that is not in the repository's care
-	rm -rf $(VENV) $(INTEROP)/node_modules build dist .demo htmlcov .coverage .coverage.*
+	rm -rf $(VENV) $(PEERS) $(INTEROP)/node_modules build dist .demo htmlcov .coverage .coverage.*
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

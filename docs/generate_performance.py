@@ -1,0 +1,125 @@
+"""Write the page about speed from what was last measured.
+
+`python docs/generate_performance.py` writes `docs/performance.md` from the results of `make bench`
+and `make bench-peers` in `bench/results`; no number there is typed by hand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+PAGE: Final = Path(__file__).with_name("performance.md")
+RESULTS: Final = Path(__file__).parents[1] / "bench" / "results"
+Line = dict[str, Any]
+
+_TITLES: Final = {
+    1: "20,000 tasks, 2,000 callers that wait for the results, one process",
+    2: "20,000 tasks enqueued, then drained by fresh executors",
+    3: "Idle latency: enqueue to result, one task at a time",
+    4: "Trees, sequences and loops",
+    5: "Over HTTP, server and load generator as separate processes",
+    6: "Growth: a million rows, and payloads",
+    7: "Nothing to do",
+    8: "Plain functions in threads",
+    9: "Soak: minutes at half of the maximum",
+}
+_INTRODUCTION: Final = """\
+# Speed
+
+<!-- Written by docs/generate_performance.py from bench/results; do not edit. -->
+
+Every figure stands beside a *floor* that was measured in the same minute on the same server: the
+least code that makes a task durable there, or what the table names. Ratios hold from machine to
+machine, absolute numbers do not. Every commit is on disk before it counts, except for
+`sqlite-normal`. [bench/README.md](../bench/README.md) says what happens in each workload.
+"""
+
+
+def render(lines: Sequence[Line], peers: Sequence[Line]) -> str:
+    """Return the page."""
+    return "\n".join(_sections(lines, peers)).rstrip() + "\n"
+
+
+def _sections(lines: Sequence[Line], peers: Sequence[Line]) -> Iterator[str]:
+    yield _INTRODUCTION
+    if lines:
+        yield from _conditions(lines)
+    for number, title in _TITLES.items():
+        found = [line for line in lines if line["workload"] == number]
+        if found:
+            yield f"## {number}. {title}\n\n    make bench WORKLOADS={number}\n"
+            yield "| storage | metric | ours | floor | ratio | goal |\n|---|---|---:|---:|---:|---|"
+            yield from map(_row, found)
+            yield ""
+    if peers:
+        yield from _peers(peers)
+
+
+def _conditions(lines: Sequence[Line]) -> Iterator[str]:
+    machine, versions = lines[0]["machine"], {}
+    for line in lines:
+        versions.update(line["versions"])
+    asked = [line for line in lines if line["goal"] is not None]
+    loads = [line["machine"]["load_at_start"] for line in lines]
+    rounds = {line["settings"]["rounds"] for line in lines}
+    yield (
+        f"Measured on {_span(line['date'] for line in lines)}, {machine['cores']} cores of "
+        f"{machine['cpu']} shared by server and client, {machine['memory_gb']} GB, "
+        f"{machine['system']}; medians of {_span(rounds)} rounds. The load of the machine when the "
+        f"runs began was {_span(loads)}: above 0.5 it was not at rest, and the figures are worse "
+        f"and less steady than they would be.\n"
+    )
+    commits = sorted({line["versions"]["commit"] for line in lines})
+    named = ", ".join(f"{name} {version}" for name, version in versions.items() if name != "commit")
+    yield f"Commit {', '.join(commits)}; {named}.\n"
+    yield f"{sum(bool(line['ok']) for line in asked)} of {len(asked)} goals are met.\n"
+
+
+def _span(values: Any) -> str:
+    ordered = sorted(set(values))
+    return f"{ordered[0]}" if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}"
+
+
+def _row(line: Line) -> str:
+    goal = "" if line["goal"] is None else f"{line['goal']} {'✓' if line['ok'] else '✗'}"
+    ours, floor = (f"{_shown(line[name])} {line['unit']}" for name in ("ours", "floor"))
+    cells = (line["storage"], line["metric"], ours, floor, f"{line['ratio']:.2f}", goal)
+    return f"| {' | '.join(cells)} |"
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _peers(lines: Sequence[Line]) -> Iterator[str]:
+    first = lines[0]
+    yield (
+        "## Beside others\n\n    make bench-peers\n\n"
+        "The same work, in the same run, each with its best reasonable settings: tasks that add one "
+        "are enqueued, the fastest way there is, then drained by one worker process, then waited "
+        f"for one at a time. Medians of {first['rounds']} rounds, {first['date']}, load of the "
+        f"machine at the start {first['load_at_start']}. PostgreSQL and SQLite commit to the disk; "
+        "Redis keeps everything in memory and loses it with the power.\n"
+    )
+    yield "| system | tasks | enqueued/s | drained/s | idle latency p50 | results | after a crash |"
+    yield "|---|---:|---:|---:|---:|---|---|"
+    for line in sorted(lines, key=lambda each: -float(each["drained"])):
+        latency = "" if line["latency_ms"] is None else f"{_shown(line['latency_ms'])} ms"
+        yield (
+            f"| {line['system']} | {line['tasks']:,} | {_shown(line['enqueued'])} | {_shown(line['drained'])} "
+            f"| {latency} | {line['results']} | {line['durability']} |"
+        )
+
+
+def read(name: str) -> list[Line]:
+    """Return the lines of a file of results."""
+    path = RESULTS / name
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [json.loads(each) for each in text.splitlines()]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(read("latest.jsonl"), read("peers.jsonl")), encoding="utf-8")
