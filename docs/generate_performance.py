@@ -98,8 +98,8 @@ def _peers(lines: Sequence[Line]) -> Iterator[str]:
     first = lines[0]
     yield (
         "## Beside others\n\n    make bench-peers\n\n"
-        "The same work, in the same run, each with its best reasonable settings: tasks that add one "
-        "are enqueued, the fastest way there is, then drained by one worker process, then waited "
+        "The same work, in the same run, each with its best reasonable settings: tasks that add "
+        "one are enqueued, the fastest way there is, then drained by one worker process, then waited "
         f"for one at a time. Medians of {first['rounds']} rounds, {first['date']}, load of the "
         f"machine at the start {first['load_at_start']}. PostgreSQL and SQLite commit to the disk; "
         "Redis keeps everything in memory and loses it with the power.\n"
@@ -109,8 +109,8 @@ def _peers(lines: Sequence[Line]) -> Iterator[str]:
     for line in sorted(lines, key=lambda each: -float(each["drained"])):
         latency = "" if line["latency_ms"] is None else f"{_shown(line['latency_ms'])} ms"
         yield (
-            f"| {line['system']} | {line['tasks']:,} | {_shown(line['enqueued'])} | {_shown(line['drained'])} "
-            f"| {latency} | {line['results']} | {line['durability']} |"
+            f"| {line['system']} | {line['tasks']:,} | {_shown(line['enqueued'])} "
+            f"| {_shown(line['drained'])} | {latency} | {line['results']} | {line['durability']} |"
         )
 
 
