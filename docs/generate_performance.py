@@ -99,10 +99,10 @@ def _peers(lines: Sequence[Line]) -> Iterator[str]:
     yield (
         "## Beside others\n\n    make bench-peers\n\n"
         "The same work, in the same run, each with its best reasonable settings: tasks that add "
-        "one are enqueued, the fastest way there is, then drained by one worker process, then waited "
-        f"for one at a time. Medians of {first['rounds']} rounds, {first['date']}, load of the "
-        f"machine at the start {first['load_at_start']}. PostgreSQL and SQLite commit to the disk; "
-        "Redis keeps everything in memory and loses it with the power.\n"
+        "one are enqueued, the fastest way there is, then drained by one worker process, then "
+        f"waited for one at a time. Medians of {first['rounds']} rounds, {first['date']}, load of "
+        f"the machine at the start {first['load_at_start']}. PostgreSQL and SQLite commit to the "
+        "disk; Redis keeps everything in memory and loses it with the power.\n"
     )
     yield "| system | tasks | enqueued/s | drained/s | idle latency p50 | results | after a crash |"
     yield "|---|---:|---:|---:|---:|---|---|"
