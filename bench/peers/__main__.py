@@ -3,8 +3,9 @@
     python -m bench.peers [--systems pgqueuer,celery] [--rounds 5]
 
 Each system enqueues tasks that add one; then one worker process drains them; then a process waits
-for the result of one task at a time. Throughput counts from the first task that runs, so that no
-system pays for its start, until the last one has run and, in a database, is recorded as ended.
+for the result of one task at a time. Throughput counts from when a quarter has run, so that no
+system pays for its start and none is given its first batch, until the last one has run and, in a
+database, is recorded as ended.
 """
 
 from __future__ import annotations
@@ -13,17 +14,15 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import signal
-import socket
 import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,8 +32,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.counting import Counters
+from bench.peers.databases import Databases
 from bench.results import LATEST
-from bench.storages import run_on_postgres, running_postgres
 
 HERE = Path(__file__).parent
 THEIRS = HERE / ".venv" / "bin" / "python"
@@ -148,8 +147,7 @@ def main() -> None:
                 found[name].append(measured(SYSTEMS[name], databases))
                 console.print(f"round {number + 1}: {name} {found[name][-1]}", style="dim")
     lines = [{**line(SYSTEMS[name], found[name]), **shared} for name in names]
-    PEERS.parent.mkdir(exist_ok=True)
-    PEERS.write_text("".join(json.dumps(each, ensure_ascii=False) + "\n" for each in lines))
+    write(lines)
     console.print(table_of(lines))
 
 
@@ -187,8 +185,9 @@ def measured(system: System, databases: Databases) -> dict[str, Any]:
 
 
 def rate(counters: Counters, system: System, url: str, worker: subprocess.Popen[bytes]) -> float:
-    """Return how many tasks ran a second, from the first one on until all are recorded."""
+    """Return how many tasks ran a second, after a quarter and until all are recorded."""
     await_count(counters, 1, worker, START_TIMEOUT)
+    await_count(counters, system.tasks // 4, worker, DRAIN_TIMEOUT)
     begun, before = time.perf_counter(), counters.total
     await_count(counters, system.tasks, worker, DRAIN_TIMEOUT)
     if system.unfinished:
@@ -222,67 +221,14 @@ def await_recorded(query: str, url: str) -> None:
     asyncio.run(look())
 
 
-class Databases:
-    """A PostgreSQL and a Redis, started when first needed."""
-
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-        self._servers: dict[str, str] = {}
-        self._number = 0
-
-    def __enter__(self) -> Databases:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    @contextmanager
-    def fresh(self, kind: str) -> Iterator[str]:
-        """Give the URL of an empty database."""
-        self._number += 1
-        if kind == "sqlite":
-            with tempfile.TemporaryDirectory() as folder:
-                yield f"sqlite:///{folder}/tasks.db"
-        elif kind == "redis":
-            url = self._servers.get("redis") or self._stack.enter_context(running_redis())
-            self._servers["redis"] = url
-            yield f"{url}/{self._number % 16}"
-        else:
-            if "postgres" not in self._servers:
-                self._servers["postgres"] = self._stack.enter_context(running_postgres()).url
-            server, name = self._servers["postgres"], f"peer_{self._number}"
-            asyncio.run(run_on_postgres(server, f"CREATE DATABASE {name}", "CHECKPOINT"))
-            yield server.rpartition("/")[0] + f"/{name}"
-            drop = f"DROP DATABASE {name} WITH (FORCE)"
-            asyncio.run(run_on_postgres(server, drop))
-
-
-@contextmanager
-def running_redis() -> Iterator[str]:
-    """Start a Redis that keeps everything in memory: the fastest, and what most run."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        sys.exit("redis-server is needed for the systems on Redis; leave them out with --systems")
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    command = [binary, "--port", str(port), "--save", "", "--appendonly", "no"]
-    with subprocess.Popen(
-        [*command, "--bind", "127.0.0.1"], stdout=subprocess.DEVNULL, cwd=tempfile.gettempdir()
-    ) as server:
-        deadline = time.monotonic() + START_TIMEOUT
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                if server.poll() is not None or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)  # it has no other way to say that it is ready
-        try:
-            yield f"redis://127.0.0.1:{port}"
-        finally:
-            server.terminate()
+def write(lines: Sequence[dict[str, Any]]) -> None:
+    """Keep the results, and those of systems that were not run this time."""
+    text = PEERS.read_text() if PEERS.exists() else ""
+    new = {each["system"] for each in lines}
+    kept = [each for each in map(json.loads, text.splitlines()) if each["system"] not in new]
+    PEERS.parent.mkdir(exist_ok=True)
+    every = [json.dumps(each, ensure_ascii=False) + "\n" for each in (*kept, *lines)]
+    PEERS.write_text("".join(every))
 
 
 def line(system: System, rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
