@@ -10,6 +10,7 @@ import pytest
 from durable_execution import orpc
 
 NAMES = [
+    "GATE",
     "UNDEFINED",
     "AiohttpSender",
     "AsgiSender",
@@ -35,6 +36,7 @@ NAMES = [
     "EventStreamOptions",
     "File",
     "FileLimits",
+    "Gate",
     "HandlerPlugin",
     "JsDate",
     "JsMap",
@@ -81,6 +83,7 @@ NAMES = [
     "declared",
     "is_defined_error",
     "lazy",
+    "new_error_id",
     "resuming",
     "rpc",
     "safe",

@@ -25,6 +25,7 @@ from durable_execution.orpc._client.error import (
 from durable_execution.orpc._client.events import input_body, output_stream
 from durable_execution.orpc._client.headers import header_pairs, joined
 from durable_execution.orpc._protocol import (
+    ERROR_ID_HEADER,
     VERSION_1,
     Body,
     BodyKind,
@@ -128,6 +129,9 @@ class LinkCodec:
             return value
         error = self._version.error_from_json(value)
         if error is not None:
+            error.error_id = response.header(ERROR_ID_HEADER)
+            if error.error_id is not None:
+                error.add_note(f"The log of the server calls it {error.error_id}")
             raise error
         raise self._version.foreign_error(response.status, joined(response.headers), value)
 

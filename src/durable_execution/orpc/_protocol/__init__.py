@@ -22,12 +22,14 @@ from durable_execution.orpc._protocol.body import (
 )
 from durable_execution.orpc._protocol.defined import DefinedError, is_error_class, narrowed
 from durable_execution.orpc._protocol.error import (
+    ERROR_ID_HEADER,
     KNOWN_CODES,
     MALFORMED_ERROR_RESPONSE,
     KnownCode,
     ORPCError,
     error_for_status,
     is_defined_error,
+    new_error_id,
     status_of,
 )
 from durable_execution.orpc._protocol.event_encoding import (
@@ -84,6 +86,7 @@ from durable_execution.orpc._protocol.version import VERSION_1, Version, version
 
 __all__ = [
     "BATCH_FORMS",
+    "ERROR_ID_HEADER",
     "KNOWN_CODES",
     "MALFORMED_ERROR_RESPONSE",
     "NO_COMMENTS",
@@ -139,6 +142,7 @@ __all__ = [
     "is_streamed",
     "match_key",
     "narrowed",
+    "new_error_id",
     "normalised_key",
     "read_body",
     "read_envelope",

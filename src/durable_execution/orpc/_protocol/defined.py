@@ -157,6 +157,7 @@ def narrowed(error: ORPCError, classes: Iterable[type[DefinedError[Any]]]) -> OR
             error.add_note(f"not raised as {cls.__name__}: {failure}")
             continue
         if found is not None:
+            found.error_id = error.error_id
             return found
     return error
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeGuard
 
 from durable_execution._codec import UNDEFINED
 
 MALFORMED_ERROR_RESPONSE: Final = "MALFORMED_ORPC_ERROR_RESPONSE"
+
+ERROR_ID_HEADER: Final = "x-error-id"
 
 
 class KnownCode(NamedTuple):
@@ -53,6 +56,8 @@ class ORPCError(Exception):
         data: Anything the codec can encode, or `UNDEFINED`.
         defined: True when the procedure declares this error. The server sets it by checking every
             error that leaves a procedure, so there is no need to pass it when raising.
+        error_id: What the log of the server calls this failure, when it tells callers no more
+            than that; it travels as the header `x-error-id`, amid a stream in the data.
 
     Raises:
         TypeError: code, status or message is of the wrong type.
@@ -64,6 +69,7 @@ class ORPCError(Exception):
     message: str
     data: Any  # a decoded value: only the procedure's declaration knows its type
     defined: bool
+    error_id: str | None
 
     def __init__(
         self,
@@ -73,6 +79,7 @@ class ORPCError(Exception):
         status: int | None = None,
         data: object = UNDEFINED,
         defined: bool = False,
+        error_id: str | None = None,
     ) -> None:
         _check_code(code)
         if not isinstance(message, str | None):
@@ -83,6 +90,7 @@ class ORPCError(Exception):
         self.message = message or (KNOWN_CODES[code].message if code in KNOWN_CODES else code)
         self.data = data
         self.defined = defined
+        self.error_id = error_id
 
     def __str__(self) -> str:
         return self.code if self.message == self.code else f"{self.code}: {self.message}"
@@ -120,6 +128,11 @@ class ORPCError(Exception):
             return None
         data = value.get("data", UNDEFINED)
         return cls(code, message, status=status, data=data, defined=defined)
+
+
+def new_error_id() -> str:
+    """Make the id that joins what a caller is told of a failure to what the log says of it."""
+    return secrets.token_hex(8)
 
 
 def status_of(code: str, explicit: int | None = None) -> int:

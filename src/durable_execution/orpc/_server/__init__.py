@@ -18,6 +18,7 @@ from durable_execution.orpc._server.declared import (
     ErrorDeclaration,
     ErrorDeclarations,
 )
+from durable_execution.orpc._server.gate import GATE, Gate
 from durable_execution.orpc._server.handler import ContextSource
 from durable_execution.orpc._server.lazy import Lazy, LazyRouterError, lazy
 from durable_execution.orpc._server.plugin import HandlerPlugin, NextRequest
@@ -26,6 +27,7 @@ from durable_execution.orpc._server.response_headers import ResponseHeaders
 from durable_execution.orpc._server.router import Router
 
 __all__ = [
+    "GATE",
     "BatchHandlerPlugin",
     "Builder",
     "CORSPlugin",
@@ -36,6 +38,7 @@ __all__ = [
     "ErrorConstructors",
     "ErrorDeclaration",
     "ErrorDeclarations",
+    "Gate",
     "HandlerPlugin",
     "Lazy",
     "LazyRouterError",

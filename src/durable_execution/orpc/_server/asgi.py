@@ -8,6 +8,7 @@ from typing import Final
 
 from durable_execution._codec import Dialect, Limits, Rule, TypedJson
 from durable_execution.orpc._protocol import (
+    BATCH_FORMS,
     Body,
     BodyKind,
     BodyTooLargeError,
@@ -38,6 +39,9 @@ _LONGEST_LENGTH: Final = 18
 _NOT_FOUND: Final = Response(404, (("content-type", "text/plain"),), b"Not found")
 
 
+_BATCH_HEADERS: Final = frozenset(form.header for form in BATCH_FORMS.values())
+
+
 class RPCHandler:
     """An ASGI application that answers oRPC calls, alone or mounted in a larger one.
 
@@ -64,10 +68,15 @@ class RPCHandler:
     A path no procedure answers gives 404 as text. When the caller goes away, an async handler is
     cancelled, and so is whatever is still making the body of its answer.
 
+    Attributes:
+        checks_access: Whether calls are checked one by one, as a `Gate` in their scope asks for.
+
     Raises:
         TypeError: The router holds something that is neither a procedure nor a router.
         ValueError: The prefix is not a path, or `max_body_size` is not positive.
     """
+
+    checks_access: Final = True
 
     def __init__(
         self,
@@ -115,6 +124,22 @@ class RPCHandler:
             case other:
                 raise ValueError(f"scope type {other!r} is not served here; expected 'http'")
 
+    async def refuse(
+        self, scope: Scope, receive: Receive, send: Send, error: ORPCError, headers: Headers = ()
+    ) -> None:
+        """Answer a request that is not let in, in the words of callers and without reading it.
+
+        For a middleware that stands before this application. Plugins see the head of the request:
+        those for CORS answer preflights, and name the origin to whoever is refused.
+        """
+        path = path_inside(scope.get("raw_path"), scope["path"], scope.get("root_path", ""))
+        # What is not read is no batch either: the answer is one, to all of it.
+        head = tuple(pair for pair in _headers_of(scope) if pair[0] not in _BATCH_HEADERS)
+        query = scope.get("query_string", b"").decode("latin-1")
+        request = Request(scope["method"], path or "/", query, head, transport=scope)
+        response = await self._handler.serve_refusal(request, error, headers)
+        await Caller(receive, send).answer(response, scope["method"])
+
     async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = path_inside(scope.get("raw_path"), scope["path"], scope.get("root_path", ""))
         match = None if path is None else await self._handler.find(path)
@@ -123,10 +148,7 @@ class RPCHandler:
         if path is None or (match is None and not self._handler.sees(path)):
             await caller.answer(_NOT_FOUND, method)
             return
-        headers: Headers = tuple(
-            # Of a list: a generator takes a third longer.
-            [(_header_name(name), value.decode("latin-1")) for name, value in scope["headers"]]
-        )
+        headers = _headers_of(scope)
         query = scope.get("query_string", b"").decode("latin-1")
         body: Body = b""
         try:
@@ -138,8 +160,7 @@ class RPCHandler:
             return
         except ORPCError as error:
             head = Request(method, path, query, headers, transport=scope)
-            refusal = await self._handler.serve_refusal(head, error)
-            await caller.answer(refusal or _NOT_FOUND, method)
+            await caller.answer(await self._handler.serve_refusal(head, error), method)
             return
         request = Request(method, path, query, headers, body, transport=scope)
 
@@ -165,6 +186,13 @@ class RPCHandler:
             return await caller.whole(self._max_body_size)
         except BodyTooLargeError as error:
             raise ORPCError("PAYLOAD_TOO_LARGE") from error
+
+
+def _headers_of(scope: Scope) -> Headers:
+    # Of a list: a generator takes a third longer.
+    return tuple(
+        [(_header_name(name), value.decode("latin-1")) for name, value in scope["headers"]]
+    )
 
 
 @lru_cache(maxsize=512)

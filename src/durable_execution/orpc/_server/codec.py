@@ -8,6 +8,7 @@ from typing import Final
 
 from durable_execution._codec import UNDEFINED, DecodeError, TypedJson
 from durable_execution.orpc._protocol import (
+    ERROR_ID_HEADER,
     Body,
     BodyKind,
     BodyTooLargeError,
@@ -101,7 +102,7 @@ class HandlerCodec:
             body = EncodedEvents(
                 output.source,
                 dumps=self._typed_json.dumps,
-                error_of=lambda error: self._version.error_to_json(failed(error)),
+                error_of=lambda error: self._version.error_to_json(_amid(failed(error))),
                 options=self._events,
                 end=self._version.end_of_stream,
             )
@@ -125,7 +126,11 @@ class HandlerCodec:
             EncodeError: The data of the error has no wire form.
         """
         payload = self._typed_json.dumps(self._version.error_to_json(error))
-        return self._json(self._version.status_of(error), payload)
+        response = self._json(self._version.status_of(error), payload)
+        if error.error_id is None:
+            return response
+        # In a header: an error object of its own kind has no data to the reference (WIRE.md 6.2).
+        return replace(response, headers=(*response.headers, (ERROR_ID_HEADER, error.error_id)))
 
     async def _read(self, request: Request, files: list[File]) -> object:
         kind = self._version.body_kind(request.headers)
@@ -192,6 +197,13 @@ def release(files: Sequence[File]) -> None:
     """End the lives of files, but for those that are kept."""
     for file in files:
         file.release()
+
+
+def _amid(error: ORPCError) -> ORPCError:
+    """An error amid a stream, whose headers are sent: what joins it to the log is its data."""
+    if error.error_id is not None and error.data is UNDEFINED:
+        error.data = {"errorId": error.error_id}
+    return error
 
 
 def _pieces_of(body: Body) -> ByteStream | list[bytes]:

@@ -15,11 +15,14 @@ from durable_execution.orpc._protocol import (
     EventStreamOptions,
     File,
     FileLimits,
+    Headers,
     ORPCError,
     Request,
     Response,
     check_prefix,
+    close_body,
     match_key,
+    new_error_id,
     normalised_key,
     strip_prefix,
     version_of,
@@ -29,6 +32,7 @@ from durable_execution.orpc._server.codec import HandlerCodec, release, releasin
 from durable_execution.orpc._server.context import CallContext, RequestHeaders
 from durable_execution.orpc._server.declared import ErrorConstructors
 from durable_execution.orpc._server.events import Following
+from durable_execution.orpc._server.gate import gate_of
 from durable_execution.orpc._server.lazy import Lazy
 from durable_execution.orpc._server.plugin import HandlerPlugin, Plugins
 from durable_execution.orpc._server.procedure import Procedure
@@ -103,13 +107,28 @@ class ProcedureHandler:
 
         return await self._plugins.answer(request, innermost)
 
-    async def serve_refusal(self, request: Request, error: ORPCError) -> Response | None:
-        """What the plugins make of a request that gets no further than its headers."""
+    async def serve_refusal(
+        self, request: Request, error: ORPCError, headers: Headers = ()
+    ) -> Response:
+        """What the plugins make of a request that gets no further than its headers.
+
+        They may add to the refusal, and answer a preflight, but not let in what was refused.
+        """
+        refusal = self.refuse(error)
+        refusal = replace(refusal, headers=(*refusal.headers, *headers))
+        has_reached = False
 
         async def innermost(_: Request) -> Response:
-            return self.refuse(error)
+            nonlocal has_reached
+            has_reached = True
+            return refusal
 
-        return await self._plugins.answer(request, innermost)
+        response = await self._plugins.answer(request, innermost)
+        if response is not None and (has_reached or request.method == "OPTIONS"):
+            return response
+        if response is not None:
+            await close_body(response.body)
+        return refusal
 
     async def handle(self, request: Request) -> Response | None:
         """The answer, or None when no procedure matches and the application has to answer."""
@@ -163,28 +182,34 @@ class ProcedureHandler:
         task = asyncio.current_task()
         cancellations = task.cancelling() if task else 0
         try:
+            gate = gate_of(request)
+            if gate is not None:
+                gate.check(match.path)
             self._check_origin(request.outer or request)
             value = await self._codec.decode(request, files)
             self._plugins.check(request, match.path, match.procedure)
             self._check_method(match.procedure, request.outer or request)
+            # A copy: what one handler does to it must not reach the next call.
+            context = dict(await self._first_context(request))
+            if gate is not None:
+                context |= gate.context
             ctx = CallContext(
                 path=match.path,
-                # A copy: what one handler does to it must not reach the next call.
-                context=dict(await self._first_context(request)),
+                context=context,
                 headers=RequestHeaders(request.headers),
                 response_headers=response_headers,
                 errors=ErrorConstructors(match.procedure.errors),
                 last_event_id=request.header("last-event-id"),
             )
             output = await run(match.procedure, ctx, value)
-            return self._codec.encode(output, files, partial(self._seen, match))
+            return self._codec.encode(output, files, partial(self._seen, match, request))
         except asyncio.CancelledError as error:
             if task is not None and task.cancelling() > cancellations:
                 raise
             # Nobody cancelled this call: the handler awaited something that was.
-            return self._encoded(error, match)
+            return self._encoded(error, match, request)
         except Exception as error:
-            return self._encoded(error, match)
+            return self._encoded(error, match, request)
 
     def _check_origin(self, request: Request) -> None:
         refusal = self.version.refusal(request)
@@ -201,35 +226,49 @@ class ProcedureHandler:
         made = self._context(request)
         return await made if inspect.isawaitable(made) else made
 
-    def _encoded(self, error: BaseException, match: Match) -> Response:
+    def _encoded(self, error: BaseException, match: Match, request: Request) -> Response:
         try:
-            return self.refuse(self._seen(match, error))
+            return self.refuse(self._seen(match, request, error))
         except Exception as failure:  # the data of the error cannot be encoded
-            return self.refuse(self._seen(match, failure))
+            return self.refuse(self._seen(match, request, failure))
 
     def _refuse_around(self, error: Exception) -> Response:
         """The response where a plugin failed."""
         if isinstance(error, ORPCError):
             return self.refuse(error)
-        _logger.error("A plugin failed; its caller sees an internal error only", exc_info=error)
-        return self.refuse(self._masked())
+        masked = self._masked()
+        _logger.error(
+            "A plugin failed; its caller sees an internal error only",
+            exc_info=error,
+            extra={"error_id": masked.error_id},
+        )
+        return self.refuse(masked)
 
-    def _seen(self, match: Match, error: BaseException) -> ORPCError:
+    def _seen(self, match: Match, request: Request, error: BaseException) -> ORPCError:
         """The error as its caller sees it; what is not an oRPC error is masked, and logged."""
         if isinstance(error, ORPCError):
             if error.code == "INTERNAL_SERVER_ERROR":
-                _log(match, error)
+                error.error_id = error.error_id or new_error_id()
+                _log(match, request, error, error.error_id)
             return error
-        _log(match, error)
-        return self._masked()
+        masked = self._masked()
+        _log(match, request, error, masked.error_id)
+        return masked
 
     def _masked(self) -> ORPCError:
-        return ORPCError("INTERNAL_SERVER_ERROR", self.version.masked_message)
+        return ORPCError(
+            "INTERNAL_SERVER_ERROR", self.version.masked_message, error_id=new_error_id()
+        )
 
 
-def _log(match: Match, error: BaseException) -> None:
+def _log(match: Match, request: Request, error: BaseException, error_id: str | None) -> None:
+    gate = gate_of(request)
     _logger.error(
         "A procedure failed; its caller sees an internal error only",
         exc_info=error,
-        extra={"procedure": ".".join(match.path)},
+        extra={
+            "error_id": error_id,
+            "procedure": ".".join(match.path),
+            **({} if gate is None else gate.facts),
+        },
     )
