@@ -322,3 +322,17 @@ async def test_caller_that_leaves_cancels_every_call_of_a_batch() -> None:
 def test_unusable_option_is_refused(options: Any) -> None:
     with pytest.raises(ValueError, match=r"mode|max_size"):
         Batching(**options)
+
+
+async def test_batch_that_was_not_let_in_tells_each_call_why() -> None:
+    body = b'{"json":{"defined":false,"code":"UNAUTHORIZED","status":401,"message":"No token"}}'
+    refusal = Response(401, (("content-type", "application/json"),), body)
+    link = RPCLink("http://localhost", sender=FakeSender(refusal), batch=Batching())
+    client = create_orpc_client(link)
+
+    outcomes = await asyncio.gather(client.a(1), client.b(2), return_exceptions=True)
+
+    for outcome in outcomes:
+        assert isinstance(outcome, ORPCError)
+        assert (outcome.code, outcome.message) == ("UNAUTHORIZED", "No token")
+    assert outcomes[0] is not outcomes[1]

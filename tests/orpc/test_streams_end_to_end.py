@@ -335,3 +335,26 @@ async def test_stream_nobody_closed_gives_its_connection_back_when_collected() -
         assert "unclosed stream of http://127.0.0.1" in str(caught[0].message)
         await asyncio.wait_for(server.until(lambda: server.connections == 0), 5)
     await server.stop()
+
+
+async def test_masked_error_has_the_id_that_the_log_has(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def at_once() -> None:
+        raise ValueError("secret")
+
+    async def amid() -> AsyncIterator[int]:
+        yield 1
+        raise ValueError("secret")
+
+    for procedure in (rpc.handler(at_once), rpc.handler(amid)):
+        caplog.clear()
+        with pytest.raises(ORPCError) as caught:
+            async for _ in await connect(procedure)():
+                pass
+        (record,) = caplog.records
+        assert caught.value.error_id == vars(record)["error_id"]
+        assert "secret" not in str(caught.value)
+        assert caught.value.__notes__ == [
+            f"The log of the server calls it {caught.value.error_id}",
+        ]

@@ -1,13 +1,11 @@
-"""What stands before a handler: who calls, which procedures they reach, and how they are refused."""
+"""What stands before a handler: who calls, what they reach, and how they are refused."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Mapping
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from durable_execution.orpc import (
     GATE,
@@ -22,7 +20,10 @@ from durable_execution.orpc import (
     RPCHandler,
     rpc,
 )
-from tests.orpc._server.driver import Answer, Connection, ask, scope_of
+from tests.orpc._server.driver import Answer, Connection, scope_of
+
+if TYPE_CHECKING:
+    import pytest
 
 Pairs = tuple[tuple[str, str], ...]
 

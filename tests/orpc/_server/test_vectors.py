@@ -55,6 +55,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
 INCIDENTAL = {"connection", "keep-alive", "transfer-encoding", "content-length", "content-type"}
 # Headers of event streams for proxies, which the recorded server left to its application.
 INCIDENTAL |= {"cache-control", "x-accel-buffering"}
+# What joins a masked error to the log: no recorded client looks at it.
+INCIDENTAL |= {"x-error-id"}
 
 
 def options_of(name: str) -> dict[str, Any]:

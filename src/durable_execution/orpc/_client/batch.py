@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, get_args
 from urllib.parse import quote_plus
 
@@ -33,6 +33,9 @@ _MARGIN: Final = 64 * 1024
 
 # They describe the body of a call, which is JSON or nothing.
 _OF_THE_BODY: Final = frozenset({"content-type", "content-length"})
+
+# Whoever stands before the server did not let the batch in: this is the answer to each call.
+_REFUSED: Final = frozenset({401, 403, 429, 503})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +155,10 @@ class BatchSender:
                     call = by_key.get(answer.key)
                     if call is not None and not call.answer.done():
                         call.answer.set_result(answer.response)
+        except _RefusedError as refusal:
+            for call in calls:
+                if not call.answer.done():
+                    call.answer.set_result(refusal.response)
         except (BatchFormError, FrameError, BodyTooLargeError) as error:
             failure = RPCResponseError(f"Invalid batch response: {str(error) or 'it is too large'}")
             failure.__cause__ = error
@@ -167,6 +174,9 @@ class BatchSender:
         bound = sum(call.max_response_size + _MARGIN for call in calls)
         response = await self._sender.send(self._request(calls), max_response_size=bound)
         try:
+            if response.status in _REFUSED:
+                body = await read_body(response.body, limit=bound)
+                raise _RefusedError(replace(response, body=body))
             if response.status != 207:
                 raise BatchFormError(f"status {response.status}; the server needs its batch plugin")
             content_type = response.header("content-type") or ""
@@ -211,6 +221,14 @@ class BatchSender:
         }
         url = request.url if self._form.is_url_absolute else request.target
         return BatchRequest(self._form.key(index), request.method, url, own, request.body)
+
+
+class _RefusedError(Exception):
+    """The server did not look at the batch; its answer is that to each call."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
 class _FramedMessages:

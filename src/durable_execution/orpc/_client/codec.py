@@ -22,7 +22,7 @@ from durable_execution.orpc._client.error import (
     TOO_MANY_FILES,
     RPCResponseError,
 )
-from durable_execution.orpc._client.events import input_body, output_stream
+from durable_execution.orpc._client.events import identified, input_body, output_stream
 from durable_execution.orpc._client.headers import header_pairs, joined
 from durable_execution.orpc._protocol import (
     ERROR_ID_HEADER,
@@ -129,10 +129,7 @@ class LinkCodec:
             return value
         error = self._version.error_from_json(value)
         if error is not None:
-            error.error_id = response.header(ERROR_ID_HEADER)
-            if error.error_id is not None:
-                error.add_note(f"The log of the server calls it {error.error_id}")
-            raise error
+            raise identified(error, response.header(ERROR_ID_HEADER))
         raise self._version.foreign_error(response.status, joined(response.headers), value)
 
     def _body(self, value: object) -> tuple[Headers, Body]:
@@ -206,5 +203,6 @@ class LinkCodec:
                     self._version,
                     max_size=self._typed_json.limits.max_bytes,
                     idle_timeout=self._idle_timeout,
+                    error_id=response.header(ERROR_ID_HEADER),
                 )
         return value

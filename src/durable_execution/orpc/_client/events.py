@@ -61,6 +61,7 @@ def output_stream(
     *,
     max_size: int,
     idle_timeout: float | None,
+    error_id: str | None = None,
 ) -> EventStream[Any]:
     """The events of a response.
 
@@ -70,10 +71,13 @@ def output_stream(
         version: Reads error objects.
         max_size: Bytes of one event.
         idle_timeout: Seconds it may be silent.
+        error_id: What the log of the server will call an internal error amid the stream.
     """
     if idle_timeout is not None and not isinstance(body, bytes):
         body = IdleLimited(body, idle_timeout)
-    return EventStream(DecodedEvents(body, _Output(typed_json, version), max_size=max_size))
+    return EventStream(
+        DecodedEvents(body, _Output(typed_json, version, error_id), max_size=max_size)
+    )
 
 
 def changing_errors(
@@ -81,6 +85,14 @@ def changing_errors(
 ) -> EventStream[Any]:
     """The stream with other errors: what ends it becomes what `change` gives, or stays."""
     return EventStream(MappedEvents(stream.source, error=change))
+
+
+def identified(error: ORPCError, error_id: str | None) -> ORPCError:
+    """The error with the id under which its server has logged it, if that told one."""
+    if error_id is not None:
+        error.error_id = error_id
+        error.add_note(f"The log of the server calls it {error_id}")
+    return error
 
 
 class IdleLimited:
@@ -112,9 +124,10 @@ class IdleLimited:
 class _Output:
     """What the events of a response mean to their reader."""
 
-    def __init__(self, typed_json: TypedJson, version: Version) -> None:
+    def __init__(self, typed_json: TypedJson, version: Version, error_id: str | None) -> None:
         self._typed_json = typed_json
         self._version = version
+        self._error_id = error_id
 
     def value(self, data: bytes) -> object:
         try:
@@ -127,7 +140,11 @@ class _Output:
 
     def error(self, data: bytes) -> Exception:
         value = self.value(data) if data else UNDEFINED
-        return self._version.error_from_json(value) or RPCErrorEvent(value)
+        error = self._version.error_from_json(value)
+        if error is None:
+            return RPCErrorEvent(value)
+        is_masked = error.code == "INTERNAL_SERVER_ERROR"
+        return identified(error, self._error_id) if is_masked else error
 
     def broken(self, error: FrameError) -> Exception:
         if isinstance(error, CutOffError):

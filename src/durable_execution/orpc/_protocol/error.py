@@ -57,7 +57,7 @@ class ORPCError(Exception):
         defined: True when the procedure declares this error. The server sets it by checking every
             error that leaves a procedure, so there is no need to pass it when raising.
         error_id: What the log of the server calls this failure, when it tells callers no more
-            than that; it travels as the header `x-error-id`, amid a stream in the data.
+            than that; it travels as the header `x-error-id`, not in the error object.
 
     Raises:
         TypeError: code, status or message is of the wrong type.

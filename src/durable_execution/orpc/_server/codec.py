@@ -27,6 +27,7 @@ from durable_execution.orpc._protocol import (
     Version,
     as_file,
     data_parameter,
+    new_error_id,
     read_body,
     read_envelope,
     read_form,
@@ -85,28 +86,31 @@ class HandlerCodec:
             raise ORPCError("PAYLOAD_TOO_LARGE") from error
 
     def encode(
-        self, output: object, files: list[File], failed: Callable[[BaseException], ORPCError]
+        self, output: object, files: list[File], failed: Callable[[BaseException, str], ORPCError]
     ) -> Response:
         """The response of a call that succeeded; who takes it closes its body.
 
         Args:
             output: A value, an event stream, or a stream of bytes.
             files: The files of the output are noted here.
-            failed: Gives the error a caller sees for an exception amid the stream.
+            failed: Gives the error a caller sees for an exception amid the stream, and logs it
+                under the id that the answer has announced.
 
         Raises:
             EncodeError: The output has no wire form.
             OSError, ValueError: A file is not there, or closed.
         """
         if isinstance(output, EventStream):
+            # Told before anything fails: afterwards there is no place for it.
+            error_id = new_error_id()
             body = EncodedEvents(
                 output.source,
                 dumps=self._typed_json.dumps,
-                error_of=lambda error: self._version.error_to_json(_amid(failed(error))),
+                error_of=lambda error: self._version.error_to_json(failed(error, error_id)),
                 options=self._events,
                 end=self._version.end_of_stream,
             )
-            return Response(200, EVENT_STREAM, body)
+            return Response(200, (*EVENT_STREAM, (ERROR_ID_HEADER, error_id)), body)
         if isinstance(output, OctetStream):
             headers, octets = write_octets(output)
             return Response(200, headers if self._version.has_raw_bodies else (), octets)
@@ -197,13 +201,6 @@ def release(files: Sequence[File]) -> None:
     """End the lives of files, but for those that are kept."""
     for file in files:
         file.release()
-
-
-def _amid(error: ORPCError) -> ORPCError:
-    """An error amid a stream, whose headers are sent: what joins it to the log is its data."""
-    if error.error_id is not None and error.data is UNDEFINED:
-        error.data = {"errorId": error.error_id}
-    return error
 
 
 def _pieces_of(body: Body) -> ByteStream | list[bytes]:

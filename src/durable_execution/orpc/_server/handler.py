@@ -244,14 +244,17 @@ class ProcedureHandler:
         )
         return self.refuse(masked)
 
-    def _seen(self, match: Match, request: Request, error: BaseException) -> ORPCError:
+    def _seen(
+        self, match: Match, request: Request, error: BaseException, error_id: str | None = None
+    ) -> ORPCError:
         """The error as its caller sees it; what is not an oRPC error is masked, and logged."""
         if isinstance(error, ORPCError):
             if error.code == "INTERNAL_SERVER_ERROR":
-                error.error_id = error.error_id or new_error_id()
+                error.error_id = error_id or error.error_id or new_error_id()
                 _log(match, request, error, error.error_id)
             return error
         masked = self._masked()
+        masked.error_id = error_id or masked.error_id
         _log(match, request, error, masked.error_id)
         return masked
 
