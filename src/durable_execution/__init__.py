@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         TaskExecutionSummary,
     )
     from durable_execution._core.definitions import Tasks
+    from durable_execution._core.enqueueing import TaskToEnqueue, task_to_enqueue
     from durable_execution._core.found import (
         FoundTaskExecution,
         TaskExecutionCounts,
@@ -105,6 +106,7 @@ _HOMES = {
         "TaskExecutionSummary",
     ),
     "_core.definitions": ("Tasks",),
+    "_core.enqueueing": ("TaskToEnqueue", "task_to_enqueue"),
     "_core.found": ("FoundTaskExecution", "TaskExecutionCounts", "TaskExecutionPage"),
     "_core.making": ("child_task", "declare_task"),
     "_core.results": (
@@ -219,6 +221,7 @@ __all__ = [
     "TaskExecutionHandle",
     "TaskExecutionPage",
     "TaskExecutionSummary",
+    "TaskToEnqueue",
     "Tasks",
     "TimedOutTaskExecution",
     "Undefined",
@@ -229,6 +232,7 @@ __all__ = [
     "declare_task",
     "enqueue_in_transaction",
     "open_storage",
+    "task_to_enqueue",
     "tune_garbage_collector",
 ]
 

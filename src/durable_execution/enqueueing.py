@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from durable_execution._codec import UNDEFINED
+from durable_execution._core.labels import OnConflict, check_same_input, checked_label
 from durable_execution._core.limits import MIB
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.task import Task
 from durable_execution._engine.clock import wall_clock
 from durable_execution._engine.compose import new_root
 from durable_execution._engine.ids import new_execution_id
-from durable_execution._engine.labels import OnConflict, check_same_input, checked_label
 from durable_execution.errors import InvalidOptionError
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar, overload
 
 from durable_execution._codec import UNDEFINED
 from durable_execution._core.definitions import Definitions
+from durable_execution._core.enqueueing import MAX_TASKS_TO_ENQUEUE, TaskToEnqueue
+from durable_execution._core.labels import OnConflict, check_same_input, checked_label
 from durable_execution._core.making import check_complete
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.task import SleepingTask, Task
 from durable_execution._core.views import FinishedTaskExecution
-from durable_execution._engine.compose import new_root
+from durable_execution._engine.compose import new_root, new_roots
 from durable_execution._engine.engine import Engine
 from durable_execution._engine.handle import TaskExecutionHandle, children_shown
-from durable_execution._engine.labels import OnConflict, check_same_input, checked_label
 from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.oversight import Oversight
 from durable_execution._engine.surroundings import MACHINE
@@ -256,6 +258,61 @@ class DurableExecutor(Definitions, Oversight):
         if on_conflict == "raise":
             check_same_input(record, holder)
         return TaskExecutionHandle(engine, task, holder.execution_id)
+
+    async def enqueue_tasks(
+        self, tasks: Iterable[TaskToEnqueue[OutputT]]
+    ) -> list[TaskExecutionHandle[OutputT]]:
+        """Enqueue up to 1,000 tasks in one transaction: all of them, or none.
+
+            await executor.enqueue_tasks([task_to_enqueue(send_email, each) for each in emails])
+
+        When this returns, all executions are durable and will be run. Every input is checked
+        before anything is stored. A key that was used before, or earlier among these, gives the
+        handle of the execution that has it, as with `enqueue_task`.
+
+        Args:
+            tasks: What to enqueue, each made by `task_to_enqueue`; of one task or of several.
+
+        Returns:
+            A handle for each, in their order.
+
+        Raises:
+            InvalidInputError: An input does not fit; the message names its index and the field.
+            InvalidOptionError: There are too many, or one is not made by `task_to_enqueue`.
+            IdempotencyConflictError: A key was used with another input.
+            DurableExecutionNotFoundError: A task is not registered on this executor.
+            DuplicateSleepingIdError: Another sleeping execution has the id of one of these.
+            ExecutorShutDownError: The executor is not running.
+            StorageUnavailableError: The storage could not be reached, for about two seconds. All
+                executions may exist nevertheless, if only the answer was lost.
+        """
+        engine = self._running_engine()
+        wanted = list(islice(tasks, MAX_TASKS_TO_ENQUEUE + 1))
+        records = new_roots(
+            wanted,
+            self._tasks,
+            new_id=engine.new_id,
+            max_size=self._options.max_serialized_input_size,
+            now=engine.clock.now(),
+        )
+        if not records:
+            return []
+        handles = [
+            TaskExecutionHandle(engine, each.task, record.execution_id, is_new=True)
+            for each, record in zip(wanted, records, strict=True)
+        ]
+        strict_ids = {
+            record.execution_id
+            for each, record in zip(wanted, records, strict=True)
+            if each.label.idempotency_key is not None and each.on_conflict == "raise"
+        }
+        holders = await engine.commits.insert_all(records, strict_ids)
+        return [
+            handle
+            if holder is None
+            else TaskExecutionHandle(engine, each.task, holder.execution_id)
+            for each, handle, holder in zip(wanted, handles, holders, strict=True)
+        ]
 
     async def get_task_execution_handle(
         self, task: Task[Any, OutputT], execution_id: str

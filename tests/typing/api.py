@@ -27,8 +27,10 @@ from durable_execution import (
     TaskDeclaration,
     TaskExecutionHandle,
     Tasks,
+    TaskToEnqueue,
     child_task,
     declare_task,
+    task_to_enqueue,
 )
 
 
@@ -90,6 +92,11 @@ async def enqueuing(executor: DurableExecutor) -> None:
     await executor.enqueue_task(send_email, "a@b")  # type: ignore[misc]  # pyright: ignore
     await executor.enqueue_task(send_email)  # type: ignore[arg-type]  # pyright: ignore
     await executor.enqueue_task(tick, 3)  # type: ignore[misc]  # pyright: ignore
+    assert_type(task_to_enqueue(tick), TaskToEnqueue[float])
+    many = await executor.enqueue_tasks([task_to_enqueue(send_email, Email("a@b"), key="1")])
+    assert_type(many, list[TaskExecutionHandle[int]])
+    task_to_enqueue(send_email, "a@b")  # type: ignore[misc]  # pyright: ignore
+    task_to_enqueue(tick, 3)  # type: ignore[misc]  # pyright: ignore
     found = await executor.get_task_execution_handle(send_email, "te_1")
     assert_type(found, TaskExecutionHandle[int])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -36,6 +36,13 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     transition: Transition
 
 
+class Group(NamedTuple):
+    """Records that are inserted together or not at all, and those whose keys are strict."""
+
+    records: Sequence[ExecutionRecord]
+    strict_ids: Collection[str]
+
+
 class Listeners(NamedTuple):
     """Who is told what was written; each is called on the event loop and must not block."""
 
@@ -56,6 +63,7 @@ class Commits:
         self._storage = storage
         self._jitter = jitter
         self._inserts = Batcher(self._insert, limit=BATCH_LIMIT)
+        self._groups = Batcher(self._insert_groups, limit=1)
         self._changes = Batcher(self._apply, limit=BATCH_LIMIT)
         self._reads = Batcher(storage.get, limit=BATCH_LIMIT)
         self._families = Batcher(self._children_of, limit=FAMILY_LIMIT)
@@ -86,6 +94,19 @@ class Commits:
             first = error
         again = NewRow(record, decoded_input, may_start=False)
         return await self._insist(lambda: self._inserts.submit(again), first, tries=PATIENT_TRIES)
+
+    async def insert_all(
+        self, records: Sequence[ExecutionRecord], strict_ids: Collection[str]
+    ) -> Sequence[ExecutionRecord | None]:
+        """Insert records in one transaction of their own; return who has their keys instead.
+
+        Raises:
+            DuplicateSleepingIdError: The sleeping id of one is taken; nothing was written.
+            IdempotencyConflictError: As `Storage.insert` says; nothing was written.
+            StorageUnavailableError: As `insert` says, of all or none.
+        """
+        group = Group(records, strict_ids)
+        return await self._persist(lambda: self._groups.submit(group), tries=PATIENT_TRIES)
 
     async def get(
         self, execution_id: str, *, tries: int | None = PATIENT_TRIES
@@ -129,11 +150,13 @@ class Commits:
     async def drained(self) -> None:
         """Wait until everything submitted so far is written."""
         await self._inserts.drained()
+        await self._groups.drained()
         await self._changes.drained()
 
     def pumps(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """Return the loops that must run for the batches to flow."""
-        return (self._inserts.run, self._changes.run, self._reads.run, self._families.run)
+        batchers = (self._inserts, self._groups, self._changes, self._reads, self._families)
+        return tuple(batcher.run for batcher in batchers)
 
     async def _children_of(self, parent_ids: list[str]) -> Sequence[list[ExecutionRecord]]:
         families: dict[str | None, list[ExecutionRecord]] = {each: [] for each in parent_ids}
@@ -153,6 +176,11 @@ class Commits:
         if not rest:
             return [None] * len(rows)
         return [None if each.execution_id in started else next(holders) for each in records]
+
+    async def _insert_groups(
+        self, groups: list[Group]
+    ) -> Sequence[Sequence[ExecutionRecord | None]]:
+        return [await self._insert_ready(each.records, each.strict_ids) for each in groups]
 
     async def _insert_rest_and_start(
         self, rest: list[ExecutionRecord], start: Start
@@ -175,9 +203,12 @@ class Commits:
         return holders
 
     async def _insert_ready(
-        self, records: list[ExecutionRecord]
+        self, records: Sequence[ExecutionRecord], strict_ids: Collection[str] = ()
     ) -> Sequence[ExecutionRecord | None]:
-        holders = await self._storage.insert(records)
+        if strict_ids:
+            holders = await self._storage.insert(records, strict_ids=strict_ids)
+        else:
+            holders = await self._storage.insert(records)
         if self._listeners is not None:
             self._listeners.inserted(records)
         return holders

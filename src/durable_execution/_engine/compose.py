@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from durable_execution._codec import UNDEFINED, Encoded, dumps, loads
+from durable_execution._core.enqueueing import MAX_TASKS_TO_ENQUEUE, TaskToEnqueue
 from durable_execution._core.offspring import (
     NO_LABEL,
     Label,
@@ -24,7 +25,12 @@ from durable_execution._core.results import (
 from durable_execution._core.status import ERRORED
 from durable_execution._core.task import LoopPlan, SequencePlan, Task, TaskOptions
 from durable_execution._engine.inputs import encode_input, sleeping_id_of
-from durable_execution.errors import StoredError
+from durable_execution.errors import (
+    DurableExecutionNotFoundError,
+    InvalidInputError,
+    InvalidOptionError,
+    StoredError,
+)
 
 NOTHING = dumps(UNDEFINED)
 """The payload of what is undefined."""
@@ -48,6 +54,50 @@ def new_root(
     payload, decoded = encode_input(task, value, max_size=max_size)
     seed = seed_of(task, value, payload, options, execution_id)
     return root_record(seed, now=now, label=label), decoded
+
+
+def new_roots(
+    wanted: Sequence[TaskToEnqueue[Any]],
+    tasks: Mapping[str, Task[Any, Any]],
+    *,
+    new_id: Callable[[int], str],
+    max_size: int,
+    now: int,
+) -> list[ExecutionRecord]:
+    """Build the records of tasks that are enqueued together.
+
+    Raises:
+        InvalidInputError: An input does not fit; the message names its index.
+        InvalidOptionError: There are too many, or one is no `TaskToEnqueue`.
+        DurableExecutionNotFoundError: A task is none of those that are registered.
+    """
+    if len(wanted) > MAX_TASKS_TO_ENQUEUE:
+        raise InvalidOptionError(f"at most {MAX_TASKS_TO_ENQUEUE} tasks are enqueued together")
+    records: list[ExecutionRecord] = []
+    for index, each in enumerate(wanted):
+        if not isinstance(each, TaskToEnqueue):
+            raise InvalidOptionError(
+                f"task {index} must be made by task_to_enqueue(...), got {type(each).__name__}"
+            )
+        if tasks.get(each.task.id) is not each.task:
+            raise DurableExecutionNotFoundError(
+                f"Task not found [taskId={each.task.id}] [index={index}]"
+            )
+        try:
+            record, _ = new_root(
+                each.task,
+                each.input,
+                each.options,
+                execution_id=new_id(now),
+                max_size=max_size,
+                now=now,
+                label=each.label,
+            )
+        except InvalidInputError as error:
+            message = f"Task {index} to enqueue: {error.message}"
+            raise InvalidInputError(message, issues=error.issues) from error
+        records.append(record)
+    return records
 
 
 def new_child(

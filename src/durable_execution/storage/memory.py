@@ -11,12 +11,13 @@ import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
 import msgspec
 
+from durable_execution._core.labels import check_same_input
 from durable_execution._core.patch import Finish, Patch, Transition, counted_off, patched
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import Status
@@ -121,9 +122,11 @@ class InMemoryStorage:
             self._task_ids = {}
 
     async def insert(  # noqa: D102
-        self, records: Sequence[ExecutionRecord]
+        self, records: Sequence[ExecutionRecord], *, strict_ids: Collection[str] = ()
     ) -> list[ExecutionRecord | None]:
         with self._lock:
+            if strict_ids:
+                self._check_keys(records, strict_ids)
             self._insert(records)
             return [self._shelf.key_holder(record) for record in records]
 
@@ -300,6 +303,16 @@ class InMemoryStorage:
             row = self._shelf.get(ids[at])
             if row is not None:
                 yield row
+
+    def _check_keys(self, records: Sequence[ExecutionRecord], strict_ids: Collection[str]) -> None:
+        first: dict[tuple[str, str], ExecutionRecord] = {}
+        for record in records:
+            key = record.idempotency_key
+            if key is None:
+                continue
+            earlier = first.setdefault((record.task_id, key), record)
+            if record.execution_id in strict_ids:
+                check_same_input(record, self._shelf.key_holder(record) or earlier)
 
     def _insert(self, records: Sequence[ExecutionRecord]) -> None:
         new: dict[str, ExecutionRecord] = {}

@@ -18,7 +18,7 @@ For every method:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -143,7 +143,9 @@ class Storage(Protocol):
         """
         ...
 
-    async def insert(self, records: Sequence[ExecutionRecord]) -> list[ExecutionRecord | None]:
+    async def insert(
+        self, records: Sequence[ExecutionRecord], *, strict_ids: Collection[str] = ()
+    ) -> list[ExecutionRecord | None]:
         """Insert new rows; return for each, in order, the row that holds its key instead.
 
         A row whose `execution_id` exists already is left as it is, so that an insert can be
@@ -153,8 +155,12 @@ class Storage(Protocol):
         is that other row as it is now, whether it was there before, is inserted by another process
         at the same moment, or comes earlier in `records`. For all others the answer is None.
 
+        Rows that are named in `strict_ids` must not meet a key that was used with another `input`
+        (`labels.check_same_input`): then nothing is inserted at all.
+
         Raises:
             DuplicateSleepingIdError: Another row has the `sleeping_unique_id` of one of these.
+            IdempotencyConflictError: A strict row's key is held by a row with another input.
         """
         ...
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from durable_execution._core.record import ExecutionRecord
+from durable_execution.errors import IdempotencyConflictError
 from durable_execution.storage.sql.rows import Row, Value
 from durable_execution.storage.table_names import TaskExecutionTables
 
@@ -40,6 +41,16 @@ class SleepingIdConflictError(Exception):
 
     records: Sequence[ExecutionRecord] = ()
     """The rows that were to be inserted."""
+
+
+class KeyConflictError(Exception):
+    """An insert met a key that was used with another input; never leaves the storage.
+
+    Its `conflict` does. That is a ValueError, which some drivers raise when a connection breaks.
+    """
+
+    def __init__(self, conflict: IdempotencyConflictError) -> None:
+        self.conflict = conflict
 
 
 class Transaction(Protocol):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from durable_execution._core.labels import check_same_input
 from durable_execution._core.record import ExecutionRecord
-from durable_execution.errors import StorageUnavailableError
+from durable_execution.errors import IdempotencyConflictError, StorageUnavailableError
 from durable_execution.storage.sql.driver import (
+    KeyConflictError,
     SleepingIdConflictError,
     SqlDialect,
     Statement,
@@ -48,11 +50,13 @@ async def insert_roots(
     statements: Statements,
     dialect: SqlDialect,
     records: Sequence[ExecutionRecord],
+    strict_ids: Collection[str] = (),
 ) -> Answers:
     """Insert new rows, as `Storage.insert` says.
 
     Raises:
         SleepingIdConflictError: With the records.
+        KeyConflictError: A strict row's key was used with another input.
     """
     keyed = [record for record in records if record.idempotency_key is not None]
     plain = [record for record in records if record.idempotency_key is None] if keyed else records
@@ -69,6 +73,9 @@ async def insert_roots(
         raise
     holders = await _holders(transaction, statements, dialect, keyed) if keyed else {}
     answers = [holders.get(record.execution_id) for record in records]
+    for record, holder in zip(records, answers, strict=True):
+        if holder is not None and record.execution_id in strict_ids:
+            _check_same_input(record, holder)
     inserted = [row for row, holder in zip(records, answers, strict=True) if holder is None]
     await _insert_tags(transaction, statements, inserted)
     return answers
@@ -93,6 +100,13 @@ async def insert_claimed(
     insert = statements.insert_claimed
     rows = [to_root_row(record) for record in records]
     return await transaction.insert_new(insert, rows, (now,) if "now" in insert.names else ())
+
+
+def _check_same_input(record: ExecutionRecord, holder: ExecutionRecord) -> None:
+    try:
+        check_same_input(record, holder)
+    except IdempotencyConflictError as error:
+        raise KeyConflictError(error) from error
 
 
 async def _insert(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,6 +20,7 @@ from durable_execution.storage.sql.claiming import Claiming
 from durable_execution.storage.sql.deletion import Deletion
 from durable_execution.storage.sql.driver import (
     Driver,
+    KeyConflictError,
     SleepingIdConflictError,
     Statement,
     T,
@@ -118,13 +119,15 @@ class SqlStorage:
         return self._driver.listen(on_change)
 
     async def insert(  # noqa: D102
-        self, records: Sequence[ExecutionRecord]
+        self, records: Sequence[ExecutionRecord], *, strict_ids: Collection[str] = ()
     ) -> list[ExecutionRecord | None]:
         if not records:
             return []
 
         async def work(transaction: Transaction) -> list[ExecutionRecord | None]:
-            return await insert_roots(transaction, self._statements, self._dialect, records)
+            return await insert_roots(
+                transaction, self._statements, self._dialect, records, strict_ids
+            )
 
         is_single = all(row.idempotency_key is None and not row.tags for row in records)
         return await self._insert(work, is_single=is_single)
@@ -418,6 +421,8 @@ class SqlStorage:
             return await self._driver.write(work, is_single=is_single)
         except SleepingIdConflictError as conflict:
             raise await self._duplicate(conflict.records) from conflict
+        except KeyConflictError as error:
+            raise error.conflict from None
 
     async def _forget(self, executors: Sequence[Row]) -> None:
         if not executors:

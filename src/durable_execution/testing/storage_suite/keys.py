@@ -8,7 +8,8 @@ import msgspec
 
 from durable_execution._core.offspring import Label
 from durable_execution._core.record import ExecutionRecord
-from durable_execution.errors import DuplicateSleepingIdError
+from durable_execution.errors import DuplicateSleepingIdError, IdempotencyConflictError
+from durable_execution.storage.search import Search
 from durable_execution.testing.storage_suite.harness import Harness, check, check_same, ids
 
 _ODD = "order 42: ü 雪 😀 '\"\\%_" + "x" * 200
@@ -84,6 +85,43 @@ async def check_key_twice_in_one_batch(harness: Harness) -> None:
         check_same(answer, rows[0])
     check(await harness.storage.get(ids(rows[2:])) == [None, None], "a later row exists")
     await harness.expect(*rows[:2])
+
+
+async def check_strict_insert_is_all_or_nothing(harness: Harness) -> None:
+    """A key that was used with another input, before or in the batch, leaves no row at all."""
+    first = await _keyed(harness, "order", input=b"1")
+    await harness.storage.insert([first])
+    plain = harness.records.root(await harness.storage.now())
+    new = await _keyed(harness, "new", input=b"1", tags=(("tenant", "acme"),))
+    for other in (
+        await _keyed(harness, "order", input=b"2"),
+        await _keyed(harness, "new", input=b"2"),
+    ):
+        rows = [plain, new, other]
+        try:
+            await harness.storage.insert(rows, strict_ids=frozenset(ids(rows)))
+        except IdempotencyConflictError as conflict:
+            check(conflict.idempotency_key == other.idempotency_key, "another key is named")
+        else:
+            raise AssertionError("a key was used with two inputs")
+        check(await harness.storage.get(ids(rows)) == [None] * 3, "a row was inserted")
+        found = await harness.storage.search(Search(tags=new.tags))
+        check(found.records == (), "a tag was inserted")
+    await harness.expect(first)
+
+
+async def check_strict_insert_takes_the_same_input(harness: Harness) -> None:
+    """Only strict rows complain, and only about another input."""
+    first = await _keyed(harness, "order", input=b"1")
+    await harness.storage.insert([first])
+    same = await _keyed(harness, "order", input=b"1")
+    lenient = await _keyed(harness, "order", input=b"2")
+    rows = [same, lenient, harness.records.root(await harness.storage.now())]
+    answers = await harness.storage.insert(rows, strict_ids=frozenset(ids([rows[0], rows[2]])))
+    check_same(answers[0], first)
+    check_same(answers[1], first)
+    check(answers[2] is None, "a row without a key was held")
+    await harness.expect(first, rows[2])
 
 
 async def check_insert_with_key_repeated_is_harmless(harness: Harness) -> None:
@@ -199,6 +237,8 @@ CHECKS = (
     check_key_is_held_for_as_long_as_the_row_exists,
     check_keys_are_apart_for_each_task,
     check_key_twice_in_one_batch,
+    check_strict_insert_is_all_or_nothing,
+    check_strict_insert_takes_the_same_input,
     check_insert_with_key_repeated_is_harmless,
     check_inserts_of_one_key_at_once,
     check_key_is_noticed_before_a_sleeping_id,
