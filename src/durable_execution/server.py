@@ -11,11 +11,13 @@ from durable_execution.orpc import (
     create_orpc_client,
     rpc,
 )
+from durable_execution.remote.allowed_options import AllowedOptions
 from durable_execution.remote.procedure_task import convert_procedure_client_to_task
 from durable_execution.remote.tasks_router import create_tasks_router
 from durable_execution.serving import create_executor_app
 
 __all__ = [
+    "AllowedOptions",
     "CallContext",
     "Next",
     "ORPCError",

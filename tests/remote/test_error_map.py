@@ -9,6 +9,7 @@ from durable_execution import (
     DurableExecutionNotFoundError,
     DurableExecutionTimedOutError,
     ExecutorShutDownError,
+    IdempotencyConflictError,
     InvalidInputError,
     InvalidOptionError,
     StorageError,
@@ -44,6 +45,13 @@ TOLD = [
         400,
         "BAD_REQUEST",
         "Sleeping task unique id is taken [sleepingTaskUniqueId=u]",
+    ),
+    (
+        IdempotencyConflictError("t", "k", "te_1"),
+        409,
+        "CONFLICT",
+        "Idempotency key was used with another input "
+        "[taskId=t] [idempotencyKey=k] [executionId=te_1]",
     ),
     (InvalidInputError("bad"), 400, "BAD_REQUEST", "bad"),
     (InvalidOptionError("bad option"), 400, "BAD_REQUEST", "bad option"),
@@ -146,3 +154,22 @@ def test_issue_without_a_path_is_about_the_whole() -> None:
 
     assert isinstance(error, InvalidInputError)
     assert [issue.path for issue in error.issues] == [(), ("a", 0, 1)]
+
+
+def test_conflict_of_a_key_arrives_with_its_facts() -> None:
+    told = call_error_of(IdempotencyConflictError("sendEmail", "order 1", "te_1"))
+
+    error = task_error_of(told)
+
+    assert isinstance(error, IdempotencyConflictError)
+    facts = (error.task_id, error.idempotency_key, error.execution_id)
+    assert facts == ("sendEmail", "order 1", "te_1")
+    assert not error.is_retryable
+
+
+@pytest.mark.parametrize("data", [None, {}, {"taskId": "t", "idempotencyKey": 7}], ids=str)
+def test_conflict_of_another_kind_is_not_one_of_keys(data: object) -> None:
+    error = task_error_of(ORPCError("CONFLICT", "taken", data=data))
+
+    assert type(error) is DurableExecutionError
+    assert (error.message, error.is_retryable) == ("taken", False)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from durable_execution._core.context import ParentTaskExecutionSummary, TaskExecutionSummary
 from durable_execution._core.status import FINISHED, Status
 from durable_execution.errors import StoredError
+
+SearchOrder = Literal["newest_first", "oldest_first"]
+"""In which order of creation a search shows what it finds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

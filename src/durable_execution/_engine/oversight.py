@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from durable_execution._core.found import TaskExecutionCounts, TaskExecutionPage
+from durable_execution._core.found import SearchOrder, TaskExecutionCounts, TaskExecutionPage
 from durable_execution._core.limits import MAX_DURATION_MS, check_between, check_task_id, to_ms
 from durable_execution._core.status import Status
 from durable_execution._core.task import TaskDeclaration
@@ -15,7 +15,7 @@ from durable_execution._engine.engine import Engine
 from durable_execution._engine.ids import oldest_id_after
 from durable_execution._engine.searching import search_for
 from durable_execution._engine.viewing import found_view_of
-from durable_execution.storage.search import SearchOrder
+from durable_execution.storage.search import Page, Search
 
 DELETE_BATCH: Final = 500
 """Rows that one transaction deletes at most."""
@@ -82,9 +82,19 @@ class Oversight(ABC):
             cursor=cursor,
             limit=limit,
         )
-        page = await self._running_engine().storage.search(search)
+        page = await self.search_stored_task_executions(search)
         executions = tuple(found_view_of(record) for record in page.records)
         return TaskExecutionPage(executions=executions, next_cursor=page.next_cursor)
+
+    async def search_stored_task_executions(self, search: Search) -> Page:
+        """Return the rows that a search finds: for a server, which shows them in its own words.
+
+        Raises:
+            InvalidInputError: The cursor is malformed.
+            ExecutorShutDownError: The executor is not running.
+            StorageError: The storage cannot be reached.
+        """
+        return await self._running_engine().storage.search(search)
 
     async def count_task_executions(
         self, *, tasks: Iterable[TaskDeclaration[Any, Any] | str] | None = None

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias, get_args
 
+from durable_execution._core.found import SearchOrder
 from durable_execution._core.labels import checked_tags
 from durable_execution._core.limits import MAX_EXECUTION_ID_LENGTH
 from durable_execution._core.status import STATUSES, Status
 from durable_execution._engine.ids import newest_id_before, oldest_id_after
 from durable_execution.errors import InvalidInputError
-from durable_execution.storage.search import MAX_PAGE, Search, SearchOrder
+from durable_execution.storage.search import MAX_PAGE, Search
 
 Range: TypeAlias = tuple[datetime | None, datetime | None]
 """From the first instant on, before the second."""

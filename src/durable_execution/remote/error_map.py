@@ -6,6 +6,7 @@ What a server answers, and what that is to whoever called:
     storage or executor not available           SERVICE_UNAVAILABLE 503     retryable, internal
     other internal errors                       INTERNAL_SERVER_ERROR 500   retryable, internal
     input that does not fit                     BAD_REQUEST 400, issues     InvalidInputError
+    a key that was used with another input      CONFLICT 409, the key       IdempotencyConflictError
     all others                                  BAD_REQUEST 400             not retryable
 
 Read from any server, 408, 429, 500, 502, 503 and 504 are retryable and everything from 500 on is
@@ -27,6 +28,7 @@ from durable_execution.errors import (
     DurableExecutionError,
     DurableExecutionNotFoundError,
     ExecutorShutDownError,
+    IdempotencyConflictError,
     InvalidInputError,
     StorageError,
     StorageUnavailableError,
@@ -39,6 +41,7 @@ RETRYABLE_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
 _INVALID: Final = "Input validation failed"  # as an oRPC server words it (WIRE.md 6.2)
 _UNAVAILABLE: Final = "The storage is not available at the moment"
 _MASKED: Final = "Internal server error"
+_CONFLICT_FACTS: Final = ("taskId", "idempotencyKey", "executionId")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class RemoteIssue:
     message: str
 
 
-def call_error_of(error: DurableExecutionError, *, at: tuple[str, ...] = ()) -> ORPCError:
+def call_error_of(error: DurableExecutionError, *, at: tuple[str | int, ...] = ()) -> ORPCError:
     """Give the error that a caller sees. `at` is where in the call's input issues are found."""
     if isinstance(error, DurableExecutionNotFoundError):
         return ORPCError("NOT_FOUND", error.message)
@@ -61,6 +64,11 @@ def call_error_of(error: DurableExecutionError, *, at: tuple[str, ...] = ()) -> 
         return ORPCError("INTERNAL_SERVER_ERROR", _MASKED)
     if error.is_internal:
         return ORPCError("INTERNAL_SERVER_ERROR", error.message)
+    if isinstance(error, IdempotencyConflictError):
+        facts = (error.task_id, error.idempotency_key, error.execution_id)
+        return ORPCError(
+            "CONFLICT", error.message, data=dict(zip(_CONFLICT_FACTS, facts, strict=True))
+        )
     issues = error.issues if isinstance(error, InvalidInputError) else ()
     data = _told(issues, at) if issues else UNDEFINED
     return ORPCError("BAD_REQUEST", error.message, data=data)
@@ -77,6 +85,9 @@ def task_error_of(error: ORPCError | RPCClientError) -> DurableExecutionError:
         return DurableExecutionError.retryable(str(error), is_internal=True)
     if error.status == 404:
         return DurableExecutionNotFoundError(error.message)
+    conflict = _conflict_in(error)
+    if conflict is not None:
+        return conflict
     issues = tuple(_issues_in(error.data)) if error.status == 400 else ()
     if issues:
         return InvalidInputError(error.message, issues=issues)
@@ -87,10 +98,19 @@ def task_error_of(error: ORPCError | RPCClientError) -> DurableExecutionError:
     )
 
 
-def _told(issues: Iterable[ValueIssue], at: tuple[str, ...]) -> dict[str, object]:
+def _told(issues: Iterable[ValueIssue], at: tuple[str | int, ...]) -> dict[str, object]:
     return {
         "issues": [{"message": each.message, "path": [*at, *each.path]} for each in issues],
     }
+
+
+def _conflict_in(error: ORPCError) -> IdempotencyConflictError | None:
+    """Read the conflict of a key; any procedure may answer 409 for another reason."""
+    if error.status != 409 or not isinstance(error.data, Mapping):
+        return None
+    facts = [error.data.get(name) for name in _CONFLICT_FACTS]
+    texts = [fact for fact in facts if isinstance(fact, str)]
+    return IdempotencyConflictError(*texts) if len(texts) == len(facts) else None
 
 
 def _issues_in(data: object) -> Iterable[RemoteIssue]:

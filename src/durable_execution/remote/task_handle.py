@@ -18,15 +18,14 @@ from durable_execution._core.task import TaskDeclaration
 from durable_execution._core.views import FinishedTaskExecution, TaskExecution
 from durable_execution.errors import DurableExecutionError, InvalidInputError
 from durable_execution.orpc import ORPCClient, ORPCError, RPCClientError
-from durable_execution.remote.calls import (
+from durable_execution.remote.calls.enqueue import EnqueueOptions, write_enqueue_task
+from durable_execution.remote.calls.execution import write_execution_call
+from durable_execution.remote.calls.names import (
     ENQUEUE_TASK,
     GET_TASK_EXECUTION,
     WAKEUP_SLEEPING_TASK_EXECUTION,
-    EnqueueOptions,
-    write_enqueue_task,
-    write_get_task_execution,
-    write_wakeup,
 )
+from durable_execution.remote.calls.wakeup import write_wakeup
 from durable_execution.remote.error_map import task_error_of
 from durable_execution.remote.polling import DEFAULT_INTERVAL, poll
 from durable_execution.remote.wire import finished_view_from_wire, view_from_wire
@@ -209,9 +208,7 @@ class TaskClientHandle(Generic[InputT, OutputT]):
         return f"TaskClientHandle({self._key!r})"
 
     async def _ask(self, execution_id: str) -> object:
-        return await self._call(
-            GET_TASK_EXECUTION, write_get_task_execution(self._key, execution_id)
-        )
+        return await self._call(GET_TASK_EXECUTION, write_execution_call(self._key, execution_id))
 
     async def _call(self, name: str, call: Mapping[str, object]) -> object:
         try:

@@ -140,6 +140,11 @@ def wire_view(record: ExecutionRecord, children: Children = ()) -> Encoded:
     `children` are needed, without payloads, if it has spawned any. The input of a finalize task is
     composed when that runs and kept nowhere, so it is left out.
     """
+    return encoded_fields(view_fields(record, children))
+
+
+def view_fields(record: ExecutionRecord, children: Children = ()) -> dict[str, object]:
+    """Give the fields of the reference's object; None where one is missing."""
     view: dict[str, object] = {
         "root": _root(record),
         "parent": _parent(record),
@@ -159,7 +164,12 @@ def wire_view(record: ExecutionRecord, children: Children = ()) -> Encoded:
     }
     for name in _SHOWN[record.status]:
         view[name] = _FIELDS[name](record, children)
-    present = {name: value for name, value in view.items() if value is not None}
+    return view
+
+
+def encoded_fields(fields: Mapping[str, object]) -> Encoded:
+    """Write fields as one object, without those that are missing."""
+    present = {name: value for name, value in fields.items() if value is not None}
     return encoded_object(present, dates=[name for name in present if name in _INSTANTS])
 
 
@@ -170,11 +180,11 @@ def view_from_wire(value: object, task: TaskDeclaration[Any, OutputT]) -> TaskEx
         ValidationFailed: It is not such an object.
         InvalidInputError: Its input or output does not fit the task's types.
     """
-    given = _object(value, "execution")
+    given = object_of(value, "execution")
     status = given.get("status")
     if not isinstance(status, str) or status not in _CLASSES:
-        raise _failed("status", "expected the status of an execution")
-    facts = _renamed(given) | {
+        raise failed("status", "expected the status of an execution")
+    facts = renamed(given) | {
         "retry": _retry(given.get("retryOptions")),
         "sleep_before_run": _seconds(given, "sleepMsBeforeRun"),
         "timeout": _seconds(given, "timeoutMs"),
@@ -247,7 +257,7 @@ def _schema(status: Status) -> Schema[Any]:
     return Schema(_CLASSES[status])
 
 
-def _renamed(value: Mapping[str, object]) -> dict[str, object]:
+def renamed(value: Mapping[str, object]) -> dict[str, object]:
     """Give known fields their Python names, also in the summaries inside; drop the unknown."""
     return {
         _NAMES[name]: _renamed_inside(name, item)
@@ -258,14 +268,14 @@ def _renamed(value: Mapping[str, object]) -> dict[str, object]:
 
 def _renamed_inside(name: str, value: object) -> object:
     if name == "children" and isinstance(value, list):
-        return [_renamed(each) if isinstance(each, dict) else each for each in value]
+        return [renamed(each) if isinstance(each, dict) else each for each in value]
     if name != "error" and isinstance(value, dict):
-        return _renamed(value)
+        return renamed(value)
     return value
 
 
 def _retry(value: object) -> dict[str, object]:
-    options = _object(value, "retryOptions")
+    options = object_of(value, "retryOptions")
     retry: dict[str, object] = {
         "max_retries": options.get("maxAttempts"),
         "delay_multiplier": options.get("delayMultiplier", 1),
@@ -279,7 +289,7 @@ def _retry(value: object) -> dict[str, object]:
 def _seconds(value: Mapping[str, object], name: str) -> float:
     milliseconds = value.get(name)
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
-        raise _failed(name, "expected a number of milliseconds")
+        raise failed(name, "expected a number of milliseconds")
     return milliseconds / 1000
 
 
@@ -293,11 +303,13 @@ def _typed(value: Mapping[str, object], name: str, task: TaskDeclaration[Any, An
     return typed
 
 
-def _object(value: object, name: str) -> Mapping[str, object]:
+def object_of(value: object, name: str) -> Mapping[str, object]:
+    """Return a decoded value that must be an object, or raise ValidationFailed."""
     if not isinstance(value, dict):
-        raise _failed(name, f"expected an object, got {type(value).__name__}")
+        raise failed(name, f"expected an object, got {type(value).__name__}")
     return value
 
 
-def _failed(name: str, message: str) -> ValidationFailed:
+def failed(name: str, message: str) -> ValidationFailed:
+    """Say what is wrong with a field of an execution."""
     return ValidationFailed((Issue((name,), message),), "execution")

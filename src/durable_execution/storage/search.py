@@ -10,16 +10,16 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
+from durable_execution._core.found import SearchOrder
 from durable_execution._core.limits import MAX_EXECUTION_ID_LENGTH
 from durable_execution._core.record import ExecutionRecord, Tags
 from durable_execution._core.status import Status
 from durable_execution.errors import InvalidInputError
 
-SearchOrder = Literal["newest_first", "oldest_first"]
 MAX_PAGE: Final = 1000
 """Rows of one page at most."""
 _LONGEST_CURSOR: Final = 6 * MAX_EXECUTION_ID_LENGTH

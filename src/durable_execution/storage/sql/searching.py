@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import and_, bindparam, select
 
-from durable_execution.storage.search import Search, SearchOrder, Span
+from durable_execution._core.found import SearchOrder
+from durable_execution.storage.search import Search, Span
 from durable_execution.storage.sql.driver import SqlDialect, Statement
 from durable_execution.storage.sql.rows import FIELDS, FIELDS_BUT_PAYLOADS, Row, Value
 from durable_execution.storage.sql.schema import executions, tags

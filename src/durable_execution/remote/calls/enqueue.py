@@ -1,22 +1,20 @@
-"""The inputs of the tasks router's procedures: written by clients, read and bounded by servers.
-
-Durations are milliseconds here, as the reference has them, and `maxAttempts` counts retries. Fields
-that nobody knows are passed over, so that newer clients can talk to older servers.
-"""
+"""The inputs of `enqueueTask` and `enqueueTasks`, and the options of what is enqueued."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from durable_execution._codec import UNDEFINED, Issue, Schema, ValidationFailed, dumps
+from durable_execution._codec import UNDEFINED, Issue, Schema, ValidationFailed
+from durable_execution._core.labels import check_key, checked_tags
 from durable_execution._core.limits import (
     MAX_BASE_DELAY_MS,
     MAX_DELAY_MULTIPLIER,
     MAX_DURATION_MS,
+    MAX_IDEMPOTENCY_KEY_LENGTH,
     MAX_MAX_DELAY_MS,
     MAX_RETRIES,
     MIN_DELAY_MULTIPLIER,
@@ -26,15 +24,10 @@ from durable_execution._core.limits import (
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.task import Duration
 from durable_execution.errors import InvalidOptionError
+from durable_execution.remote.calls.fields import STORABLE, Id, read_fields, refused
 
-T = TypeVar("T")
-
-ENQUEUE_TASK: Final = "enqueueTask"
-GET_TASK_EXECUTION: Final = "getTaskExecution"
-WAKEUP_SLEEPING_TASK_EXECUTION: Final = "wakeupSleepingTaskExecution"
-
-# Without NUL and half surrogate pairs, which databases cannot compare with anything.
-_Id = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00\ud800-\udfff]*$")]
+MAX_TASKS: Final = 1000
+"""Tasks that one call of `enqueueTasks` may enqueue."""
 
 
 class EnqueueOptions(NamedTuple):
@@ -43,31 +36,16 @@ class EnqueueOptions(NamedTuple):
     timeout: Duration | None = None
     retry: RetryOptions | None = None
     sleep_before_run: Duration | None = None
+    key: str | None = None
+    tags: Mapping[str, str] | None = None
 
 
 class EnqueueTask(NamedTuple):
-    """What `enqueueTask` is called with."""
+    """What `enqueueTask` is called with, and `enqueueTasks` for each of its tasks."""
 
     task_key: str
     input: object
     options: EnqueueOptions
-
-
-class GetTaskExecution(NamedTuple):
-    """What `getTaskExecution` is called with."""
-
-    task_key: str
-    execution_id: str
-
-
-class WakeupSleepingTaskExecution(NamedTuple):
-    """What `wakeupSleepingTaskExecution` is called with."""
-
-    task_key: str
-    sleeping_task_unique_id: str
-    status: Literal["completed", "failed"]
-    output: object
-    error: str | None
 
 
 def write_enqueue_task(task_key: str, input: object, options: EnqueueOptions) -> dict[str, object]:
@@ -85,24 +63,18 @@ def write_enqueue_task(task_key: str, input: object, options: EnqueueOptions) ->
         )
     if options.timeout is not None:
         given["timeoutMs"] = to_ms("timeout", options.timeout, 1, MAX_DURATION_MS)
+    if options.key is not None:
+        check_key(options.key)
+        given["idempotencyKey"] = options.key
+    if options.tags:
+        given["tags"] = dict(checked_tags(options.tags))
     call: dict[str, object] = {"taskId": task_key, "input": input}
     return {**call, "options": given} if given else call
 
 
-def write_get_task_execution(task_key: str, execution_id: str) -> dict[str, object]:
-    """Write the input of `getTaskExecution`."""
-    return {"taskId": task_key, "executionId": execution_id}
-
-
-def write_wakeup(
-    task_key: str, sleeping_task_unique_id: str, ending: Mapping[str, object]
-) -> dict[str, object]:
-    """Write the input of `wakeupSleepingTaskExecution`."""
-    return {
-        "taskId": task_key,
-        "sleepingTaskUniqueId": sleeping_task_unique_id,
-        "options": dict(ending),
-    }
+def write_enqueue_tasks(calls: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """Write the input of `enqueueTasks`, made of inputs of `enqueueTask`."""
+    return {"tasks": list(calls)}
 
 
 def read_enqueue_task(value: object) -> EnqueueTask:
@@ -112,41 +84,24 @@ def read_enqueue_task(value: object) -> EnqueueTask:
         ValidationFailed: A field is missing or of the wrong type.
         InvalidOptionError: An option is out of bounds.
     """
-    call, apart = _read(_ENQUEUE, value, "input")
+    call, apart = read_fields(_ENQUEUE, value, "input")
     return EnqueueTask(call.task_id, apart["input"], _read_options(call.options or _Options()))
 
 
-def read_get_task_execution(value: object) -> GetTaskExecution:
-    """Read the input of `getTaskExecution`.
+def read_enqueue_tasks(value: object) -> list[EnqueueTask]:
+    """Read the input of `enqueueTasks`; inputs of tasks stay as they were decoded.
 
     Raises:
-        ValidationFailed: A field is missing or of the wrong type.
+        ValidationFailed: There are no tasks or too many, or a field is missing or of the wrong
+            type.
+        InvalidOptionError: An option is out of bounds.
     """
-    call, _ = _read(_GET, value)
-    return GetTaskExecution(call.task_id, call.execution_id)
-
-
-def read_wakeup(value: object) -> WakeupSleepingTaskExecution:
-    """Read the input of `wakeupSleepingTaskExecution`; the output stays as it was decoded.
-
-    Raises:
-        ValidationFailed: A field is missing or of the wrong type.
-    """
-    call, apart = _read(_WAKEUP, value, "options")
-    options = apart["options"]
-    if not isinstance(options, dict):
-        raise ValidationFailed((Issue(("options",), "expected an object with a status"),), "input")
-    status = options.get("status")
-    if status not in ("completed", "failed"):
-        issue = Issue(("options", "status"), "expected 'completed' or 'failed'")
-        raise ValidationFailed((issue,), "input")
-    return WakeupSleepingTaskExecution(
-        call.task_id,
-        call.sleeping_task_unique_id,
-        status,
-        options.get("output", UNDEFINED),
-        _error_text(options.get("error", UNDEFINED)),
-    )
+    tasks = value.get("tasks", UNDEFINED) if isinstance(value, dict) else UNDEFINED
+    if not isinstance(tasks, list):
+        raise refused(("tasks",), "expected an array of tasks")
+    if not 1 <= len(tasks) <= MAX_TASKS:
+        raise refused(("tasks",), f"expected 1 to {MAX_TASKS} tasks, got {len(tasks)}")
+    return [_read_one_of(tasks, index) for index in range(len(tasks))]
 
 
 class _Retry(msgspec.Struct, rename="camel"):
@@ -156,39 +111,35 @@ class _Retry(msgspec.Struct, rename="camel"):
     max_delay_ms: int | None = None
 
 
+_Key = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=MAX_IDEMPOTENCY_KEY_LENGTH, pattern=STORABLE)
+]
+
+
 class _Options(msgspec.Struct, rename="camel"):
     retry_options: _Retry | None = None
     sleep_ms_before_run: float | None = None
     timeout_ms: int | None = None
+    idempotency_key: _Key | None = None
+    tags: dict[str, str] | None = None
 
 
 class _EnqueueTask(msgspec.Struct, rename="camel"):
-    task_id: _Id
+    task_id: Id
     options: _Options | None = None
 
 
-class _GetTaskExecution(msgspec.Struct, rename="camel"):
-    task_id: _Id
-    execution_id: _Id
-
-
-class _Wakeup(msgspec.Struct, rename="camel"):
-    task_id: _Id
-    sleeping_task_unique_id: _Id
-
-
 _ENQUEUE: Final[Schema[_EnqueueTask]] = Schema(_EnqueueTask)
-_GET: Final[Schema[_GetTaskExecution]] = Schema(_GetTaskExecution)
-_WAKEUP: Final[Schema[_Wakeup]] = Schema(_Wakeup)
 
 
-def _read(schema: Schema[T], value: object, *names: str) -> tuple[T, dict[str, object]]:
-    """Check an object, but for the named fields: a schema would make Python values of them."""
-    if not isinstance(value, dict):
-        raise ValidationFailed((Issue((), "expected an object"),), "input")
-    apart = {name: value.get(name, UNDEFINED) for name in names}
-    rest = {name: item for name, item in value.items() if name not in names}
-    return schema.convert(rest, root="input"), apart
+def _read_one_of(tasks: list[object], index: int) -> EnqueueTask:
+    try:
+        return read_enqueue_task(tasks[index])
+    except ValidationFailed as failure:
+        issues = [Issue(("tasks", index, *each.path), each.message) for each in failure.issues]
+        raise ValidationFailed(issues, failure.root) from None
+    except InvalidOptionError as error:
+        raise InvalidOptionError(f"tasks[{index}].{error.message}") from error
 
 
 def _read_options(options: _Options) -> EnqueueOptions:
@@ -198,7 +149,16 @@ def _read_options(options: _Options) -> EnqueueOptions:
         sleep_before_run=_duration(
             "sleepMsBeforeRun", options.sleep_ms_before_run, 0, MAX_DURATION_MS
         ),
+        key=options.idempotency_key,
+        tags=None if options.tags is None else _read_tags(options.tags),
     )
+
+
+def _read_tags(tags: dict[str, str]) -> dict[str, str]:
+    try:
+        return dict(checked_tags(tags))
+    except InvalidOptionError as error:
+        raise refused(("options", "tags"), error.message) from error
 
 
 def _read_retry(retry: _Retry) -> RetryOptions:
@@ -240,17 +200,3 @@ def _written_retry(retry: RetryOptions) -> dict[str, object]:
     if policy.max_delay_ms is not None:
         written["maxDelayMs"] = policy.max_delay_ms
     return written
-
-
-def _error_text(error: Any) -> str | None:
-    """Find the message in whatever a caller calls an error.
-
-    A JavaScript `Error` arrives as an empty object: what it says is not enumerable.
-    """
-    if isinstance(error, dict):
-        message = error.get("message")
-        if isinstance(message, str):
-            return message
-    if isinstance(error, str):
-        return error
-    return None if error in (UNDEFINED, None, {}) else dumps(error).decode()

@@ -1,0 +1,14 @@
+"""What the procedures of the tasks router are called on the wire."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ENQUEUE_TASK: Final = "enqueueTask"
+ENQUEUE_TASKS: Final = "enqueueTasks"
+GET_TASK_EXECUTION: Final = "getTaskExecution"
+WAIT_TASK_EXECUTION: Final = "waitTaskExecution"
+WATCH_TASK_EXECUTION: Final = "watchTaskExecution"
+LIST_TASK_EXECUTIONS: Final = "listTaskExecutions"
+CANCEL_TASK_EXECUTION: Final = "cancelTaskExecution"
+WAKEUP_SLEEPING_TASK_EXECUTION: Final = "wakeupSleepingTaskExecution"

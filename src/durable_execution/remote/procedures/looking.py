@@ -1,0 +1,49 @@
+"""The procedures that look at executions: one of them, or those that match."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from durable_execution._engine.searching import search_for
+from durable_execution.orpc import CallContext, Procedure, rpc
+from durable_execution.remote.calls.execution import read_execution_call
+from durable_execution.remote.calls.listing import read_list
+from durable_execution.remote.calls.names import GET_TASK_EXECUTION, LIST_TASK_EXECUTIONS
+from durable_execution.remote.listed import wire_entry
+from durable_execution.remote.procedures.mounted import MountedTasks, told
+
+
+def looking(tasks: MountedTasks) -> Mapping[str, Procedure]:
+    """Make the procedures that look."""
+
+    async def get_task_execution(ctx: CallContext, input: object) -> object:
+        with told():
+            call = read_execution_call(input)
+            return await tasks.view(tasks.task(call.task_key), call.execution_id)
+
+    async def list_task_executions(ctx: CallContext, input: object) -> object:
+        with told():
+            filters = read_list(input)
+            keys = tasks.keys() if filters.task_keys is None else filters.task_keys
+            search = search_for(
+                task_ids=frozenset(tasks.task(key).id for key in keys),
+                statuses=filters.statuses,
+                created=filters.created,
+                finished=filters.finished,
+                parent_execution_id=filters.parent_execution_id,
+                root_execution_id=filters.root_execution_id,
+                is_root=filters.is_root,
+                tags=filters.tags,
+                order=filters.order,
+                cursor=filters.cursor,
+                limit=filters.limit,
+            )
+            page = await tasks.executor.search_stored_task_executions(search)
+        found = [wire_entry(record, tasks.key_of(record.task_id)) for record in page.records]
+        answer: dict[str, object] = {"executions": found}
+        return answer if page.next_cursor is None else {**answer, "nextCursor": page.next_cursor}
+
+    return {
+        GET_TASK_EXECUTION: rpc.handler(get_task_execution),
+        LIST_TASK_EXECUTIONS: rpc.handler(list_task_executions),
+    }

@@ -1,0 +1,99 @@
+"""The tasks that a router makes reachable, and how their failures are told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from durable_execution._codec import Encoded, ValidationFailed
+from durable_execution._core.task import Task
+from durable_execution.errors import (
+    DurableExecutionError,
+    InvalidOptionError,
+    StorageUnavailableError,
+)
+from durable_execution.executor import DurableExecutor, StoredTaskExecution
+from durable_execution.orpc import ORPCError
+from durable_execution.remote.error_map import call_error_of, call_error_of_misfit
+from durable_execution.remote.wire import wire_view
+
+logger = logging.getLogger(__name__)
+
+
+class MountedTasks:
+    """The tasks of one router by the keys that callers name them with; nothing else is reachable.
+
+    Raises:
+        InvalidOptionError: A task is not registered on the executor, or a key is no text.
+    """
+
+    def __init__(self, executor: DurableExecutor, tasks: Mapping[str, Task[Any, Any]]) -> None:
+        self.executor = executor
+        self._tasks = {key: _checked(key, task, executor) for key, task in tasks.items()}
+        # A task with two keys is called by the first.
+        self._keys = {task.id: key for key, task in reversed(self._tasks.items())}
+
+    def task(self, key: str) -> Task[Any, Any]:
+        """Return the task that callers name so.
+
+        Raises:
+            ORPCError: NOT_FOUND, there is none.
+        """
+        task = self._tasks.get(key)
+        if task is None:
+            raise ORPCError("NOT_FOUND", f"Task {key} not found")
+        return task
+
+    def keys(self) -> list[str]:
+        """Return the names of all tasks."""
+        return list(self._tasks)
+
+    def key_of(self, task_id: str) -> str:
+        """Return what callers name the task of this id, which must be mounted."""
+        return self._keys[task_id]
+
+    async def view(self, task: Task[Any, Any], execution_id: str) -> Encoded:
+        """Return an execution as it is now, as callers see it.
+
+        Raises:
+            DurableExecutionError: As `DurableExecutor.get_stored_task_execution`.
+        """
+        return view_of(await self.executor.get_stored_task_execution(task, execution_id))
+
+
+def view_of(stored: StoredTaskExecution) -> Encoded:
+    """Write an execution as callers see it."""
+    return wire_view(stored.record, stored.children)
+
+
+@contextmanager
+def told(at: tuple[str | int, ...] = ()) -> Iterator[None]:
+    """Tell failures in the words of the wire; `at` is where in the input a task's value stands."""
+    try:
+        yield
+    except ValidationFailed as failure:
+        raise call_error_of_misfit(failure) from failure
+    except DurableExecutionError as error:
+        if isinstance(error, StorageUnavailableError):
+            # Its caller is not told what cannot be reached, so this is the only place that says it.
+            logger.warning("a call was refused", extra={"error": error.message})
+        raise call_error_of(error, at=at) from error
+
+
+def _checked(key: str, task: Task[Any, Any], executor: DurableExecutor) -> Task[Any, Any]:
+    given: object = key
+    if not isinstance(given, str):
+        raise InvalidOptionError(f"key of a task must be a string, got {given!r}")
+    if not isinstance(task, Task):
+        raise InvalidOptionError(
+            f"tasks[{key!r}] must be a Task, got {type(task).__name__}; "
+            "a declaration has no code behind it: implement it on the executor"
+        )
+    if executor.tasks.get(task.id) is not task:
+        raise InvalidOptionError(
+            f"tasks[{key!r}]: task {task.id!r} is not registered on the executor; "
+            "define it there, or take its group over with executor.include(tasks)"
+        )
+    return task
