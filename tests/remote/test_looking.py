@@ -35,9 +35,7 @@ async def enqueued(client: ORPCClient, key: str, input: object = 1, **options: o
 
 
 async def test_newest_comes_first_and_the_order_can_be_turned(client: ORPCClient) -> None:
-    ids = sorted(
-        [await enqueued(client, "echo", n) for n in range(3)]
-    )
+    ids = sorted([await enqueued(client, "echo", n) for n in range(3)])
 
     assert await ids_of(client) == ids[::-1]
     assert await ids_of(client, order="oldest_first") == ids

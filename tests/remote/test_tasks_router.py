@@ -403,6 +403,7 @@ CALLS = {
         "sleepingTaskUniqueId": "u",
         "options": {"status": "completed", "output": 1},
     },
+    "enqueueTasks": {"tasks": [{"taskId": "echo", "input": 1}]},
     "cancelTaskExecution": {"taskId": "echo", "executionId": "te_1"},
     "listTaskExecutions": {},
 }

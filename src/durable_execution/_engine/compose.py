@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from durable_execution._codec import UNDEFINED, Encoded, dumps, loads
+from durable_execution._codec import UNDEFINED, Encoded, Issue, dumps, loads
 from durable_execution._core.enqueueing import MAX_TASKS_TO_ENQUEUE, TaskToEnqueue
 from durable_execution._core.offspring import (
     NO_LABEL,
@@ -95,7 +95,8 @@ def new_roots(
             )
         except InvalidInputError as error:
             message = f"Task {index} to enqueue: {error.message}"
-            raise InvalidInputError(message, issues=error.issues) from error
+            issues = [Issue((index, "input", *each.path), each.message) for each in error.issues]
+            raise InvalidInputError(message, issues=tuple(issues)) from error
         records.append(record)
     return records
 

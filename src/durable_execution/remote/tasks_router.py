@@ -37,6 +37,8 @@ def create_tasks_router(
 
     These three are the reference's. Besides:
 
+    - `enqueueTasks({tasks: [{taskId, input, options?}]})` gives the ids of up to 1,000 executions,
+      in one commit: all of them or none.
     - `cancelTaskExecution({taskId, executionId})` gives the execution, cancelled, or finished as it
       was.
     - `listTaskExecutions({taskIds?, statuses?, createdFrom?, createdBefore?, finishedFrom?,

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from durable_execution._core.enqueueing import TaskToEnqueue, task_to_enqueue
 from durable_execution.orpc import CallContext, Procedure, rpc
 from durable_execution.remote.allowed_options import AllowedOptions
-from durable_execution.remote.calls.enqueue import read_enqueue_task
-from durable_execution.remote.calls.names import ENQUEUE_TASK
+from durable_execution.remote.calls.enqueue import (
+    EnqueueTask,
+    read_enqueue_task,
+    read_enqueue_tasks,
+)
+from durable_execution.remote.calls.names import ENQUEUE_TASK, ENQUEUE_TASKS
 from durable_execution.remote.procedures.mounted import MountedTasks, told
 
 
@@ -24,4 +30,21 @@ def enqueueing(tasks: MountedTasks, allowed: AllowedOptions) -> Mapping[str, Pro
             handle = await tasks.executor.enqueue_task(task, call.input, **options)
         return handle.execution_id
 
-    return {ENQUEUE_TASK: rpc.handler(enqueue_task)}
+    async def enqueue_tasks(ctx: CallContext, input: object) -> object:
+        with told():
+            calls = read_enqueue_tasks(input)
+            wanted = [wanted_of(index, call) for index, call in enumerate(calls)]
+        with told(at=("tasks",)):
+            handles = await tasks.executor.enqueue_tasks(wanted)
+        return [handle.execution_id for handle in handles]
+
+    def wanted_of(index: int, call: EnqueueTask) -> TaskToEnqueue[Any]:
+        task = tasks.task(call.task_key)
+        with told(at=("tasks", index)):
+            allowed.check(call.options)
+            return task_to_enqueue(task, call.input, **call.options._asdict())
+
+    return {
+        ENQUEUE_TASK: rpc.handler(enqueue_task),
+        ENQUEUE_TASKS: rpc.handler(enqueue_tasks),
+    }
