@@ -20,6 +20,12 @@ if TYPE_CHECKING:
         Undefined,
         Url,
     )
+    from durable_execution._core.changes import (
+        ProgressChange,
+        StatusChange,
+        TaskExecutionChange,
+        TaskProgress,
+    )
     from durable_execution._core.context import (
         ParentTaskExecutionSummary,
         Signal,
@@ -98,6 +104,12 @@ _HOMES = {
         "RegExp",
         "Undefined",
         "Url",
+    ),
+    "_core.changes": (
+        "ProgressChange",
+        "StatusChange",
+        "TaskExecutionChange",
+        "TaskProgress",
     ),
     "_core.context": (
         "ParentTaskExecutionSummary",
@@ -202,6 +214,7 @@ __all__ = [
     "ParentTaskExecutionSummary",
     "ParentTaskOutput",
     "ParentTaskResult",
+    "ProgressChange",
     "ReadyTaskExecution",
     "RegExp",
     "RetryOptions",
@@ -209,6 +222,7 @@ __all__ = [
     "Signal",
     "SleepingTask",
     "Status",
+    "StatusChange",
     "Storage",
     "StorageError",
     "StorageUnavailableError",
@@ -217,10 +231,12 @@ __all__ = [
     "TaskContext",
     "TaskDeclaration",
     "TaskExecution",
+    "TaskExecutionChange",
     "TaskExecutionCounts",
     "TaskExecutionHandle",
     "TaskExecutionPage",
     "TaskExecutionSummary",
+    "TaskProgress",
     "TaskToEnqueue",
     "Tasks",
     "TimedOutTaskExecution",

@@ -18,10 +18,16 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.task import SleepingTask, Task
 from durable_execution._core.views import FinishedTaskExecution
+from durable_execution._core.watching import position_of
+from durable_execution._engine.changes import Changes
 from durable_execution._engine.compose import new_root, new_roots
 from durable_execution._engine.engine import Engine
-from durable_execution._engine.handle import TaskExecutionHandle, children_shown
-from durable_execution._engine.options import ExecutorOptions
+from durable_execution._engine.handle import (
+    TaskExecutionHandle,
+    children_shown,
+    finish_anywhere,
+)
+from durable_execution._engine.options import ExecutorOptions, seconds
 from durable_execution._engine.oversight import Oversight
 from durable_execution._engine.surroundings import MACHINE
 from durable_execution._engine.viewing import finished_view_of
@@ -50,6 +56,13 @@ class StoredTaskExecution(NamedTuple):
 
     record: ExecutionRecord
     children: Sequence[ExecutionRecord]
+
+
+class StoredStatusChange(NamedTuple):
+    """The rows of an execution as they have become; watching `after` this id goes on from here."""
+
+    id: str
+    execution: StoredTaskExecution
 
 
 class DurableExecutor(Definitions, Oversight):
@@ -342,6 +355,55 @@ class DurableExecutor(Definitions, Oversight):
         engine = self._running_engine()
         record = await self._record_of(engine, task, execution_id)
         return StoredTaskExecution(record, await children_shown(engine, record))
+
+    async def wait_stored_task_execution(
+        self, task: Task[Any, Any], execution_id: str, *, timeout: float | timedelta
+    ) -> StoredTaskExecution:
+        """Return the rows behind an execution once it has finished, or as they are at the timeout.
+
+        For a server, which holds a request open for so long. All who wait share one read.
+
+        Raises:
+            DurableExecutionNotFoundError: The task is not registered here, it has no such
+                execution, or that was deleted meanwhile.
+            ExecutorShutDownError: The executor is not running, or shut down meanwhile.
+            StorageError: The storage cannot be reached.
+        """
+        engine = self._running_engine()
+        record = await self._record_of(engine, task, execution_id)
+        if not record.is_finished:
+            try:
+                async with asyncio.timeout(seconds(timeout)):
+                    record = await finish_anywhere(engine, execution_id)
+            except TimeoutError:
+                record = await self._record_of(engine, task, execution_id)
+        return StoredTaskExecution(record, await children_shown(engine, record))
+
+    async def watch_stored_task_execution(
+        self, task: Task[Any, Any], execution_id: str, *, after: str | None = None
+    ) -> Changes[StoredStatusChange]:
+        """Watch an execution as `TaskExecutionHandle.watch` does, with the rows behind it.
+
+        For a server, which passes payloads on undecoded. Yields `StoredStatusChange`s, the finished
+        rows last, and `ProgressChange`s. With the id of the last change nothing follows: then
+        `get_stored_task_execution` has the finished rows.
+
+        Raises:
+            InvalidOptionError: `after` is not the id of a change.
+            DurableExecutionNotFoundError: The task is not registered here, or it has no such
+                execution; while iterating: it was deleted.
+            ExecutorShutDownError: The executor is not running; while iterating: it shut down.
+            StorageError: The storage cannot be reached. While iterating, it is waited for.
+        """
+        engine = self._running_engine()
+        at = position_of(after)
+        record = await self._record_of(engine, task, execution_id)
+
+        async def of_status(change_id: str, record: ExecutionRecord) -> StoredStatusChange:
+            children = await children_shown(engine, record)
+            return StoredStatusChange(change_id, StoredTaskExecution(record, children))
+
+        return Changes(engine.watches.watch(execution_id, record), at, of_status)
 
     @overload
     async def wakeup_sleeping_task_execution(

@@ -35,10 +35,10 @@ def change(file: Path, statement: str) -> None:
 
 def test_upgrade_creates_once(file: Path) -> None:
     url = f"sqlite:///{file}"
-    assert said(run("upgrade", url)) == (0, "schema version 1: created")
-    assert said(run("upgrade", url)) == (0, "schema version 1: was up to date")
-    assert said(run("check", url)) == (0, "schema version 1: up to date")
-    assert said(run("current", url)) == (0, "schema version 1, this release needs 1")
+    assert said(run("upgrade", url)) == (0, "schema version 2: created")
+    assert said(run("upgrade", url)) == (0, "schema version 2: was up to date")
+    assert said(run("check", url)) == (0, "schema version 2: up to date")
+    assert said(run("current", url)) == (0, "schema version 2, this release needs 2")
 
 
 def test_database_without_tables_fails_the_check_and_stays_as_it_is(file: Path) -> None:
@@ -66,11 +66,11 @@ def test_newer_and_older_databases_fail_the_check(file: Path) -> None:
     for command in ("check", "upgrade"):
         code, text = said(run(command, url))
         assert code == 1
-        assert "has schema version 99, this release knows only 1" in text
+        assert "has schema version 99, this release knows only 2" in text
     change(file, "UPDATE durable_execution_schema SET version = 0")
     code, text = said(run("check", url))
     assert code == 1
-    assert text.endswith("this release needs 1: run durable-execution db upgrade")
+    assert text.endswith("this release needs 2: run durable-execution db upgrade")
 
 
 def test_tables_of_the_application_are_checked_by_their_columns(file: Path) -> None:

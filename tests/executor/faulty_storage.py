@@ -25,6 +25,8 @@ VERBS = frozenset(
         "orphans",
         "joinable",
         "expired_sleepers",
+        "glance",
+        "report_progress",
     }
 )
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from durable_execution._core.progress import ProgressReporter, check_progress
 from durable_execution.errors import StoredError
 
 
@@ -64,3 +65,21 @@ class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
     prev_error: StoredError | None = None
     shutdown_signal: Signal
     cancel_signal: Signal
+    reporter: ProgressReporter | None = None
+
+    def progress(self, fraction: float, message: str | None = None) -> None:
+        """Tell those who watch the execution how far it has come. From coroutines and threads.
+
+        Costs next to nothing, as often as it is called: the newest word is written a few times a
+        second, and before the attempt ends. Never waits, and never fails for the storage.
+
+        Args:
+            fraction: From 0 to 1.
+            message: What is being done, at most 1,000 characters.
+
+        Raises:
+            InvalidOptionError: The fraction is no such number, or the message no such text.
+        """
+        check_progress(fraction, message)
+        if self.reporter is not None:
+            self.reporter.report(float(fraction), message)

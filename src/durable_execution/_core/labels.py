@@ -45,7 +45,7 @@ def checked_label(
 
 def check_key(key: object) -> None:
     """Raise InvalidOptionError unless this may be an idempotency key."""
-    _check_text("key", key, 1, MAX_IDEMPOTENCY_KEY_LENGTH)
+    check_text("key", key, 1, MAX_IDEMPOTENCY_KEY_LENGTH)
 
 
 def checked_tags(tags: object) -> Tags:
@@ -66,7 +66,7 @@ def checked_tags(tags: object) -> Tags:
                 f"the name of a tag must be 1 to {MAX_TAG_NAME_LENGTH} letters, digits, "
                 f"underscores, dots or dashes, got {_shown(name)}"
             )
-        _check_text(f"tag {name}", value, 0, MAX_TAG_VALUE_LENGTH)
+        check_text(f"tag {name}", value, 0, MAX_TAG_VALUE_LENGTH)
     return tuple(sorted(tags.items()))
 
 
@@ -78,7 +78,7 @@ def check_same_input(record: ExecutionRecord, holder: ExecutionRecord) -> None:
         )
 
 
-def _check_text(what: str, value: object, shortest: int, longest: int) -> None:
+def check_text(what: str, value: object, shortest: int, longest: int) -> None:
     if not isinstance(value, str):
         raise InvalidOptionError(f"{what} must be a string, got {type(value).__name__}")
     if not shortest <= len(value) <= longest:

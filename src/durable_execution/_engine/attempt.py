@@ -36,7 +36,7 @@ from durable_execution._engine.commits import Commits
 from durable_execution._engine.deadlines import Deadlines
 from durable_execution._engine.inputs import encode_output, validated
 from durable_execution._engine.options import ExecutorOptions
-from durable_execution._engine.running import NOT_DECODED, Attempt, Running
+from durable_execution._engine.running import NOT_DECODED, Attempt, OnProgress, Running
 from durable_execution._engine.signals import OneShot
 from durable_execution._engine.spawning import Spawning
 from durable_execution.errors import (
@@ -68,6 +68,7 @@ class AttemptRunner:
         clock: Clock,
         options: ExecutorOptions,
         shutdown_signal: OneShot,
+        on_progress: OnProgress,
         finalize_input: Callable[[ExecutionRecord], Any],
     ) -> None:
         self._running = running
@@ -77,6 +78,7 @@ class AttemptRunner:
         self._clock = clock
         self._options = options
         self._shutdown_signal = shutdown_signal
+        self._on_progress = on_progress
         self._finalize_input = finalize_input
 
     async def run(self, attempt: Attempt) -> None:
@@ -156,6 +158,7 @@ class AttemptRunner:
         self, attempt: Attempt, plan: RunPlan | ParentPlan, payload: bytes
     ) -> Awaitable[Any]:
         """Call the task's function; what it returns is to be awaited."""
+        attempt.on_progress = self._on_progress
         context = _context_of(attempt, self._shutdown_signal)
         arguments: tuple[Any, ...] = (context,)
         if plan.takes_input:
@@ -354,6 +357,7 @@ def _context_of(attempt: Attempt, shutdown_signal: OneShot) -> TaskContext:
         prev_error=record.error,
         shutdown_signal=shutdown_signal,
         cancel_signal=attempt.cancel_signal,
+        reporter=attempt,
     )
 
 

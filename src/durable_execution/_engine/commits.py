@@ -10,11 +10,12 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from durable_execution._core.patch import Finish, Requeue, Transition
+from durable_execution._core.patch import Finish, Patch, Requeue, Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.batcher import Batcher, Receiver
 from durable_execution._engine.eager import EagerStart, NewRow, Start
 from durable_execution._engine.patience import Patience
+from durable_execution._engine.reports import Reports
 from durable_execution.errors import StorageUnavailableError
 from durable_execution.storage.protocol import Applied, Storage
 
@@ -48,6 +49,8 @@ class Listeners(NamedTuple):
 
     inserted: Callable[[Sequence[ExecutionRecord]], None]
     requeued: Callable[[int], None]
+    moved: Callable[[ExecutionRecord, Patch], None]
+    """Given a row as it was, and how it goes on without being finished."""
     finished: Callable[[Sequence[tuple[ExecutionRecord, Finish]]], None]
     """Given the rows as they were, and how they have finished."""
     cascaded: Callable[[], None]
@@ -69,12 +72,19 @@ class Commits:
         self._families = Batcher(self._children_of, limit=FAMILY_LIMIT)
         self._listeners: Listeners | None = None
         self._eager: EagerStart | None = None
+        self._reports: Reports | None = None
         self._is_in_doubt = False
 
-    def tell(self, listeners: Listeners, eager: EagerStart | None = None) -> None:
-        """Name those who hear of writes, and who starts what it can with its insert."""
+    def tell(
+        self,
+        listeners: Listeners,
+        eager: EagerStart | None = None,
+        reports: Reports | None = None,
+    ) -> None:
+        """Name those who hear of writes, who starts what it can, and whose progress goes first."""
         self._listeners = listeners
         self._eager = eager
+        self._reports = reports
 
     async def insert(
         self, record: ExecutionRecord, decoded_input: object
@@ -240,6 +250,12 @@ class Commits:
         return applied.matched
 
     async def _apply_once(self, transitions: Sequence[Transition]) -> Applied:
+        reports = self._reports
+        if reports is not None and reports.is_busy:
+            # First what was said by attempts that end with these: later it is not theirs to say.
+            ids = [move.guard.execution_id for move in transitions]
+            if reports.concern(ids):
+                await reports.write(ids)
         try:
             applied = await self._storage.apply(transitions)
         except StorageUnavailableError:
@@ -267,8 +283,10 @@ class Commits:
             transition = change.transition
             if isinstance(transition.patch, Finish):
                 finished.append((change.record, transition.patch))
-            elif isinstance(transition.patch, Requeue):
-                listeners.requeued(transition.patch.start_at)
+            else:
+                listeners.moved(change.record, transition.patch)
+                if isinstance(transition.patch, Requeue):
+                    listeners.requeued(transition.patch.start_at)
             if transition.children:
                 listeners.inserted(transition.children)
             if transition.cancels_descendants is not None:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from durable_execution._core.patch import Transition
+from durable_execution._core.patch import Finish, Patch, Transition, patched
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
 from durable_execution._engine.attempt import AttemptRunner, name_of
@@ -20,6 +20,7 @@ from durable_execution._engine.eager import EagerStart
 from durable_execution._engine.ids import RandomPool, new_execution_id, new_executor_id
 from durable_execution._engine.options import ExecutorOptions, seconds
 from durable_execution._engine.pace import Pace
+from durable_execution._engine.reports import Reports
 from durable_execution._engine.running import Attempt, Running
 from durable_execution._engine.services.chore import Chore, keep_doing
 from durable_execution._engine.services.claimer import Claimer
@@ -28,7 +29,9 @@ from durable_execution._engine.services.finishes import Finishes
 from durable_execution._engine.services.heart import Heart, Told
 from durable_execution._engine.services.joiner import Joiner
 from durable_execution._engine.services.pruner import Pruner
+from durable_execution._engine.services.reporter import Reporter
 from durable_execution._engine.services.rescuer import Rescuer
+from durable_execution._engine.services.watches import Watches
 from durable_execution._engine.signals import OneShot
 from durable_execution._engine.spawning import Spawning
 from durable_execution._engine.surroundings import MACHINE, Surroundings
@@ -72,6 +75,14 @@ class Engine:
         self._deadlines = Deadlines()
         pace = Pace(storage, seconds(options.poll_interval), surroundings.monotonic)
         self.finishes = Finishes(storage, pace=pace)
+        self.watches = Watches(storage, pace=pace)
+        self._reporter = Reporter()
+        self._reports = Reports(
+            storage,
+            self.clock,
+            needed=self._reporter.announce,
+            written=self._reported,
+        )
         self._shutdown_signal = OneShot()
         self._surroundings = surroundings
         self._random_bytes = RandomPool(surroundings.random_bytes)
@@ -84,6 +95,7 @@ class Engine:
             clock=self.clock,
             options=options,
             shutdown_signal=self._shutdown_signal,
+            on_progress=self._reports.take,
             finalize_input=self._finalize_input,
         )
         self._rescuer = Rescuer(
@@ -164,13 +176,16 @@ class Engine:
             Listeners(
                 inserted=self._inserted,
                 requeued=self._claimer.announce,
-                finished=self.finishes.tell_all,
+                moved=self._moved,
+                finished=self._finished,
                 cascaded=self._cascaded,
                 joinable=self._joiner.announce,
                 doubted=self._doubted,
             ),
             self._eager,
+            self._reports,
         )
+        self._reporter.begin(self._reports)
         await self.heart.start()
         self._stop_listening = self.storage.listen(self._changed)
         is_started = asyncio.Event()
@@ -190,7 +205,15 @@ class Engine:
         if any(attempt.has_ended for attempt in self.running.attempts()):
             await self._drain(TURN_TIMEOUT)  # outcomes that the storage has not taken yet
         left = self.running.abandon_all()
-        for name in ("pruner", "joiner", "expirer", "rescuer", "finishes"):
+        for name in (
+            "pruner",
+            "joiner",
+            "expirer",
+            "rescuer",
+            "finishes",
+            "watches",
+            "reporter",
+        ):
             await self._stop_chore(name)
         await self._flush()
         self._stop_pumps.set()
@@ -201,7 +224,7 @@ class Engine:
             await self._sign_off()
         if self._stop_listening is not None:
             self._stop_listening()
-        self.finishes.fail_all(ExecutorShutDownError("Executor was shut down"))
+        self._fail_all(ExecutorShutDownError("Executor was shut down"))
         self._deadlines.close()
         self.running.threads.shutdown(wait=False)
         await self.storage.close()
@@ -221,6 +244,8 @@ class Engine:
             self._expirer,
             self._rescuer,
             self.finishes,
+            self.watches,
+            self._reporter,
             *([] if self._pruner is None else [self._pruner]),
         )
         async with asyncio.TaskGroup() as services:
@@ -243,7 +268,11 @@ class Engine:
         logger.critical("the engine stopped because of a bug", exc_info=life.exception())
         self.running.stop_all("lost")
         self.heart.give_up()
-        self.finishes.fail_all(ExecutorShutDownError("Executor stopped because of a bug; see log"))
+        self._fail_all(ExecutorShutDownError("Executor stopped because of a bug; see log"))
+
+    def _fail_all(self, error: ExecutorShutDownError) -> None:
+        self.finishes.fail_all(error)
+        self.watches.fail_all(error)
 
     async def _stop_chore(self, name: str) -> None:
         """Let a chore end its turn; a turn that hangs on the storage is cut off."""
@@ -287,6 +316,8 @@ class Engine:
             )
 
     def _start_attempt(self, attempt: Attempt) -> None:
+        if self.watches.is_needed:
+            self.watches.announce(attempt.record)
         self.running.add(attempt)
         attempt.job = asyncio.get_running_loop().create_task(
             self._runner.run(attempt), name=name_of(attempt)
@@ -304,20 +335,38 @@ class Engine:
             # The claim that follows finds out when to look for the others.
             self._claimer.announce(first_start_at)
 
+    def _moved(self, record: ExecutionRecord, patch: Patch) -> None:
+        if self.watches.is_watched(record.execution_id):
+            self.watches.announce(patched(record, patch))
+
+    def _finished(self, finished: Sequence[tuple[ExecutionRecord, Finish]]) -> None:
+        self.finishes.tell_all(finished)
+        if self.watches.is_needed:
+            for record, finish in finished:
+                self._moved(record, finish)
+
+    def _reported(self, execution_ids: Iterable[str]) -> None:
+        for execution_id in execution_ids:
+            self.watches.announce_progress(execution_id)
+
+    def _announce_change(self) -> None:
+        self.finishes.announce_change()
+        self.watches.announce_change()
+
     def _cascaded(self) -> None:
         self.heart.beat_now()
-        self.finishes.announce_change()
+        self._announce_change()
 
     def _doubted(self) -> None:
         self._joiner.sweep_soon()
         self._claimer.wakeup.set()
-        self.finishes.announce_change()
+        self._announce_change()
         self.heart.beat_now()
 
     def _changed(self) -> None:
         self._claimer.wakeup.set()
         self._joiner.announce_change()
-        self.finishes.announce_change()
+        self._announce_change()
 
     def _lost(self, held: Iterable[tuple[str, int]]) -> None:
         stopped = self.running.stop_lost(held)

@@ -8,9 +8,12 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from durable_execution._core import transitions
+from durable_execution._core.changes import StatusChange, TaskProgress
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import TaskDeclaration
 from durable_execution._core.views import FinishedTaskExecution, TaskExecution
+from durable_execution._core.watching import position_of
+from durable_execution._engine.changes import Changes, progress_view_of
 from durable_execution._engine.compose import NOTHING
 from durable_execution._engine.engine import Engine
 from durable_execution._engine.options import seconds
@@ -94,6 +97,57 @@ class TaskExecutionHandle(Generic[OutputT]):
             return self._task.load_output(record.output or NOTHING)
         raise (record.error or UNKNOWN_ERROR).to_exception()
 
+    def watch(self, *, after: str | None = None) -> Changes[StatusChange[OutputT]]:
+        """Tell how the execution changes, from what it is now to its finish.
+
+            async for change in handle.watch():
+                if change.type == "progress":
+                    show(change.progress.fraction)
+
+        Yields a `StatusChange` with the execution as it is, then one for each of its moves, and a
+        `ProgressChange` for what its task says with `ctx.progress`; the finished execution comes
+        last. No history is kept: what came and went between two looks is folded into the newest
+        state. That is never left out, nor told twice. Whoever reads slowly gets the newest, too.
+
+        What happens in this process is told at once, and so is every finish that the storage
+        reports; other moves and progress elsewhere are looked for twice a second, all that is
+        watched together. While the storage is away nothing is told.
+
+        Args:
+            after: The `id` of a change: go on from there, here or in another process. After that
+                of a finished execution nothing follows.
+
+        Raises:
+            InvalidOptionError: `after` is not the id of a change.
+            DurableExecutionNotFoundError: While iterating: it does not exist, or was deleted.
+            ExecutorShutDownError: While iterating: the executor shut down.
+            InvalidInputError: While iterating: what is stored does not fit the task's types.
+        """
+
+        async def of_status(change_id: str, record: ExecutionRecord) -> StatusChange[OutputT]:
+            children = await children_shown(self._engine, record)
+            execution = view_of(record, self._task, children)
+            return StatusChange(id=change_id, execution=execution)
+
+        at = position_of(after)
+        return Changes(self._engine.watches.watch(self.execution_id), at, of_status)
+
+    async def get_progress(self) -> TaskProgress | None:
+        """Return what the task said last of its progress, None if it said nothing.
+
+        Raises:
+            DurableExecutionNotFoundError: It does not exist any more.
+            StorageError: The storage cannot be reached.
+        """
+        (glance,) = await self._engine.commits.ask(
+            lambda storage: storage.glance([self.execution_id])
+        )
+        if glance is None:
+            raise DurableExecutionNotFoundError(
+                f"Task execution not found [executionId={self.execution_id}]"
+            )
+        return None if glance.progress is None else progress_view_of(glance.progress)
+
     async def cancel(self) -> None:
         """Cancel the execution and all unfinished executions below it; nothing if it has finished.
 
@@ -124,28 +178,39 @@ class TaskExecutionHandle(Generic[OutputT]):
     def _finish(self) -> Coroutine[Any, Any, ExecutionRecord]:
         finishes = self._engine.finishes
         if finishes.may_have_finished_elsewhere(self._watch):
-            return self._finish_anywhere()
+            return finish_anywhere(self._engine, self.execution_id)
         return finishes.wait_for(self.execution_id)
 
-    async def _finish_anywhere(self) -> ExecutionRecord:
-        # The waiting place comes before the look, so that no finish falls between them.
-        waiting = asyncio.ensure_future(self._engine.finishes.wait_for(self.execution_id))
-        try:
-            record = await self._record()
-            return record if record.is_finished else await waiting
-        finally:
-            waiting.cancel()
-
     async def _record(self) -> ExecutionRecord:
-        record = await self._engine.commits.get(self.execution_id)
-        if record is None:
-            raise DurableExecutionNotFoundError(
-                f"Task execution not found [executionId={self.execution_id}]"
-            )
-        return record
+        return await _record_of(self._engine, self.execution_id)
 
     def __repr__(self) -> str:
         return f"TaskExecutionHandle({self.task_id!r}, {self.execution_id!r})"
+
+
+async def finish_anywhere(engine: Engine, execution_id: str) -> ExecutionRecord:
+    """Wait until an execution has finished, in whichever process, and return its row.
+
+    Raises:
+        DurableExecutionNotFoundError: It does not exist, or was deleted meanwhile.
+        ExecutorShutDownError: The executor shut down meanwhile.
+    """
+    # The waiting place comes before the look, so that no finish falls between them.
+    waiting = asyncio.ensure_future(engine.finishes.wait_for(execution_id))
+    try:
+        record = await _record_of(engine, execution_id)
+        return record if record.is_finished else await waiting
+    finally:
+        waiting.cancel()
+
+
+async def _record_of(engine: Engine, execution_id: str) -> ExecutionRecord:
+    record = await engine.commits.get(execution_id)
+    if record is None:
+        raise DurableExecutionNotFoundError(
+            f"Task execution not found [executionId={execution_id}]"
+        )
+    return record
 
 
 async def _within(timeout: float, finish: Coroutine[Any, Any, ExecutionRecord]) -> ExecutionRecord:

@@ -16,6 +16,10 @@ StopReason = Literal["cancelled", "lost", "shutdown"]
 """Why an attempt is stopped: its execution was cancelled, belongs to somebody else, or must go."""
 
 
+OnProgress = Callable[["Attempt", float, str | None], None]
+"""Hears of the progress of an attempt, in any thread."""
+
+
 class Attempt:
     """One attempt under way."""
 
@@ -28,6 +32,7 @@ class Attempt:
         "is_overdue",
         "is_threaded",
         "job",
+        "on_progress",
         "record",
         "stop_reason",
         "task",
@@ -54,8 +59,14 @@ class Attempt:
         """Whether the task's code has ended, so that only its outcome is left to be written."""
         self.is_overdue = False
         """Whether the time of the attempt was over while the task's code still ran."""
+        self.on_progress: OnProgress | None = None
         self.is_abandoned = False
         """Whether nobody waits any more for the thread to end."""
+
+    def report(self, fraction: float, message: str | None) -> None:
+        """Take what the task says of its progress. From any thread."""
+        if self.on_progress is not None:
+            self.on_progress(self, fraction, message)
 
     @property
     def is_ours(self) -> bool:

@@ -92,7 +92,7 @@ def view_of(
             return WaitingForChildrenTaskExecution(
                 **base,
                 **_started(record),
-                waiting_for_children_started_at=_instant(record.waiting_for_children_at),
+                waiting_for_children_started_at=instant(record.waiting_for_children_at),
                 children=_summaries(children),
                 active_children_count=record.active_children_count,
             )
@@ -100,8 +100,8 @@ def view_of(
             return WaitingForFinalizeTaskExecution(
                 **base,
                 **_started(record),
-                waiting_for_children_started_at=_instant(record.waiting_for_children_at),
-                waiting_for_finalize_started_at=_instant(record.waiting_for_finalize_at),
+                waiting_for_children_started_at=instant(record.waiting_for_children_at),
+                waiting_for_finalize_started_at=instant(record.waiting_for_finalize_at),
                 children=_summaries(children),
                 active_children_count=record.active_children_count,
                 finalize=_finalize_among(children) or TaskExecutionSummary("", ""),
@@ -162,9 +162,9 @@ def found_view_of(record: ExecutionRecord) -> FoundTaskExecution:
         children_count=record.children_count,
         active_children_count=record.active_children_count,
         error=record.error,
-        start_at=_instant(record.start_at),
-        created_at=_instant(record.created_at),
-        updated_at=_instant(record.updated_at),
+        start_at=instant(record.start_at),
+        created_at=instant(record.created_at),
+        updated_at=instant(record.updated_at),
         started_at=_instant_or_none(record.started_at),
         expires_at=_instant_or_none(record.expires_at),
         finished_at=_instant_or_none(record.finished_at),
@@ -203,21 +203,21 @@ def _base(record: ExecutionRecord, task: TaskDeclaration[Any, Any]) -> _Base:
         # The input of a finalize task is composed when it runs, and kept nowhere.
         input=None if record.is_finalize else task.load_input(record.input),
         attempt=record.attempt,
-        start_at=_instant(record.start_at),
-        created_at=_instant(record.created_at),
-        updated_at=_instant(record.updated_at),
+        start_at=instant(record.start_at),
+        created_at=instant(record.created_at),
+        updated_at=instant(record.updated_at),
         idempotency_key=record.idempotency_key,
         tags=dict(record.tags),
     )
 
 
 def _started(record: ExecutionRecord) -> _Started:
-    return _Started(started_at=_instant(record.started_at), expires_at=_instant(record.expires_at))
+    return _Started(started_at=instant(record.started_at), expires_at=instant(record.expires_at))
 
 
 def _finished(record: ExecutionRecord, children: Sequence[ExecutionRecord]) -> _Finished:
     return _Finished(
-        finished_at=_instant(record.finished_at),
+        finished_at=instant(record.finished_at),
         started_at=_instant_or_none(record.started_at),
         expires_at=_instant_or_none(record.expires_at),
         waiting_for_children_started_at=_instant_or_none(record.waiting_for_children_at),
@@ -243,10 +243,10 @@ def _finalize_among(children: Sequence[ExecutionRecord]) -> TaskExecutionSummary
     return None
 
 
-def _instant(milliseconds: int | None) -> datetime:
+def instant(milliseconds: int | None) -> datetime:
     """Exact: a float of seconds would lose the last digit."""
     return _EPOCH + timedelta(milliseconds=milliseconds or 0)
 
 
 def _instant_or_none(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else _instant(milliseconds)
+    return None if milliseconds is None else instant(milliseconds)

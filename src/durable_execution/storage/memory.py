@@ -19,13 +19,22 @@ import msgspec
 
 from durable_execution._core.labels import check_same_input
 from durable_execution._core.patch import Finish, Patch, Transition, counted_off, patched
+from durable_execution._core.progress import Progress, Report
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import Status
 from durable_execution._core.transitions import cancelled_with_ancestor, claimed
 from durable_execution.errors import DuplicateSleepingIdError, StorageError
 from durable_execution.storage._felling import rows_to_delete
 from durable_execution.storage._shelf import Shelf, place
-from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse, Sleepers
+from durable_execution.storage.protocol import (
+    Applied,
+    Beat,
+    Claim,
+    Claimed,
+    Glance,
+    Pulse,
+    Sleepers,
+)
 from durable_execution.storage.search import Page, Search, Span
 
 SAVE_VERSION: Final = 1
@@ -42,6 +51,7 @@ class _Saved(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     executors: dict[str, int]
     records: list[ExecutionRecord]
+    progress: dict[str, Progress] = {}
 
 
 class _SavedHeader(msgspec.Struct, frozen=True):
@@ -65,6 +75,8 @@ class InMemoryStorage:
         self._leases: dict[str, int] = {}
         self._task_ids: dict[str, frozenset[str]] = {}
         """By executor, forgotten with its lease."""
+        self._progress: dict[str, Progress] = {}
+        """By execution."""
 
     async def open(self) -> None:  # noqa: D102
         return
@@ -98,7 +110,10 @@ class InMemoryStorage:
         """Return everything as bytes, to be given to `load` later, by any version from this on."""
         with self._lock:
             saved = _Saved(
-                version=SAVE_VERSION, executors=self._leases, records=list(self._shelf.rows())
+                version=SAVE_VERSION,
+                executors=self._leases,
+                records=list(self._shelf.rows()),
+                progress=self._progress,
             )
             return msgspec.msgpack.encode(saved)
 
@@ -120,6 +135,7 @@ class InMemoryStorage:
             self._shelf = shelf
             self._leases = leases
             self._task_ids = {}
+            self._progress = content.progress
 
     async def insert(  # noqa: D102
         self, records: Sequence[ExecutionRecord], *, strict_ids: Collection[str] = ()
@@ -144,6 +160,18 @@ class InMemoryStorage:
     ) -> list[ExecutionRecord | None]:
         with self._lock:
             return [self._shelf.get(execution_id) for execution_id in execution_ids]
+
+    async def glance(self, execution_ids: Sequence[str]) -> list[Glance | None]:  # noqa: D102
+        with self._lock:
+            rows = map(self._shelf.get, execution_ids)
+            return [
+                None if row is None else Glance(row.status, row.fence, self._progress_of(row))
+                for row in rows
+            ]
+
+    async def report_progress(self, reports: Sequence[Report]) -> list[bool]:  # noqa: D102
+        with self._lock:
+            return [self._report(report) for report in reports]
 
     async def get_by_sleeping_unique_id(  # noqa: D102
         self, sleeping_unique_id: str
@@ -284,10 +312,23 @@ class InMemoryStorage:
             for row in map(shelf.get, doomed):
                 if row is not None:
                     shelf.remove(row)
+                    self._progress.pop(row.execution_id, None)
             for row in map(shelf.get, taken):
                 if row is not None:
                     shelf.keep_finished_root(row)
             return len(doomed)
+
+    def _progress_of(self, row: ExecutionRecord) -> Progress | None:
+        return self._progress.get(row.execution_id)
+
+    def _report(self, report: Report) -> bool:
+        row = self._shelf.get(report.execution_id)
+        if row is None or row.status != "running" or row.fence != report.progress.fence:
+            return False
+        kept = self._progress_of(row)
+        if kept is None or report.progress.place > kept.place:
+            self._progress[row.execution_id] = report.progress
+        return True
 
     def _within(self, search: Search, span: Span) -> Iterator[ExecutionRecord]:
         """Walk the rows among which to look, in the order of the search."""

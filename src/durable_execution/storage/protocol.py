@@ -24,6 +24,7 @@ from typing import Protocol
 import msgspec
 
 from durable_execution._core.patch import Transition
+from durable_execution._core.progress import Progress, Report
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import Status
 from durable_execution.storage.search import Page, Search
@@ -93,6 +94,15 @@ class Sleepers(msgspec.Struct, frozen=True, kw_only=True):
 
     records: tuple[ExecutionRecord, ...]
     next_expires_at: int | None = None
+
+
+class Glance(msgspec.Struct, frozen=True, gc=False):
+    """What those who watch a row need to know to see whether it has changed."""
+
+    status: Status
+    fence: int
+    progress: Progress | None = None
+    """The newest that was reported."""
 
 
 class Storage(Protocol):
@@ -177,6 +187,23 @@ class Storage(Protocol):
 
     async def get(self, execution_ids: Sequence[str]) -> list[ExecutionRecord | None]:
         """Return the rows in the order of the ids, None where there is none."""
+        ...
+
+    async def glance(self, execution_ids: Sequence[str]) -> list[Glance | None]:
+        """Return what has become of rows, in the order of the ids, None where there is none.
+
+        Cheap: for those who watch many rows and ask again and again.
+        """
+        ...
+
+    async def report_progress(self, reports: Sequence[Report]) -> list[bool]:
+        """Keep the progress of rows; tell for each whether its row is held as the report says.
+
+        Of a row that is `running` with the `fence` of the report, the progress becomes that of the
+        report, unless what is kept is newer (`Progress.place`). Other rows are left as they are,
+        so that a worker that lost its lease reports nothing. What is kept outlasts the attempt and
+        goes with the row. A batch holds at most one report for a row.
+        """
         ...
 
     async def get_by_sleeping_unique_id(self, sleeping_unique_id: str) -> ExecutionRecord | None:

@@ -12,6 +12,7 @@ EXECUTIONS: Final = "durable_task_executions"
 _ENDS: Final = {
     EXECUTIONS: "",
     "durable_task_execution_tags": "_tags",
+    "durable_task_execution_progress": "_progress",
     "durable_execution_schema": "_schema",
 }
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from durable_execution._core.context import (
@@ -27,6 +28,7 @@ def make_context(
     parent: ParentTaskExecutionSummary | None = None,
     shutdown_signal: Signal | None = None,
     cancel_signal: Signal | None = None,
+    on_progress: Callable[[float, str | None], None] | None = None,
 ) -> TaskContext:
     """Return the context of one attempt: `assert await send_email(make_context(), email) == ...`.
 
@@ -39,6 +41,7 @@ def make_context(
         parent: The execution above this one, and the place below it.
         shutdown_signal: Not set if not given. Give a `OneShot()` and call its `set`.
         cancel_signal: Likewise.
+        on_progress: Hears what the task says with `ctx.progress`.
     """
     if isinstance(prev_error, BaseException):
         prev_error = to_stored_error(prev_error)
@@ -51,4 +54,10 @@ def make_context(
         prev_error=prev_error,
         shutdown_signal=shutdown_signal or OneShot(),
         cancel_signal=cancel_signal or OneShot(),
+        reporter=None if on_progress is None else _Hearing(on_progress),
     )
+
+
+class _Hearing:
+    def __init__(self, report: Callable[[float, str | None], None]) -> None:
+        self.report = report

@@ -75,6 +75,11 @@ class RecordBuilder:
         record = root_record(seed, now=now, label=label)
         return record if start_at is None else msgspec.structs.replace(record, start_at=start_at)
 
+    def again(self, record: ExecutionRecord) -> ExecutionRecord:
+        """Return a root with the id of another, as it was when that was enqueued."""
+        seed = self.seed(execution_id=record.execution_id, task_id=record.task_id)
+        return root_record(seed, now=record.created_at)
+
     def roots(self, now: int, number: int, *, task_id: str = "task") -> list[ExecutionRecord]:
         """Return that many enqueued executions."""
         return [self.root(now, task_id=task_id) for _ in range(number)]

@@ -14,19 +14,13 @@ from weakref import WeakValueDictionary
 from durable_execution._core.patch import Finish, patched
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.pace import Pace
+from durable_execution._engine.services.shared_reading import READ_LIMIT, SharedReading
 from durable_execution._engine.wakeups import Wakeup
 from durable_execution.errors import DurableExecutionNotFoundError
 from durable_execution.storage.protocol import Storage
 
-READ_LIMIT: Final = 1000
-SHORTEST_PAUSE: Final = 0.001
+SHORTEST_REST: Final = 0.001
 """Seconds between two reads at least, however many changes are reported."""
-REST: Final = 3
-"""How many times as long as a read took to rest after it: many waiters are read for less often."""
-
-
-LONGEST_REST: Final = 1.0
-"""Seconds: a read that hung for long, as in an outage, must not be followed by a long silence."""
 
 
 class Watch:
@@ -55,7 +49,7 @@ class Finishes:
         self._watches: WeakValueDictionary[str, Watch] = WeakValueDictionary()
         self._waiters: dict[str, dict[asyncio.Future[ExecutionRecord], None]] = {}
         """By execution, in the order in which they came."""
-        self._not_before = 0.0
+        self._reading = SharedReading(SHORTEST_REST)
         self._cursor = 0
         self._changes = 0
 
@@ -130,11 +124,7 @@ class Finishes:
         """Read a bounded number of the executions that are waited for."""
         if not self._waiters:
             return False
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        if begun < self._not_before:
-            await asyncio.sleep(self._not_before - begun)
-            begun = loop.time()
+        await self._reading.begin()
         ids = list(self._waiters)
         if self._cursor >= len(ids):
             self._cursor = 0
@@ -148,9 +138,7 @@ class Finishes:
         if self._cursor < len(ids):
             return True
         self._cursor = 0
-        ended = loop.time()
-        rest = min(LONGEST_REST, REST * (ended - begun))
-        self._not_before = ended + max(SHORTEST_PAUSE, rest)
+        self._reading.end()
         return False
 
     def pause(self) -> float:

@@ -34,8 +34,12 @@ class Deletion:
         return await rows_to_delete(roots, limit, children_of)
 
     async def delete(self, transaction: Transaction, execution_ids: Sequence[str]) -> int:
-        """Delete these rows with their tags; return how many there still were."""
+        """Delete these rows with their tags and progress; return how many there still were."""
         deleted = await self._delete(transaction, execution_ids)
+        if deleted:
+            ids = self._dialect.texts([str(row[0]) for row in deleted])
+            forget = self._statements.delete_progress
+            await transaction.execute(forget, forget.bind(execution_ids=ids))
         delete_tag = self._statements.delete_tag
         tags = [
             delete_tag.bind(name=name, value=value, execution_id=execution_id)

@@ -180,6 +180,13 @@ class SqlDialect(Protocol):
         """Return the insert of a row of `TAG` that leaves a row alone that exists."""
         ...
 
+    def put_progress(self) -> ClauseElement:
+        """Return the insert of a row of `PROGRESS` that replaces what is older, and only that.
+
+        Newer is a greater fence, or the same fence and a greater number.
+        """
+        ...
+
     def claim(self) -> ClauseElement:
         """Return the statement that claims rows and returns them, in any order.
 

@@ -18,12 +18,49 @@ from durable_execution.storage.sql.schema import (
     INDEXES,
     executions,
     executors,
+    progress,
     schema_version,
     tags,
 )
 from durable_execution.storage.sql.statements import Statements
 
-STEPS: Final[tuple[Mapping[str, Sequence[str]], ...]] = ()
+_PROGRESS: Final = {
+    "sqlite": (
+        """CREATE TABLE durable_task_execution_progress (
+    execution_id VARCHAR(64) NOT NULL,
+    fence BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    fraction DOUBLE NOT NULL,
+    message TEXT,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (execution_id)
+)
+ WITHOUT ROWID""",
+    ),
+    "postgresql": (
+        """CREATE TABLE durable_task_execution_progress (
+    execution_id TEXT COLLATE "C" NOT NULL,
+    fence BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    fraction DOUBLE PRECISION NOT NULL,
+    message TEXT COLLATE "C",
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (execution_id)
+)""",
+    ),
+    "mysql": (
+        """CREATE TABLE IF NOT EXISTS durable_task_execution_progress (
+    execution_id VARBINARY(256) NOT NULL,
+    fence BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    fraction DOUBLE NOT NULL,
+    message LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (execution_id)
+)ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 ROW_FORMAT=DYNAMIC""",
+    ),
+}
+STEPS: Final[tuple[Mapping[str, Sequence[str]], ...]] = (_PROGRESS,)
 """The step from version n to n + 1 at position n - 1: DDL by dialect name, frozen once released."""
 
 
@@ -70,7 +107,7 @@ async def _bring_up_to_date(
         return
     for step in steps[found - 1 :]:
         for ddl in step[dialect.name]:
-            await transaction.execute(Statement(ddl, ()))
+            await transaction.execute(Statement(dialect.tables.renamed(ddl), ()))
     await transaction.execute(
         statements.update_version, statements.update_version.bind(version=newest)
     )
@@ -86,7 +123,7 @@ def unknown_version(found: object, newest: int) -> StorageError:
 
 def schema_ddl(dialect: SqlDialect) -> list[str]:
     """Return the statements that create the newest schema, the version's table left out."""
-    elements = dialect.ddl((executions, tags, executors), INDEXES)
+    elements = dialect.ddl((executions, tags, progress, executors), INDEXES)
     return [_text(element, dialect) for element in elements]
 
 

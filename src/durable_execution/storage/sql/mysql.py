@@ -42,12 +42,14 @@ from durable_execution.storage.sql.mysql_trees import (
     lock_trees,
 )
 from durable_execution.storage.sql.new_rows import CHILD, ROOT, constants_beside
-from durable_execution.storage.sql.rows import FIELDS, TAG, Value
+from durable_execution.storage.sql.rows import FIELDS, PROGRESS, TAG, Value
 from durable_execution.storage.sql.schema import (
     IS_HELD,
     executions,
     executors,
     has_lease,
+    is_newer,
+    progress,
     tags,
 )
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
@@ -144,6 +146,21 @@ class MySqlDialect:
         new = mysql.insert(tags).values({name: bindparam(name) for name in TAG})
         return new.on_duplicate_key_update(execution_id=tags.c.execution_id)
 
+    def put_progress(self) -> ClauseElement:
+        """The columns that tell what is newer come last: each sees what those before it left."""
+        new = mysql.insert(progress).values({name: bindparam(name) for name in PROGRESS})
+        given, kept = new.inserted, progress.c
+        newer = is_newer(given)
+        return new.on_duplicate_key_update(
+            [
+                *[
+                    (name, func.IF(newer, given[name], kept[name]))
+                    for name in ("fraction", "message", "updated_at", "number")
+                ],
+                ("fence", func.GREATEST(given.fence, kept.fence)),
+            ]
+        )
+
     def claim(self) -> ClauseElement:
         """Lock due rows and return them as they were, with the instant of the claim.
 
@@ -187,6 +204,10 @@ class MySqlDialect:
             .order_by(READY_AT)
             .limit(_ONE),
             "cancel_descendants": cancel_descendants(),
+            # Held, so that the row cannot be deleted before its progress is there to go with it.
+            "held_rows": cast("Select[Any]", statements["held_rows"])
+            .order_by(_E.execution_id.desc())
+            .with_for_update(read=True),
             "find_trees": find_trees(self.is_any_of(_E.parent_execution_id, "ancestor_ids")),
             "lock_trees": lock_trees(self.is_any_of(_E.execution_id, "execution_ids")),
             "register": beat,

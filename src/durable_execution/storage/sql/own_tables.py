@@ -13,7 +13,7 @@ from durable_execution.storage.sql.driver import SqlDialect
 from durable_execution.storage.sql.mysql import MySqlDialect
 from durable_execution.storage.sql.mysql_schema import in_order
 from durable_execution.storage.sql.postgres import PostgresDialect
-from durable_execution.storage.sql.schema import INDEXES, executions, executors, tags
+from durable_execution.storage.sql.schema import INDEXES, executions, executors, progress, tags
 from durable_execution.storage.sql.sqlite import SqliteDialect
 from durable_execution.storage.table_names import EXECUTIONS, TaskExecutionTables
 
@@ -63,7 +63,7 @@ def create_task_executions_table(
     if dialect != "postgresql" and names.schema is not None:
         raise InvalidOptionError(f"{_NO_SCHEMAS[dialect]}, got the schema {names.schema!r}")
     # Indexes come with the tables that they are on.
-    elements = _DIALECTS[dialect]().ddl((executions, tags, executors), INDEXES)
+    elements = _DIALECTS[dialect]().ddl((executions, tags, progress, executors), INDEXES)
     for element in elements:
         if isinstance(element, CreateTable):
             _add(element.element, metadata, names, dialect)

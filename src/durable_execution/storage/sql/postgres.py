@@ -42,13 +42,24 @@ from durable_execution.storage.sql.postgres_schema import (
     READY_AT,
     postgres_ddl,
 )
-from durable_execution.storage.sql.rows import COMPLETE, FIELDS, FINISH, REQUEUE, TAG, WAIT, Value
+from durable_execution.storage.sql.rows import (
+    COMPLETE,
+    FIELDS,
+    FINISH,
+    PROGRESS,
+    REQUEUE,
+    TAG,
+    WAIT,
+    Value,
+)
 from durable_execution.storage.sql.schema import (
     HAS_KEY,
     IS_HELD,
     executions,
     executors,
     has_lease,
+    is_newer,
+    progress,
     tags,
 )
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
@@ -140,6 +151,15 @@ class PostgresDialect:
         rows = rows_of(tags, TAG)
         return postgresql.insert(tags).from_select(TAG, select(*rows.c)).on_conflict_do_nothing()
 
+    def put_progress(self) -> ClauseElement:  # noqa: D102
+        rows = rows_of(progress, PROGRESS)
+        new = postgresql.insert(progress).from_select(PROGRESS, select(*rows.c))
+        return new.on_conflict_do_update(
+            index_elements=[progress.c.execution_id],
+            set_={name: new.excluded[name] for name in PROGRESS[1:]},
+            where=is_newer(new.excluded),
+        )
+
     def claim(self) -> ClauseElement:
         """Rows that others hold locked are passed over; the executor's own row is held.
 
@@ -217,6 +237,10 @@ class PostgresDialect:
             .select_from(executions)
             .where(self.now() < ASLEEP_UNTIL),
             "lock_trees": _lock_trees(),
+            # Held, so that the row cannot be deleted before its progress is there to go with it.
+            "held_rows": cast("Select[Any]", statements["held_rows"])
+            .order_by(_E.execution_id.desc())
+            .with_for_update(read=True, key_share=True),
             "lock_executors": select(executors.c.executor_id)
             .where(self.is_any_of(executors.c.executor_id, "executor_ids"))
             .order_by(executors.c.executor_id)

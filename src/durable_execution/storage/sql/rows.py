@@ -10,12 +10,14 @@ from typing import Any, Final, TypeAlias, cast
 import msgspec
 
 from durable_execution._core.patch import Finish, Guard, Requeue, Wait
+from durable_execution._core.progress import Progress, Report
 from durable_execution._core.record import ExecutionRecord, Tags
 from durable_execution._core.retry import RetryPolicy
 from durable_execution._core.status import Status
 from durable_execution.errors import StoredError
+from durable_execution.storage.protocol import Glance
 
-Value: TypeAlias = str | int | bytes | None
+Value: TypeAlias = str | int | float | bytes | None
 Row: TypeAlias = tuple[Value, ...]
 
 PAYLOADS: Final = ("input", "run_output", "output")
@@ -61,6 +63,7 @@ COMPLETE: Final = ("output", "finished_at", "guard_id", "guard_fence")
 """A `FINISH` of what has run well, as nearly all are."""
 REQUEUE: Final = ("start_at", "updated_at", "attempt", "crash_count", "error", *GUARD)
 TAG: Final = ("name", "value", "execution_id")
+PROGRESS: Final = ("execution_id", "fence", "number", "fraction", "message", "updated_at")
 WAIT: Final = (
     "status",
     "run_output",
@@ -147,6 +150,25 @@ def to_record(row: tuple[Any, ...]) -> ExecutionRecord:
     if values[_ERROR_PLACE] is not None:
         values[_ERROR_PLACE] = _ERROR.decode(values[_ERROR_PLACE])
     return ExecutionRecord(*values)
+
+
+def progress_row(report: Report) -> Row:
+    """Return the values of `PROGRESS`."""
+    told = report.progress
+    return (
+        report.execution_id,
+        told.fence,
+        told.number,
+        told.fraction,
+        told.message,
+        told.updated_at,
+    )
+
+
+def to_glance(row: tuple[Any, ...]) -> Glance:
+    """Return the glance of a row of status, fence and what `PROGRESS` has besides the id."""
+    status, fence, *progress = row
+    return Glance(status, fence, None if progress[0] is None else Progress(*progress))
 
 
 def to_counts(rows: Sequence[Row]) -> dict[str, dict[Status, int]]:

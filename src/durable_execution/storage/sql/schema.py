@@ -12,13 +12,14 @@ table, which happens only when an executor has died or signed off.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -26,8 +27,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     bindparam,
     literal_column,
+    or_,
     select,
     text,
 )
@@ -43,6 +46,7 @@ from durable_execution._core.limits import (
 from durable_execution._core.status import WAITING, Status
 
 if TYPE_CHECKING:
+    from sqlalchemy.sql.base import ColumnCollection
     from sqlalchemy.sql.elements import ColumnElement, TextClause
 
 MAX_EXECUTOR_ID_LENGTH: Final = 255
@@ -58,6 +62,7 @@ def status_in(statuses: frozenset[Status]) -> TextClause:
 
 
 IS_READY: Final = text("status = 'ready'")
+IS_RUNNING: Final = text("status = 'running'")
 IS_UNFINISHED: Final = text("finished_at IS NULL")
 IS_JOINABLE: Final = text(f"{status_in(WAITING)} AND active_children_count = 0")
 HAS_KEY: Final = text("idempotency_key IS NOT NULL")
@@ -144,6 +149,20 @@ No foreign key: it would cost every row that is written, and rows leave only thr
 `Storage.delete_finished`, with their tags.
 """
 
+progress: Final = Table(
+    "durable_task_execution_progress",
+    metadata,
+    Column("execution_id", String(MAX_EXECUTION_ID_LENGTH), primary_key=True, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("fraction", Double, nullable=False),
+    Column("message", Text),
+    Column("updated_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The newest progress of executions that report any, apart from their rows: it is written often,
+and those that report none must not pay for it."""
+
 executors: Final = Table(
     "durable_executors",
     metadata,
@@ -166,6 +185,15 @@ schema_version: Final = Table(
     ),
     Column("version", Integer, nullable=False),
 )
+
+
+def is_newer(given: ColumnCollection[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    """Return the condition that the progress given is newer than the one that is kept."""
+    kept = progress.c
+    return or_(
+        given["fence"] > kept.fence,
+        and_(given["fence"] == kept.fence, given["number"] > kept.number),
+    )
 
 
 def has_lease(now: ColumnElement[int]) -> ColumnElement[bool]:

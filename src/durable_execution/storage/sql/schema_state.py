@@ -14,6 +14,7 @@ from durable_execution.storage.sql.migrations import STEPS, unknown_version
 from durable_execution.storage.sql.schema import (
     executions,
     executors,
+    progress,
     schema_version,
     tags,
 )
@@ -100,6 +101,6 @@ def _probes(dialect: SqlDialect) -> list[Statement]:
     """Return for each table a statement that fails unless it has every column."""
     return [
         compiled(select(*element.element.c).limit(literal_column("0")), dialect)
-        for element in dialect.ddl((executions, tags, executors), ())
+        for element in dialect.ddl((executions, tags, progress, executors), ())
         if isinstance(element, CreateTable)
     ]

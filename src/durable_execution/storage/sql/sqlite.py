@@ -23,8 +23,16 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from durable_execution.storage.sql.new_rows import CHILD, ROOT, constants_beside
-from durable_execution.storage.sql.rows import FIELDS, TAG, Value
-from durable_execution.storage.sql.schema import HAS_KEY, executions, executors, has_lease, tags
+from durable_execution.storage.sql.rows import FIELDS, PROGRESS, TAG, Value
+from durable_execution.storage.sql.schema import (
+    HAS_KEY,
+    executions,
+    executors,
+    has_lease,
+    is_newer,
+    progress,
+    tags,
+)
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
 if TYPE_CHECKING:
@@ -119,6 +127,14 @@ class SqliteDialect:
     def insert_tag(self) -> ClauseElement:  # noqa: D102
         row = sqlite.insert(tags).values({name: bindparam(name) for name in TAG})
         return row.on_conflict_do_nothing()
+
+    def put_progress(self) -> ClauseElement:  # noqa: D102
+        new = sqlite.insert(progress).values({name: bindparam(name) for name in PROGRESS})
+        return new.on_conflict_do_update(
+            index_elements=[progress.c.execution_id],
+            set_={name: new.excluded[name] for name in PROGRESS[1:]},
+            where=is_newer(new.excluded),
+        )
 
     def claim(self) -> ClauseElement:
         """One statement: the rows are found by the index of ready rows and updated by their rowid.

@@ -30,15 +30,17 @@ from sqlalchemy import (
 
 from durable_execution._core.status import WAITING
 from durable_execution.storage.sql.driver import SqlDialect, Statement
-from durable_execution.storage.sql.rows import FIELDS, FIELDS_BUT_PAYLOADS, TAG
+from durable_execution.storage.sql.rows import FIELDS, FIELDS_BUT_PAYLOADS, PROGRESS, TAG
 from durable_execution.storage.sql.schema import (
     IS_HELD,
     IS_JOINABLE,
     IS_READY,
+    IS_RUNNING,
     IS_SLEEPING,
     executions,
     executors,
     has_lease,
+    progress,
     schema_version,
     status_in,
     tags,
@@ -63,6 +65,9 @@ class Statements:
     present: Statement
     key_holders: Statement
     get: Statement
+    glance: Statement
+    held_rows: Statement
+    put_progress: Statement
     get_by_sleeping_unique_id: Statement
     taken_sleeping_ids: Statement
     children_of: Statement
@@ -97,6 +102,7 @@ class Statements:
     children_ids: Statement
     delete_finished: Statement
     delete_tag: Statement
+    delete_progress: Statement
     read_version: Statement
     insert_version: Statement
     update_version: Statement
@@ -156,6 +162,15 @@ def _rows(dialect: SqlDialect) -> dict[str, ClauseElement]:
             dialect.is_any_of(_E.idempotency_key, "idempotency_keys"),
         ),
         "get": select(*_COLUMNS).where(dialect.is_any_of(_E.execution_id, "execution_ids")),
+        "glance": select(
+            _E.execution_id, _E.status, _E.fence, *[progress.c[name] for name in PROGRESS[1:]]
+        )
+        .select_from(executions.outerjoin(progress, progress.c.execution_id == _E.execution_id))
+        .where(dialect.is_any_of(_E.execution_id, "execution_ids")),
+        "held_rows": select(_E.execution_id, _E.fence).where(
+            dialect.is_any_of(_E.execution_id, "execution_ids"), IS_RUNNING
+        ),
+        "put_progress": dialect.put_progress(),
         "get_by_sleeping_unique_id": select(*_COLUMNS).where(
             _E.sleeping_unique_id == bindparam("sleeping_unique_id")
         ),
@@ -385,6 +400,9 @@ def _deletions(dialect: SqlDialect) -> dict[str, ClauseElement]:
             _E.finished_at.is_not(None),
         )
         .returning(_E.execution_id, _E.tags),
+        "delete_progress": delete(progress).where(
+            dialect.is_any_of(progress.c.execution_id, "execution_ids")
+        ),
         "delete_tag": delete(tags).where(*[tags.c[name] == bindparam(name) for name in TAG]),
     }
 

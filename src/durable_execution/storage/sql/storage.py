@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from durable_execution._core.patch import Transition
+from durable_execution._core.progress import Report
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import Status
 from durable_execution.errors import DuplicateSleepingIdError, InvalidOptionError
-from durable_execution.storage.protocol import Applied, Beat, Claim, Claimed, Pulse, Sleepers
+from durable_execution.storage.protocol import (
+    Applied,
+    Beat,
+    Claim,
+    Claimed,
+    Glance,
+    Pulse,
+    Sleepers,
+)
 from durable_execution.storage.search import Page, Search
 from durable_execution.storage.sql.batch import apply_batch, is_one_statement
 from durable_execution.storage.sql.caller import dialect_of, insert_over, run_with_any
@@ -30,7 +39,15 @@ from durable_execution.storage.sql.driver import (
 from durable_execution.storage.sql.insertion import insert_claimed, insert_roots
 from durable_execution.storage.sql.migrations import migrate
 from durable_execution.storage.sql.peeking import Peeking
-from durable_execution.storage.sql.rows import Row, Value, to_counts, to_record, without_payloads
+from durable_execution.storage.sql.reporting import report_progress
+from durable_execution.storage.sql.rows import (
+    Row,
+    Value,
+    to_counts,
+    to_glance,
+    to_record,
+    without_payloads,
+)
 from durable_execution.storage.sql.schema_state import SchemaState, check_schema, state_of
 from durable_execution.storage.sql.searching import Searches
 from durable_execution.storage.sql.statements import build_statements
@@ -165,6 +182,28 @@ class SqlStorage:
         values = self._statements.get.bind(execution_ids=self._dialect.texts(execution_ids))
         found = {row.execution_id: row for row in await self._read(self._statements.get, values)}
         return [found.get(execution_id) for execution_id in execution_ids]
+
+    async def glance(self, execution_ids: Sequence[str]) -> list[Glance | None]:  # noqa: D102
+        if not execution_ids:
+            return []
+        statement = self._statements.glance
+        values = statement.bind(execution_ids=self._dialect.texts(execution_ids))
+
+        async def work(transaction: Transaction) -> list[Row]:
+            return await transaction.fetch(statement, values)
+
+        rows = await self._driver.read(work, is_single=True)
+        found = {row[0]: to_glance(row[1:]) for row in rows}
+        return [found.get(execution_id) for execution_id in execution_ids]
+
+    async def report_progress(self, reports: Sequence[Report]) -> list[bool]:  # noqa: D102
+        if not reports:
+            return []
+
+        async def work(transaction: Transaction) -> list[bool]:
+            return await report_progress(transaction, self._statements, self._dialect, reports)
+
+        return await self._driver.write(work)
 
     async def get_by_sleeping_unique_id(  # noqa: D102
         self, sleeping_unique_id: str

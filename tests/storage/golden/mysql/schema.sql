@@ -65,6 +65,16 @@ CREATE TABLE IF NOT EXISTS durable_task_execution_tags (
     PRIMARY KEY (name, value, execution_id)
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 ROW_FORMAT=DYNAMIC;
 
+CREATE TABLE IF NOT EXISTS durable_task_execution_progress (
+    execution_id VARBINARY(256) NOT NULL,
+    fence BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    fraction DOUBLE NOT NULL,
+    message LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (execution_id)
+)ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 ROW_FORMAT=DYNAMIC;
+
 CREATE TABLE IF NOT EXISTS durable_executors (
     executor_id VARBINARY(1020) NOT NULL,
     lease_expires_at BIGINT NOT NULL,

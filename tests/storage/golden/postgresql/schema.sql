@@ -59,6 +59,16 @@ CREATE TABLE durable_task_execution_tags (
     PRIMARY KEY (name, value, execution_id)
 );
 
+CREATE TABLE durable_task_execution_progress (
+    execution_id TEXT COLLATE "C" NOT NULL,
+    fence BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    fraction DOUBLE PRECISION NOT NULL,
+    message TEXT COLLATE "C",
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (execution_id)
+);
+
 CREATE TABLE durable_executors (
     executor_id TEXT COLLATE "C" NOT NULL,
     lease_expires_at BIGINT NOT NULL,

@@ -56,6 +56,17 @@ CREATE TABLE durable_task_execution_tags (
 )
  WITHOUT ROWID;
 
+CREATE TABLE durable_task_execution_progress (
+    execution_id VARCHAR(64) NOT NULL,
+    fence BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    fraction DOUBLE NOT NULL,
+    message TEXT,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (execution_id)
+)
+ WITHOUT ROWID;
+
 CREATE TABLE durable_executors (
     executor_id VARCHAR(255) NOT NULL,
     lease_expires_at BIGINT NOT NULL,
