@@ -21,6 +21,7 @@ from durable_execution._core.views import FinishedTaskExecution
 from durable_execution._core.watching import position_of
 from durable_execution._engine.changes import Changes
 from durable_execution._engine.compose import new_root, new_roots
+from durable_execution._engine.departure import Departure
 from durable_execution._engine.engine import Engine
 from durable_execution._engine.handle import (
     TaskExecutionHandle,
@@ -85,6 +86,7 @@ class DurableExecutor(Definitions, Oversight):
         self._options = options
         self._engine: Engine | None = None
         self._has_shut_down = False
+        self._departure = Departure()
         self._changing = asyncio.Lock()
         """Held while starting or shutting down: who asks for either meanwhile waits for it."""
 
@@ -144,6 +146,20 @@ class DurableExecutor(Definitions, Oversight):
                 await self._storage.close()
                 raise
             self._engine = engine
+
+    @property
+    def departure(self) -> Departure:
+        """What bounds the waits of callers from outside: for a server."""
+        return self._departure
+
+    def announce_shutdown(self) -> None:
+        """Say that the process is about to end: whoever waits from outside is let go at once.
+
+        Calls of a tasks router that wait or watch are answered that another server should be
+        asked, which clients do by themselves. All else goes on until `shutdown`. To be called when
+        the server gets its signal, on the event loop; `durable-execution serve` does that.
+        """
+        self._departure.announce()
 
     async def shutdown(self) -> None:
         """Stop taking work, let what runs end, hand back the rest, and close the storage.

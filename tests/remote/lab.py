@@ -49,6 +49,7 @@ class Lab:
         options = ExecutorOptions(shutdown_timeout=shutdown_timeout)
         self.executor = DurableExecutor(self.storage, options)
         self.gate = asyncio.Event()
+        self.steps: asyncio.Queue[None] = asyncio.Queue()
         self.tasks = self._define(self.executor)
 
     def _define(self, executor: DurableExecutor) -> dict[str, Task]:
@@ -73,6 +74,13 @@ class Lab:
         async def broken(ctx: TaskContext) -> None:
             raise LookupError("nothing there")
 
+        @executor.task
+        async def stepping(ctx: TaskContext, steps: int) -> str:
+            for step in range(1, steps + 1):
+                ctx.progress(step / steps, f"step {step}")
+                await self.steps.get()
+            return "done"
+
         self.send_email = send_email
         self.held = held
         self.approval: SleepingTask[int] = executor.sleeping_task("approval", output=int)
@@ -83,6 +91,7 @@ class Lab:
             "describe": describe,
             "held": held,
             "broken": broken,
+            "stepping": stepping,
             "approval": self.approval,
             **self._define_parents(executor, echo),
         }

@@ -404,6 +404,8 @@ CALLS = {
         "options": {"status": "completed", "output": 1},
     },
     "enqueueTasks": {"tasks": [{"taskId": "echo", "input": 1}]},
+    "waitTaskExecution": {"taskId": "echo", "executionId": "te_1"},
+    "watchTaskExecution": {"taskId": "echo", "executionId": "te_1"},
     "cancelTaskExecution": {"taskId": "echo", "executionId": "te_1"},
     "listTaskExecutions": {},
 }

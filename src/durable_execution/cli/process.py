@@ -25,10 +25,18 @@ class ServerProcess(uvicorn.Server):
     Args:
         app: The application; its lifespan starts and drains the executor.
         on_started: Called when calls are answered.
+        on_leaving: Called after the first signal, while calls under way are still answered.
         is_verbose: Whether each request is logged.
     """
 
-    def __init__(self, app: AsgiApp, *, on_started: Callable[[], None], is_verbose: bool) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        *,
+        on_started: Callable[[], None],
+        on_leaving: Callable[[], None],
+        is_verbose: bool,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -40,6 +48,7 @@ class ServerProcess(uvicorn.Server):
             )
         )
         self._on_started = on_started
+        self._on_leaving = on_leaving
 
     @property
     def has_drained(self) -> bool:
@@ -51,6 +60,11 @@ class ServerProcess(uvicorn.Server):
         await super().startup(sockets)
         tune_garbage_collector()
         self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer the calls under way, then drain the application."""
+        self._on_leaving()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal. Unlike uvicorn's own, it ends in exit code 0 when all was drained."""

@@ -48,6 +48,7 @@ def serve(
         process = ServerProcess(
             app,
             on_started=lambda: typer.echo(_banner(app, target, url)),
+            on_leaving=lambda: _announce_shutdown(app),
             is_verbose=log_level == "debug",
         )
         process.run(sockets=[bound])
@@ -58,11 +59,23 @@ def serve(
 def _banner(app: AsgiApp, target: str, url: str) -> str:
     """Say what is served where; of an application that is not ours only that is known."""
     line = f"durable-execution {version('durable-execution')}: {target} on {url}"
-    executor = getattr(getattr(app, "state", None), "executor", None)
-    if isinstance(executor, DurableExecutor):
+    executor = _executor_of(app)
+    if executor is not None:
         count = len(executor.tasks)
         line += f", {count} {'task' if count == 1 else 'tasks'}"
     return line
+
+
+def _announce_shutdown(app: AsgiApp) -> None:
+    executor = _executor_of(app)
+    if executor is not None:
+        executor.announce_shutdown()
+
+
+def _executor_of(app: AsgiApp) -> DurableExecutor | None:
+    """Find the executor of an application that `create_executor_app` made."""
+    executor = getattr(getattr(app, "state", None), "executor", None)
+    return executor if isinstance(executor, DurableExecutor) else None
 
 
 def _stop(message: str, code: int) -> NoReturn:

@@ -13,6 +13,7 @@ from durable_execution.remote.procedures.ending import ending
 from durable_execution.remote.procedures.enqueueing import enqueueing
 from durable_execution.remote.procedures.looking import looking
 from durable_execution.remote.procedures.mounted import MountedTasks
+from durable_execution.remote.procedures.waiting import waiting
 
 DEFAULT_ALLOWED: Final = AllowedOptions()
 
@@ -39,6 +40,11 @@ def create_tasks_router(
 
     - `enqueueTasks({tasks: [{taskId, input, options?}]})` gives the ids of up to 1,000 executions,
       in one commit: all of them or none.
+    - `waitTaskExecution({taskId, executionId, timeoutMs?})` gives the execution once it has
+      finished, or as it is after that time: 30 seconds if nothing is said, 60 at most.
+    - `watchTaskExecution({taskId, executionId})` streams `{type: "status", execution}` and
+      `{type: "progress", progress: {fraction, message?, updatedAt}}`, and returns the finished
+      execution. It resumes behind the event that `last-event-id` names.
     - `cancelTaskExecution({taskId, executionId})` gives the execution, cancelled, or finished as it
       was.
     - `listTaskExecutions({taskIds?, statuses?, createdFrom?, createdBefore?, finishedFrom?,
@@ -66,6 +72,7 @@ def create_tasks_router(
         {
             **enqueueing(mounted, allow_options),
             **looking(mounted),
+            **waiting(mounted),
             **ending(mounted),
         }
     )
