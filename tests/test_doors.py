@@ -13,6 +13,7 @@ import pytest
 DOORS = [
     "durable_execution",
     "durable_execution.client",
+    "durable_execution.codegen",
     "durable_execution.orpc",
     "durable_execution.server",
     "durable_execution.storage",
@@ -92,7 +93,11 @@ def test_type_checkers_and_the_lazy_table_see_the_same_names(door: str) -> None:
 
 
 def test_eager_doors_import_what_they_name_and_nothing_else() -> None:
-    for door in ("durable_execution.client", "durable_execution.server"):
+    for door in (
+        "durable_execution.client",
+        "durable_execution.codegen",
+        "durable_execution.server",
+    ):
         imported = {
             alias.name
             for statement in source_of(door).body

@@ -1,8 +1,7 @@
 // A web app that hands work to an executor server: enqueue, follow, wake up.
 import { createORPCClient } from '@orpc/client'
 import { RPCLink } from '@orpc/client/fetch'
-import { createTaskClientHandles, type TasksRouterClient } from './task-handles.js'
-import { tasks } from './tasks.js'
+import { createTaskClientHandles, tasks, type TasksRouterClient } from './tasks.gen.js'
 
 const link = new RPCLink({ url: process.env.EXECUTOR_URL ?? 'http://127.0.0.1:3000/rpc' })
 const client: TasksRouterClient = createORPCClient(link)

@@ -65,6 +65,7 @@ class Order:
 
 class Point(msgspec.Struct, rename="camel"):
     x_axis: int = 0
+    y_axis: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Model(pydantic.BaseModel):
@@ -103,6 +104,7 @@ FITTING: list[tuple[Any, Any]] = [
     (Mail, Mail("x", {"y"}, MOMENT)),
     (list[Mail], [Mail("x")]),
     (Point, Point(3)),
+    (Point, Point(3, 4)),
     (UUID, UUID(int=7)),
     (Decimal, Decimal("1.50")),
     (datetime, MOMENT),

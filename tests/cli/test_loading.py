@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from durable_execution.cli.loading import TargetError, load_application
+from durable_execution.cli.loading import TargetError, load_application, load_tasks
 
 MODULE = """
 async def app(scope, receive, send): ...
@@ -20,6 +20,20 @@ instance = Callable()
 number = 1
 
 def factory(): return app
+
+from durable_execution import DurableExecutor, InMemoryStorage, TaskContext, Tasks
+from durable_execution.client import declare_task
+
+group = Tasks()
+
+@group.task
+def work(ctx: TaskContext) -> None: ...
+
+executor = DurableExecutor(InMemoryStorage())
+executor.include(group)
+mapping = {"myWork": work}
+declarations = {"work": declare_task("work")}
+mixed = {"work": work, "number": 1}
 """
 
 
@@ -74,3 +88,27 @@ def test_missing_import_of_the_module_is_not_blamed_on_the_target(
 def test_what_cannot_be_called_as_asgi_is_refused(module: str, attribute: str) -> None:
     with pytest.raises(TargetError, match="is not an ASGI application"):
         load_application(f"{module}:{attribute}")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "keys"),
+    [
+        ("group", ["work"]),
+        ("executor", ["work"]),
+        ("mapping", ["myWork"]),
+        ("declarations", ["work"]),
+    ],
+)
+def test_tasks_are_found_under_the_keys_of_clients(
+    module: str, attribute: str, keys: list[str]
+) -> None:
+    assert list(load_tasks(f"{module}:{attribute}")) == keys
+
+
+def test_what_holds_no_tasks_is_refused(module: str) -> None:
+    with pytest.raises(TargetError, match="is not a mapping of tasks but of type 'int'"):
+        load_tasks(f"{module}:number")
+    with pytest.raises(TargetError, match=r"mixed\['number'\] is not a task but of type 'int'"):
+        load_tasks(f"{module}:mixed")
+    with pytest.raises(TargetError, match="expected MODULE:TASKS, such as executor_server:tasks"):
+        load_tasks(module)

@@ -22,6 +22,7 @@ import pytest
 from tests.served import served
 
 ROOM = Path(__file__).parent
+EXAMPLE = ROOM.parent.parent / "examples" / "typescript"
 OLDEST_NODE = 20
 INSTALL_TIMEOUT = 100.0
 RUN_TIMEOUT = 60.0
@@ -53,6 +54,8 @@ class StartServer(Protocol):
     def __call__(self, script: str = "orpc_server.mjs") -> NodeServer: ...
 
 
+Compile = Callable[[Path], None]
+"""Compiles a folder of TypeScript; fails with what the compiler says."""
 ServeApp = Callable[[Any], str]
 """Serves an ASGI application and gives its origin."""
 
@@ -73,14 +76,25 @@ def node() -> str:
 @pytest.fixture(scope="session")
 def node_modules(node: str) -> Path:
     """The packages of the lock file, installed when they are missing or older than it."""
-    lock = ROOM / "package-lock.json"
-    installed = ROOM / "node_modules" / ".package-lock.json"
-    with lock.open("rb") as held:
-        # Two sessions at once (xdist, two terminals) must not both empty the folder.
-        fcntl.flock(held, fcntl.LOCK_EX)
-        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-            install()
-    return ROOM / "node_modules"
+    return installed_packages(ROOM)
+
+
+@pytest.fixture(scope="session")
+def tsc(node_modules: Path) -> Compile:
+    """The TypeScript compiler of the example, for a folder with a `tsconfig.json`."""
+    program = installed_packages(EXAMPLE) / ".bin" / "tsc"
+
+    def compile_folder(folder: Path) -> None:
+        answer = subprocess.run(
+            [str(program), "-p", str(folder)],
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_TIMEOUT,
+            check=False,
+        )
+        assert answer.returncode == 0, answer.stdout
+
+    return compile_folder
 
 
 @pytest.fixture(scope="session")
@@ -157,18 +171,30 @@ def announced_port(process: subprocess.Popen[str], log: IO[str]) -> int:
     return port
 
 
-def install() -> None:
+def installed_packages(folder: Path) -> Path:
+    """The packages of a folder's lock file, installed when they are missing or older than it."""
+    lock = folder / "package-lock.json"
+    installed = folder / "node_modules" / ".package-lock.json"
+    with lock.open("rb") as held:
+        # Two sessions at once (xdist, two terminals) must not both empty the folder.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+            install(folder)
+    return folder / "node_modules"
+
+
+def install(folder: Path) -> None:
     """Exactly the locked packages."""
     answer = subprocess.run(
         ["npm", "ci", "--no-audit", "--no-fund"],
-        cwd=ROOM,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=INSTALL_TIMEOUT,
         check=False,
     )
     if answer.returncode != 0:
-        unavailable(f"npm ci failed in tests/interop: {answer.stderr.strip()[-600:]}")
+        unavailable(f"npm ci failed in {folder}: {answer.stderr.strip()[-600:]}")
 
 
 def unavailable(reason: str) -> NoReturn:

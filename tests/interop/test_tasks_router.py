@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 import socket
@@ -22,6 +21,7 @@ import pytest
 import uvicorn
 
 from durable_execution import DurableExecutor, FinishedTaskExecution, InMemoryStorage, RetryOptions
+from durable_execution.codegen import generate_typescript
 from durable_execution.orpc import UNDEFINED
 from durable_execution.server import (
     CallContext,
@@ -66,16 +66,9 @@ def run(command: Sequence[str], **env: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def example(node_modules: Path) -> Path:
+def example(tsc: Callable[[Path], None]) -> Path:
     """The TypeScript example, type-checked and compiled; returns the folder of the result."""
-    lock = EXAMPLE / "package-lock.json"
-    installed = EXAMPLE / "node_modules" / ".package-lock.json"
-    with lock.open("rb") as held:
-        # Two sessions at once must not both empty the folder.
-        fcntl.flock(held, fcntl.LOCK_EX)
-        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-            run(["npm", "ci", "--no-audit", "--no-fund"])
-        run(["npm", "run", "build"])
+    tsc(EXAMPLE)
     return EXAMPLE / "dist"
 
 
@@ -122,7 +115,7 @@ def server_url() -> Iterator[str]:
 def outcomes(
     request: pytest.FixtureRequest, run_node: RunNode, server_url: str, example: Path
 ) -> Mapping[str, Any]:
-    handles = (example / "task-handles.js").as_uri()
+    handles = (example / "tasks.gen.js").as_uri()
     finished = run_node("tasks_client.mjs", [request.param, server_url, handles])
     assert finished.returncode == 0, finished.stderr
     outcomes: Mapping[str, Any] = json.loads(finished.stdout)
@@ -208,6 +201,12 @@ def test_real_client_gets_the_error(scenario: str, outcomes: Mapping[str, Any]) 
 
 def test_every_scenario_of_the_script_is_checked(outcomes: Mapping[str, Any]) -> None:
     assert outcomes.keys() == RESULTS.keys() | ERRORS.keys()
+
+
+def test_example_has_the_types_of_its_server() -> None:
+    from examples.executor_server import tasks
+
+    assert (EXAMPLE / "tasks.gen.ts").read_text(encoding="utf-8") == generate_typescript(tasks)
 
 
 def test_typescript_example_runs_against_the_python_example(

@@ -67,7 +67,7 @@ def is_array(part: object) -> bool:
 
 def is_unknown(part: object) -> bool:
     """Whether neither msgspec nor this package can make values of this class."""
-    if not isinstance(part, type) or issubclass(part, (*OWN_TYPES, PurePath)):
+    if not isinstance(part, type) or issubclass(part, (*OWN_TYPES, PurePath, msgspec.UnsetType)):
         return False
     if part.__module__ == "types" or is_anything(part):  # UnionType itself
         return False

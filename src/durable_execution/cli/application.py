@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from durable_execution.cli.codegen import codegen
 from durable_execution.cli.db import database
 from durable_execution.cli.serve import serve
 
@@ -19,6 +20,7 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
 )
 application.command()(serve)
+application.add_typer(codegen)
 application.add_typer(database)
 
 

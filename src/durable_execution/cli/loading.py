@@ -1,21 +1,24 @@
-"""Finds the ASGI application that `MODULE:APP` names, or says exactly why it cannot."""
+"""Finds what `MODULE:NAME` names, an application or tasks, or says exactly why it cannot."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias, cast
 
+from durable_execution._core.task import TaskDeclaration
+from durable_execution.executor import DurableExecutor
+
 AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class TargetError(Exception):
-    """`MODULE:APP` names no application; the message says what to change."""
+    """The target does not name what is needed; the message says what to change."""
 
 
 def load_application(target: str) -> AsgiApp:
@@ -27,9 +30,38 @@ def load_application(target: str) -> AsgiApp:
         TargetError: The target is not `MODULE:APP`, or one of the two does not exist, or APP is
             not an ASGI application.
     """
+    return _checked(_load(target, "MODULE:APP, such as executor_server:app"), target)
+
+
+def load_tasks(target: str) -> Mapping[str, TaskDeclaration[Any, Any]]:
+    """Import the module and return the tasks in it, by the keys that clients use.
+
+    That is the mapping given to `create_tasks_router`, one of declarations, a group of tasks, or
+    all tasks of an executor. An exception that the module itself raises passes unchanged.
+
+    Raises:
+        TargetError: The target is not `MODULE:TASKS`, or one of the two does not exist, or TASKS
+            is none of these.
+    """
+    found = _load(target, "MODULE:TASKS, such as executor_server:tasks")
+    tasks = found.tasks if isinstance(found, DurableExecutor) else found
+    if not isinstance(tasks, Mapping):
+        raise TargetError(
+            f"{target} is not a mapping of tasks but of type {type(found).__name__!r}; expected "
+            "what create_tasks_router is given, a group of tasks, or an executor"
+        )
+    for key, task in tasks.items():
+        if not (isinstance(key, str) and isinstance(task, TaskDeclaration)):
+            raise TargetError(
+                f"{target}[{key!r}] is not a task but of type {type(task).__name__!r}"
+            )
+    return tasks
+
+
+def _load(target: str, expected: str) -> object:
     module_name, separator, path = target.partition(":")
     if not (separator and module_name and path):
-        raise TargetError(f"expected MODULE:APP, such as executor_server:app, got {target!r}")
+        raise TargetError(f"expected {expected}, got {target!r}")
     if module_name.endswith(".py") or "/" in module_name:
         dotted = module_name.removesuffix(".py").replace("/", ".").strip(".")
         raise TargetError(f"expected the name of a module, not a file: try {dotted}:{path}")
@@ -37,7 +69,7 @@ def load_application(target: str) -> AsgiApp:
     found: object = module
     for name in path.split("."):
         found = _attribute(found, name, target)
-    return _checked(found, target)
+    return found
 
 
 def _import(module_name: str) -> ModuleType:

@@ -1,0 +1,331 @@
+// Generated from the tasks' type hints by `durable-execution codegen typescript`; edits get lost.
+// It needs @orpc/client 1.x, and nothing of the server.
+import type { AsyncIteratorClass, Client, ClientContext, ClientPromiseResult, FriendlyClientOptions } from '@orpc/client'
+
+export type Batch = {
+  items: string[]
+}
+
+export type BatchSummary = {
+  processed: number
+  total: number
+}
+
+export type Email = {
+  to: string
+  subject: string
+  body: string
+}
+
+export type Item = {
+  item: string
+}
+
+export type Order = {
+  orderId: string
+  amount: number
+}
+
+export type Payment = {
+  provider: string
+  amount: number
+}
+
+export type ProcessedItem = {
+  item: string
+  length: number
+}
+
+export type Receipt = {
+  transactionId: string
+}
+
+export type SentEmail = {
+  messageId: string
+}
+
+/** What goes into every task and comes out of it, by the name clients call it. */
+export type TaskTypes = {
+  echo: { input: unknown; output: unknown; sleeping: false }
+  processBatch: { input: Batch; output: BatchSummary; sleeping: false }
+  processItem: { input: Item; output: ProcessedItem; sleeping: false }
+  processOrder: { input: Order; output: Receipt; sleeping: false }
+  sendEmail: { input: Email; output: SentEmail; sleeping: false }
+  waitForWebhook: { input: string; output: Payment; sleeping: true }
+}
+
+/** The tasks of the server. There is nothing in them at run time. */
+export const tasks: Tasks = {
+  echo: {},
+  processBatch: {},
+  processItem: {},
+  processOrder: {},
+  sendEmail: {},
+  waitForWebhook: {},
+}
+
+/** The name by which clients call a task. */
+export type TaskId = keyof TaskTypes
+/** The name of a task that sleeps until it is woken up. */
+export type SleepingTaskId = { [K in TaskId]: TaskTypes[K]['sleeping'] extends false ? never : K }[TaskId]
+export type TaskInput<K extends TaskId> = TaskTypes[K]['input']
+export type TaskOutput<K extends TaskId> = TaskTypes[K]['output']
+
+/** The types of one task, for the eyes of the compiler alone. */
+export type TaskType<TInput, TOutput, TSleeping extends boolean = boolean> = {
+  readonly input?: (input: TInput) => void
+  readonly output?: TOutput
+  readonly sleeping?: TSleeping
+}
+export type Tasks = { readonly [K in TaskId]: TaskType<TaskInput<K>, TaskOutput<K>, TaskTypes[K]['sleeping']> }
+
+export type RetryOptions = {
+  /** How often a failed attempt is repeated. */
+  maxAttempts: number
+  baseDelayMs?: number | undefined
+  delayMultiplier?: number | undefined
+  maxDelayMs?: number | undefined
+}
+
+export type EnqueueOptions = {
+  retryOptions?: RetryOptions | undefined
+  sleepMsBeforeRun?: number | undefined
+  timeoutMs?: number | undefined
+  /** A task that is enqueued again with the same key is not executed again. */
+  idempotencyKey?: string | undefined
+  /** What to find the execution by, where the server allows it. */
+  tags?: Record<string, string> | undefined
+}
+
+export type WakeupOptions<TOutput = unknown> =
+  | { status: 'completed'; output: TOutput }
+  | { status: 'failed'; error?: unknown }
+
+export type TaskExecutionSummary = { taskId: string; executionId: string }
+
+export type ParentTaskExecutionSummary = TaskExecutionSummary & {
+  indexInParentChildren: number
+  isOnlyChildOfParent: boolean
+  isFinalizeOfParent: boolean
+}
+
+export type TaskExecutionError = {
+  errorType: 'generic' | 'not_found' | 'timed_out' | 'cancelled'
+  message: string
+  isRetryable: boolean
+  isInternal: boolean
+}
+
+type Base<TStatus extends string> = {
+  root?: TaskExecutionSummary
+  parent?: ParentTaskExecutionSummary
+  taskId: string
+  executionId: string
+  sleepingTaskUniqueId?: string
+  areChildrenSequential: boolean
+  retryOptions: RetryOptions
+  sleepMsBeforeRun: number
+  timeoutMs: number
+  status: TStatus
+  retryAttempts: number
+  startAt: Date
+  createdAt: Date
+  updatedAt: Date
+}
+type Started = { startedAt: Date; expiresAt: Date }
+type Family = {
+  waitingForChildrenStartedAt: Date
+  children: TaskExecutionSummary[]
+  activeChildrenCount: number
+}
+type Finalizing = { waitingForFinalizeStartedAt: Date; finalize: TaskExecutionSummary }
+type Errored = { error: TaskExecutionError; finishedAt: Date }
+
+type Finished =
+  | (Base<'completed'> & Started & Partial<Family & Finalizing> & { finishedAt: Date })
+  | (Base<'failed'> & Started & Errored)
+  | (Base<'timed_out'> & Started & Errored)
+  | (Base<'finalize_failed'> & Started & Partial<Family & Finalizing> & Errored)
+  | (Base<'cancelled'> & Partial<Started & Family & Finalizing> & Errored & { executorId?: string })
+
+/** An execution of a list: without its input and its output. */
+export type ListedTaskExecution =
+  | (Base<'ready'> & { error?: TaskExecutionError })
+  | (Base<'running'> & Started & { executorId?: string; error?: TaskExecutionError })
+  | (Base<'waiting_for_children'> & Started & Family)
+  | (Base<'waiting_for_finalize'> & Started & Family & Finalizing)
+  | Finished
+
+type WithPayloads<TExecution, TInput, TOutput> =
+  | (Exclude<TExecution, { status: 'completed' }> & { input: TInput })
+  | (Extract<TExecution, { status: 'completed' }> & { input: TInput; output: TOutput })
+
+/** An execution that will never change again; `status` says how it ended. */
+export type FinishedTaskExecution<TOutput = unknown, TInput = unknown> = WithPayloads<Finished, TInput, TOutput>
+
+/** An execution as it is now; `status` tells which fields it has. */
+export type TaskExecution<TOutput = unknown, TInput = unknown> = WithPayloads<ListedTaskExecution, TInput, TOutput>
+
+export type TaskExecutionStatus = ListedTaskExecution['status']
+
+export type TaskExecutionProgress = { fraction: number; message?: string; updatedAt: Date }
+
+/** What became of an execution since the event before. */
+export type TaskExecutionEvent<TOutput = unknown, TInput = unknown> =
+  | { type: 'status'; execution: TaskExecution<TOutput, TInput> }
+  | { type: 'progress'; progress: TaskExecutionProgress }
+
+export type TaskExecutionEvents<TOutput = unknown, TInput = unknown> = AsyncIteratorClass<
+  TaskExecutionEvent<TOutput, TInput>,
+  FinishedTaskExecution<TOutput, TInput>,
+  void
+>
+
+export type TaskExecutionsFilter = {
+  statuses?: TaskExecutionStatus[] | undefined
+  createdFrom?: Date | undefined
+  createdBefore?: Date | undefined
+  finishedFrom?: Date | undefined
+  finishedBefore?: Date | undefined
+  parentExecutionId?: string | undefined
+  rootExecutionId?: string | undefined
+  isRoot?: boolean | undefined
+  tags?: Record<string, string> | undefined
+  order?: 'newest_first' | 'oldest_first' | undefined
+  /** `nextCursor` of the page before, with all else as it was. */
+  cursor?: string | undefined
+  limit?: number | undefined
+}
+
+export type TaskExecutionsPage = { executions: ListedTaskExecution[]; nextCursor?: string }
+
+/** The input of `enqueueTask`; an input that may be undefined may be left out. */
+export type EnqueueTaskInput<K extends TaskId = TaskId> = {
+  [T in K]: { taskId: T; options?: EnqueueOptions | undefined } & (undefined extends TaskInput<T>
+    ? { input?: TaskInput<T> }
+    : { input: TaskInput<T> })
+}[K]
+
+type ExecutionOf<K extends TaskId> = { taskId: K; executionId: string }
+type WakeupOf<K extends TaskId> = {
+  [T in K]: { taskId: T; sleepingTaskUniqueId: string; options: WakeupOptions<TaskOutput<T>> }
+}[K]
+type View<K extends TaskId> = { [T in K]: TaskExecution<TaskOutput<T>, TaskInput<T>> }[K]
+type FinishedView<K extends TaskId> = { [T in K]: FinishedTaskExecution<TaskOutput<T>, TaskInput<T>> }[K]
+type Events<K extends TaskId> = { [T in K]: TaskExecutionEvents<TaskOutput<T>, TaskInput<T>> }[K]
+
+type CallOptions<TContext extends ClientContext> =
+  Record<never, never> extends TContext
+    ? [options?: FriendlyClientOptions<TContext>]
+    : [options: FriendlyClientOptions<TContext>]
+
+/** The procedures of the server's tasks router: a client of it, typed for each task by its `taskId`. */
+export type TasksRouterClient<TContext extends ClientContext = Record<never, never>> = {
+  enqueueTask: Client<TContext, EnqueueTaskInput, string, Error>
+  enqueueTasks: Client<TContext, { tasks: EnqueueTaskInput[] }, string[], Error>
+  getTaskExecution: (<K extends TaskId>(
+    input: ExecutionOf<K>,
+    ...options: CallOptions<TContext>
+  ) => ClientPromiseResult<View<K>, Error>) &
+    Client<TContext, ExecutionOf<TaskId>, View<TaskId>, Error>
+  waitTaskExecution: (<K extends TaskId>(
+    input: ExecutionOf<K> & { timeoutMs?: number | undefined },
+    ...options: CallOptions<TContext>
+  ) => ClientPromiseResult<View<K>, Error>) &
+    Client<TContext, ExecutionOf<TaskId> & { timeoutMs?: number | undefined }, View<TaskId>, Error>
+  watchTaskExecution: (<K extends TaskId>(
+    input: ExecutionOf<K>,
+    ...options: CallOptions<TContext>
+  ) => ClientPromiseResult<Events<K>, Error>) &
+    Client<TContext, ExecutionOf<TaskId>, Events<TaskId>, Error>
+  cancelTaskExecution: (<K extends TaskId>(
+    input: ExecutionOf<K>,
+    ...options: CallOptions<TContext>
+  ) => ClientPromiseResult<FinishedView<K>, Error>) &
+    Client<TContext, ExecutionOf<TaskId>, FinishedView<TaskId>, Error>
+  listTaskExecutions: Client<
+    TContext,
+    (TaskExecutionsFilter & { taskIds?: TaskId[] | undefined }) | undefined,
+    TaskExecutionsPage,
+    Error
+  >
+  wakeupSleepingTaskExecution: (<K extends SleepingTaskId>(
+    input: WakeupOf<K>,
+    ...options: CallOptions<TContext>
+  ) => ClientPromiseResult<FinishedView<K>, Error>) &
+    Client<TContext, WakeupOf<SleepingTaskId>, FinishedView<SleepingTaskId>, Error>
+}
+
+export type TaskClientHandle<TInput, TOutput, TSleeping extends boolean = boolean> = {
+  /** Hands work to the server; once this resolves, it will be done. */
+  enqueue(
+    ...args: undefined extends TInput
+      ? [input?: TInput, options?: EnqueueOptions]
+      : [input: TInput, options?: EnqueueOptions]
+  ): Promise<string>
+  /** Enqueues all of them at once, or none. */
+  enqueueMany(
+    tasks: ReadonlyArray<
+      { options?: EnqueueOptions | undefined } & (undefined extends TInput ? { input?: TInput } : { input: TInput })
+    >,
+  ): Promise<string[]>
+  getExecution(executionId: string): Promise<TaskExecution<TOutput, TInput>>
+  /** Resolves once the execution has finished, or with what it is at the deadline. */
+  wait(
+    executionId: string,
+    options?: { timeoutMs?: number; signal?: AbortSignal },
+  ): Promise<TaskExecution<TOutput, TInput>>
+  /** Tells changes as they happen, and returns the finished execution. */
+  watch(
+    executionId: string,
+    options?: { lastEventId?: string; signal?: AbortSignal },
+  ): Promise<TaskExecutionEvents<TOutput, TInput>>
+  cancel(executionId: string): Promise<FinishedTaskExecution<TOutput, TInput>>
+  list(filter?: TaskExecutionsFilter): Promise<TaskExecutionsPage>
+} & (TSleeping extends false
+  ? unknown
+  : {
+      /** Ends a sleeping execution. The first call wins; later ones get its result. */
+      wakeup(
+        sleepingTaskUniqueId: string,
+        options: WakeupOptions<TOutput>,
+      ): Promise<FinishedTaskExecution<TOutput, TInput>>
+    })
+
+export type InferTaskClientHandles<TTasks> = {
+  [K in keyof TTasks]: TTasks[K] extends TaskType<infer TInput, infer TOutput, infer TSleeping>
+    ? TaskClientHandle<TInput, TOutput, TSleeping>
+    : never
+}
+
+/** Makes a handle for each task: all of `tasks`, or some. */
+export function createTaskClientHandles<TTasks extends Partial<Tasks>>(
+  client: TasksRouterClient,
+  tasks: TTasks,
+): InferTaskClientHandles<TTasks> {
+  const handles = Object.keys(tasks).map((taskId) => [taskId, handleOf(client as UntypedClient, taskId)])
+  return Object.fromEntries(handles) as InferTaskClientHandles<TTasks>
+}
+
+type UntypedClient = Record<string, (input: unknown, options?: object) => Promise<any>>
+
+function handleOf(client: UntypedClient, taskId: string) {
+  const call = (procedure: string, input: object, options?: object) => client[procedure]!({ taskId, ...input }, options)
+  return {
+    enqueue: (input?: unknown, options?: EnqueueOptions) =>
+      call('enqueueTask', options ? { input, options } : { input }),
+    enqueueMany: (tasks: object[]) =>
+      client.enqueueTasks!({ tasks: tasks.map((task) => ({ taskId, ...task })) }),
+    getExecution: (executionId: string) => call('getTaskExecution', { executionId }),
+    wait: (executionId: string, options: { timeoutMs?: number; signal?: AbortSignal } = {}) => {
+      const { timeoutMs, ...callOptions } = options
+      return call('waitTaskExecution', { executionId, timeoutMs }, callOptions)
+    },
+    watch: (executionId: string, options?: { lastEventId?: string; signal?: AbortSignal }) =>
+      call('watchTaskExecution', { executionId }, options),
+    cancel: (executionId: string) => call('cancelTaskExecution', { executionId }),
+    list: (filter?: TaskExecutionsFilter) => client.listTaskExecutions!({ ...filter, taskIds: [taskId] }),
+    wakeup: (sleepingTaskUniqueId: string, options: WakeupOptions) =>
+      call('wakeupSleepingTaskExecution', { sleepingTaskUniqueId, options }),
+  }
+}

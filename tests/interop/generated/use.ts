@@ -1,0 +1,144 @@
+// A client of the generated module against a running server; prints the outcomes as JSON.
+// usage: node dist/use.js <url>
+import { createORPCClient, ORPCError } from '@orpc/client'
+import { RPCLink } from '@orpc/client/fetch'
+import {
+  createTaskClientHandles,
+  tasks,
+  type Order,
+  type OrderInput,
+  type TaskExecution,
+  type TasksRouterClient,
+} from './tasks.gen.js'
+
+declare const process: { argv: string[] }
+const client: TasksRouterClient = createORPCClient(new RPCLink({ url: process.argv[2]! }))
+const handles = createTaskClientHandles(client, tasks)
+
+const least: OrderInput = {
+  customer: 7,
+  placed_at: new Date('2024-02-29T12:34:56.789Z'),
+  payment: { type: 'transfer', accountNumber: 12345678901234567890n },
+  items: { entries: [{ sku: 'a', color: 'red' }] },
+  address: { street: 'Main Street' },
+  place: [52.5],
+  labels: new Set(['new', 'gift']),
+  counts: new Map([[1, 'one']]),
+  stock: new Map([['a', 3]]),
+  total: 9007199254740993n,
+}
+const most: OrderInput = {
+  ...least,
+  payment: { type: 'card', lastDigits: '1234' },
+  items: { entries: [{ sku: 'b', color: 'blue', size: 2, price: 1.5 }], next_page: 2 },
+  address: { street: 'Main Street', floor: 3 },
+  place: [52.5, 13.4],
+  labels: ['twice', 'twice'],
+  counts: { 2: 'two' },
+  stock: new Map(),
+  total: 5,
+  priority: 3,
+  note: 'careful',
+  category: { name: 'toys', children: [{ name: 'cars' }] },
+  due: '2024-03-01',
+  patience: 'PT90S',
+  token: '00000000-0000-0000-0000-00000000002a',
+  picture: 'aGk=',
+  by_color: { red: 2 },
+  by_mood: { good: 1 },
+  pair: [1, 'one'],
+  extra: { when: new Date(0), list: [1, undefined], deep: { set: new Set([1n]) } },
+}
+
+const scenarios = {
+  defaults: async () => shown(await placed(least)),
+  everything: async () => shown(await placed(most)),
+  rawCalls: async () => {
+    const executionId = await client.enqueueTask({ taskId: 'greet', input: 'Ada' })
+    const execution = await finished(() => client.getTaskExecution({ taskId: 'greet', executionId }))
+    if (execution.status !== 'completed') throw new Error(execution.status)
+    const input: string | null | undefined = execution.input
+    return [input, execution.output.toUpperCase()]
+  },
+  pydantic: async () => {
+    const issuedAt = new Date('2024-01-02T03:04:05.006Z')
+    const invoice = await completed(handles.bill, await handles.bill.enqueue({ invoiceNumber: 1, issuedAt }))
+    return [invoice.issuedAt.getTime() === issuedAt.getTime(), invoice.year, invoice.lines, 'password' in invoice]
+  },
+  nothing: async () => [await completed(handles.ping, await handles.ping.enqueue())],
+  optional: async () => completed(handles.greet, await handles.greet.enqueue()),
+  parent: async () => {
+    const result = await completed(handles['double-all'], await handles['double-all'].enqueue([1, 2]))
+    const outputs = result.children.map((child) => (child.status === 'completed' ? child.output : child.error.message))
+    return [result.output, outputs]
+  },
+  finalized: async () => completed(handles.sumAll, await handles.sumAll.enqueue([1, 2, 3])),
+  loop: async () => {
+    const done = await completed(handles.seek, await handles.seek.enqueue(5))
+    const gaveUp = await completed(handles.seek, await handles.seek.enqueue(0))
+    return [done.isSuccess ? done.output[0] : undefined, gaveUp.isSuccess]
+  },
+  wakeup: async () => {
+    await handles.approval.enqueue('item 1')
+    const woken = await handles.approval.wakeup('item 1', {
+      status: 'completed',
+      output: { sku: 'c', color: 'red', price: '1.00' },
+    })
+    return woken.status === 'completed' ? [woken.output.sku, woken.output.price, woken.output.size] : woken.status
+  },
+  failed: async () => {
+    const executionId = await handles.fail.enqueue('no luck', { retryOptions: { maxAttempts: 1 } })
+    const execution = await finished(() => handles.fail.getExecution(executionId))
+    return execution.status === 'failed' ? [execution.error.message, execution.retryAttempts] : execution.status
+  },
+  refused: async () => {
+    try {
+      return await handles.placeOrder.enqueue({ ...least, items: { entries: [{ sku: '', color: 'red' }] } })
+    } catch (error) {
+      if (!(error instanceof ORPCError)) throw error
+      return [error.code, error.data.issues[0].path]
+    }
+  },
+}
+
+const outcomes: Record<string, unknown> = {}
+for (const [name, scenario] of Object.entries(scenarios)) outcomes[name] = await scenario()
+console.log(JSON.stringify(outcomes))
+
+async function placed(order: OrderInput): Promise<Order> {
+  return completed(handles.placeOrder, await handles.placeOrder.enqueue(order))
+}
+
+/** Everything that JSON would not show, in words. */
+function shown(order: Order): unknown {
+  const { placed_at, payment, labels, counts, stock, total, by_color, extra } = order
+  return {
+    ...order,
+    placed_at: placed_at.toISOString(),
+    payment: payment.type === 'transfer' ? { ...payment, accountNumber: `${payment.accountNumber}n` } : payment,
+    labels: [...labels].sort(),
+    counts: counts instanceof Map ? [...counts] : counts,
+    stock: [...stock],
+    by_color: by_color instanceof Map ? [...by_color] : by_color,
+    total: `${total} ${typeof total}`,
+    extra: Object.keys(extra),
+    isExact: extra.when === undefined || (extra.when as Date).getTime() === 0,
+  }
+}
+
+async function completed<TOutput>(
+  handle: { getExecution(executionId: string): Promise<TaskExecution<TOutput, any>> },
+  executionId: string,
+): Promise<TOutput> {
+  const execution = await finished(() => handle.getExecution(executionId))
+  if (execution.status !== 'completed') throw new Error(JSON.stringify(execution))
+  return execution.output
+}
+
+async function finished<T extends { status: string }>(look: () => Promise<T>): Promise<T> {
+  for (;;) {
+    const execution = await look()
+    if ('finishedAt' in execution) return execution
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
