@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from .decoder import built_in_tags, decode, place_files
 from .dialect import Dialect, checked_dialect
@@ -66,12 +66,23 @@ class TypedJson:
         Raises:
             EncodeError: some part has no form on the wire, a file for one, or a limit is exceeded.
         """
-        if not self._rules and is_plain(value, self._limits.max_depth, [self._limits.max_bytes]):
-            return self._enveloped({"json": value})  # most values, so at once
-        if self._is_written(value):
-            return self._bounded(value.payload)
-        json, meta = self.serialize(value)
+        plain = self.dumps_plain(value)
+        if plain is not None:
+            return plain
+        json, meta = self._walked(value, None)
         return self._written(json, meta, ())
+
+    def dumps_plain(self, value: object) -> bytes | None:
+        """Encode a value that needs no walk, as most do; None for any other.
+
+        Raises:
+            EncodeError: a limit is exceeded.
+        """
+        if type(value) is Encoded:
+            return self._bounded(value.payload) if self._dialect == "v1" else None
+        if self._rules or not is_plain(value, self._limits.max_depth, [self._limits.max_bytes]):
+            return None
+        return self._enveloped({"json": value})
 
     def dumps_with_files(self, value: object) -> tuple[bytes, list[object]]:
         """Encode a value, and give its files in the order of `maps` (WIRE.md 3).
@@ -82,15 +93,12 @@ class TypedJson:
         Raises:
             EncodeError: some part has no form on the wire, or a limit is exceeded.
         """
-        if self._is_written(value):
-            return self.dumps(value), []
+        plain = self.dumps_plain(value)
+        if plain is not None:
+            return plain, []
         attachments = Attachments()
-        json, meta = self._serialized(value, attachments)
+        json, meta = self._walked(value, attachments)
         return self._written(json, meta, attachments.maps), attachments.files
-
-    def _is_written(self, value: object) -> TypeGuard[Encoded]:
-        """Whether a value is encoded as a whole; the second version has other tags."""
-        return type(value) is Encoded and self._dialect == "v1"
 
     def _written(self, json: object, meta: Meta, maps: Iterable[object]) -> bytes:
         if json is UNDEFINED and self._dialect == "v2":
@@ -167,13 +175,14 @@ class TypedJson:
         Raises:
             EncodeError: some part has no form on the wire, or a limit is exceeded.
         """
-        return self._serialized(value, None)
-
-    def _serialized(self, value: object, attachments: Attachments | None) -> tuple[Any, Meta]:
-        limits = self._limits
-        if not self._rules and is_plain(value, limits.max_depth, [limits.max_bytes]):
+        if not self._rules and is_plain(value, self._limits.max_depth, [self._limits.max_bytes]):
             return value, []
-        return encode(value, self._rules, limits, dialect=self._dialect, attachments=attachments)
+        return self._walked(value, None)
+
+    def _walked(self, value: object, attachments: Attachments | None) -> tuple[Any, Meta]:
+        return encode(
+            value, self._rules, self._limits, dialect=self._dialect, attachments=attachments
+        )
 
     def deserialize(self, json: object, meta: object) -> Any:
         """Apply meta entries to plain JSON values, which are changed in place.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -92,7 +91,7 @@ async def test_where_an_event_stream_is_cut_makes_no_difference(name: str) -> No
     whole = response_of(vector["response"])
     assert isinstance(whole.body, bytes)
     cut = Pieces([whole.body[i : i + 1] for i in range(len(whole.body))])
-    link = RPCLink("http://localhost/rpc", sender=FakeSender(replace(whole, body=cut)))
+    link = RPCLink("http://localhost/rpc", sender=FakeSender(whole.replace(body=cut)))
     await expect(vector["client_outcome"], link, ["x"])
     assert cut.times_closed >= 1
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from threading import Lock
 from types import TracebackType
 from typing import Final, NoReturn, Self
@@ -262,7 +261,7 @@ class RPCLink:
             body = await read_body(response.body, limit=self._max_response_size)
         except BodyTooLargeError as error:
             raise RPCResponseError(too_large(self._max_response_size)) from error
-        return response if body is response.body else replace(response, body=body)
+        return response if body is response.body else response.replace(body=body)
 
     def _method_of(self, path: Sequence[str], value: object) -> str:
         return (

@@ -58,7 +58,13 @@ from durable_execution.orpc._protocol.events import (
 )
 from durable_execution.orpc._protocol.file import File, as_file
 from durable_execution.orpc._protocol.form import FormReader, read_form, write_form
-from durable_execution.orpc._protocol.http import Headers, Request, Response, first_header
+from durable_execution.orpc._protocol.http import (
+    JSON_HEADERS,
+    Headers,
+    Request,
+    Response,
+    first_header,
+)
 from durable_execution.orpc._protocol.multipart import MultipartError
 from durable_execution.orpc._protocol.path import (
     check_prefix,
@@ -87,6 +93,7 @@ from durable_execution.orpc._protocol.version import VERSION_1, Version, version
 __all__ = [
     "BATCH_FORMS",
     "ERROR_ID_HEADER",
+    "JSON_HEADERS",
     "KNOWN_CODES",
     "MALFORMED_ERROR_RESPONSE",
     "NO_COMMENTS",

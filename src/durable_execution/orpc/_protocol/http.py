@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+import msgspec
 
 from durable_execution.orpc._protocol.stream import Body
 
 Headers = tuple[tuple[str, str], ...]
 """Name and value pairs in wire order; names in lower case; a repeated name is a repeated pair."""
 
+JSON_HEADERS: Final[Headers] = (("content-type", "application/json"),)
+"""Those of every message that is an envelope and nothing else."""
 
-@dataclass(frozen=True, slots=True)
-class Request:
+_NO_TRANSPORT: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Request(msgspec.Struct, frozen=True, eq=False):
     """One call on its way to a server.
 
     Attributes:
@@ -35,8 +41,8 @@ class Request:
     headers: Headers = ()
     body: Body = b""
     origin: str = ""
-    transport: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    outer: Request | None = field(default=None, compare=False, repr=False)
+    transport: Mapping[str, Any] = _NO_TRANSPORT
+    outer: Request | None = None
 
     @property
     def target(self) -> str:
@@ -52,9 +58,28 @@ class Request:
         """The first value of a header by its lower-case name."""
         return first_header(self.headers, name)
 
+    def replace(self, **changes: Any) -> Self:
+        """The same request with other attributes."""
+        return msgspec.structs.replace(self, **changes)
 
-@dataclass(frozen=True, slots=True)
-class Response:
+    def __eq__(self, other: object) -> bool:
+        """Whether it says the same on the wire, wherever it came from."""
+        if not isinstance(other, Request):
+            return NotImplemented
+        return self._said() == other._said()
+
+    def __hash__(self) -> int:
+        return hash(self._said())
+
+    def __repr__(self) -> str:
+        # Neither headers nor body: they carry credentials, and a repr ends up in logs.
+        return f"Request({self.method} {self.url})"
+
+    def _said(self) -> tuple[object, ...]:
+        return self.method, self.path, self.query, self.headers, self.body, self.origin
+
+
+class Response(msgspec.Struct, frozen=True):
     """One answer on its way back.
 
     Attributes:
@@ -71,6 +96,10 @@ class Response:
     def header(self, name: str) -> str | None:
         """The first value of a header by its lower-case name."""
         return first_header(self.headers, name)
+
+    def replace(self, **changes: Any) -> Self:
+        """The same response with other attributes: `response.replace(headers=(...))`."""
+        return msgspec.structs.replace(self, **changes)
 
 
 def first_header(headers: Headers, name: str) -> str | None:

@@ -31,6 +31,7 @@ from durable_execution.orpc._server.mounting import path_inside
 from durable_execution.orpc._server.plugin import HandlerPlugin
 from durable_execution.orpc._server.procedure import Procedure
 from durable_execution.orpc._server.router import Router
+from durable_execution.orpc._server.routes import Match
 
 # No body is this many digits long, and int() need not read them.
 _LONGEST_LENGTH: Final = 18
@@ -142,7 +143,9 @@ class RPCHandler:
 
     async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = path_inside(scope.get("raw_path"), scope["path"], scope.get("root_path", ""))
-        match = None if path is None else await self._handler.find(path)
+        match = None
+        if path is not None:
+            match = self._handler.known(path) or await self._handler.find(path)
         caller = Caller(receive, send)
         method: str = scope["method"]
         if path is None or (match is None and not self._handler.sees(path)):
@@ -163,12 +166,14 @@ class RPCHandler:
             await caller.answer(await self._handler.serve_refusal(head, error), method)
             return
         request = Request(method, path, query, headers, body, transport=scope)
+        await caller.while_waiting(self._respond(request, match, caller))
 
-        async def respond() -> None:
+    async def _respond(self, request: Request, match: Match | None, caller: Caller) -> None:
+        if match is not None and not self._handler.sees_requests:
+            response: Response | None = await self._handler.answer(match, request)
+        else:
             response = await self._handler.serve(request, match)
-            await caller.answer(response or _NOT_FOUND, method)
-
-        await caller.while_waiting(respond())
+        await caller.answer(response or _NOT_FOUND, request.method)
 
     async def _body(self, headers: Headers, caller: Caller) -> Body:
         """The body: read, or to be read by whoever answers.

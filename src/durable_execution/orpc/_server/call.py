@@ -53,7 +53,14 @@ async def run(procedure: Procedure, ctx: CallContext, value: object) -> object:
         ORPCError: With `defined` as WIRE.md 6.2 says; bad input and bad output are such errors.
     """
     try:
-        output = await _step(procedure, ctx, value, 0)
+        if procedure.middlewares:
+            output = await _step(procedure, ctx, value, 0)
+        else:  # the same, and quicker
+            if procedure.input is not None:
+                value = _valid_input(procedure.input, value)
+            output = await procedure.invoke(ctx, value)
+            if procedure.output is not None:
+                output = await _valid_output(procedure.output, output)
     except ORPCError as error:
         settle_defined(error, procedure.errors)
         raise

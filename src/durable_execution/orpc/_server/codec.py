@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from durable_execution._codec import UNDEFINED, DecodeError, TypedJson
 from durable_execution.orpc._protocol import (
     ERROR_ID_HEADER,
+    JSON_HEADERS,
     Body,
     BodyKind,
     BodyTooLargeError,
@@ -44,6 +44,10 @@ _MALFORMED: Final = (
 )
 
 
+UNREAD: Final = object()
+"""Instead of a value: its request has to be read first, which may take a while."""
+
+
 class HandlerCodec:
     """Reads the requests and writes the responses of one handler.
 
@@ -70,6 +74,27 @@ class HandlerCodec:
         self._files = files
         self._events = events
 
+    def decode_whole(self, request: Request) -> object:
+        """The input of a call whose body is JSON that was read already, as most are; or `UNREAD`.
+
+        Raises:
+            ORPCError: BAD_REQUEST or PAYLOAD_TOO_LARGE.
+        """
+        body = request.body
+        if (
+            not isinstance(body, bytes)
+            or request.method == "GET"
+            or self._version.body_kind(request.headers) is not BodyKind.JSON
+        ):
+            return UNREAD
+        if len(body) > self._max_body_size:
+            raise ORPCError("PAYLOAD_TOO_LARGE")
+        try:
+            value: object = read_envelope(self._typed_json, body)
+        except DecodeError as error:
+            raise ORPCError("BAD_REQUEST", _MALFORMED) from error
+        return value
+
     async def decode(self, request: Request, files: list[File]) -> object:
         """The input of a call; its files are noted in `files`, for whoever ends the call.
 
@@ -84,6 +109,11 @@ class HandlerCodec:
             raise ORPCError("BAD_REQUEST", _MALFORMED) from error
         except BodyTooLargeError as error:
             raise ORPCError("PAYLOAD_TOO_LARGE") from error
+
+    def encode_plain(self, output: object) -> Response | None:
+        """The response of a call whose output is as plain as most are; None when it is not."""
+        payload = self._typed_json.dumps_plain(output)
+        return None if payload is None else Response(200, JSON_HEADERS, payload)
 
     def encode(
         self, output: object, files: list[File], failed: Callable[[BaseException, str], ORPCError]
@@ -134,7 +164,7 @@ class HandlerCodec:
         if error.error_id is None:
             return response
         # In a header: an error object of its own kind has no data to the reference (WIRE.md 6.2).
-        return replace(response, headers=(*response.headers, (ERROR_ID_HEADER, error.error_id)))
+        return response.replace(headers=(*response.headers, (ERROR_ID_HEADER, error.error_id)))
 
     async def _read(self, request: Request, files: list[File]) -> object:
         kind = self._version.body_kind(request.headers)
@@ -166,8 +196,7 @@ class HandlerCodec:
 
     def _json(self, status: int, payload: bytes) -> Response:
         # Only an undefined value of version 2 has no text.
-        headers = (("content-type", "application/json"),) if payload else ()
-        return Response(status, headers, payload)
+        return Response(status, JSON_HEADERS if payload else (), payload)
 
 
 def releasing(response: Response, files: Sequence[File]) -> Response:
@@ -177,7 +206,7 @@ def releasing(response: Response, files: Sequence[File]) -> Response:
     if isinstance(response.body, bytes):
         release(files)
         return response
-    return replace(response, body=_Releasing(response.body, files))
+    return response.replace(body=_Releasing(response.body, files))
 
 
 class _Releasing:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import zlib
-from dataclasses import replace
 from typing import Final
 
 from durable_execution.orpc._protocol import Request, Response
@@ -54,7 +53,7 @@ class CompressionPlugin(HandlerPlugin):
         headers = with_vary(response.headers, "Accept-Encoding")
         encoding = _accepted(request.header("accept-encoding") or "")
         if encoding is None:
-            return replace(response, headers=headers)
+            return response.replace(headers=headers)
         if len(body) <= _MOST_ON_THE_LOOP:
             packed = self._pack(body, encoding)
         else:

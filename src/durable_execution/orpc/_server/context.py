@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+import msgspec
 
 from durable_execution.orpc._protocol import Headers
 from durable_execution.orpc._server.declared import ErrorConstructors
@@ -46,8 +48,10 @@ class RequestHeaders(Mapping[str, str]):
         return f"RequestHeaders({', '.join(self._values)})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallContext:
+_NO_CONTEXT: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     """One call as its procedure sees it.
 
     Attributes:
@@ -60,12 +64,16 @@ class CallContext:
     """
 
     path: tuple[str, ...] = ()
-    context: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=RequestHeaders)
-    response_headers: ResponseHeaders = field(default_factory=ResponseHeaders)
-    errors: ErrorConstructors = field(default_factory=lambda: ErrorConstructors({}))
+    context: Mapping[str, Any] = _NO_CONTEXT
+    headers: Mapping[str, str] = msgspec.field(default_factory=RequestHeaders)
+    response_headers: ResponseHeaders = msgspec.field(default_factory=ResponseHeaders)
+    errors: ErrorConstructors = msgspec.field(default_factory=lambda: ErrorConstructors({}))
     last_event_id: str | None = None
 
     def adding(self, context: Mapping[str, Any] | None) -> CallContext:
         """The same call with more context; a name given again replaces the earlier value."""
-        return replace(self, context={**self.context, **context}) if context else self
+        return self.replace(context={**self.context, **context}) if context else self
+
+    def replace(self, **changes: Any) -> Self:
+        """The same call with other attributes."""
+        return msgspec.structs.replace(self, **changes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import Final, TypeAlias
 
 from durable_execution.orpc._protocol import Headers, Request, Response
@@ -73,7 +72,7 @@ class CORSPlugin(HandlerPlugin):
         response = self._answer_preflight(request) if is_preflight else await next(request)
         if response is None:
             return None
-        return replace(response, headers=self._with_headers(request, response.headers))
+        return response.replace(headers=self._with_headers(request, response.headers))
 
     def _answer_preflight(self, request: Request) -> Response:
         asked = request.header("access-control-request-headers")

@@ -6,7 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Final, TypeAlias
 
-from durable_execution.orpc._protocol import BodyTooLargeError, ByteStream, Response, close_body
+from durable_execution.orpc._protocol import (
+    JSON_HEADERS,
+    BodyTooLargeError,
+    ByteStream,
+    Headers,
+    Response,
+    close_body,
+)
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -86,18 +93,19 @@ class Caller:
         """Send a response, a streamed one as it is made; closes its body."""
         # HEAD runs the procedure (WIRE.md 5.4); only the body of the answer stays here.
         has_body = method != "HEAD"
-        headers = [
-            (name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers
-        ]
+        if response.headers is JSON_HEADERS:
+            headers = [*_ENCODED_JSON_HEADERS]
+        else:
+            headers = _encoded(response.headers)
         body = response.body
         if isinstance(body, bytes):
             if response.status != _NO_CONTENT:  # which has no length either
                 headers.append((b"content-length", str(len(body)).encode("ascii")))
-            await self._start(response.status, headers)
+            await self._send(_start(response.status, headers))
             await self._send({"type": "http.response.body", "body": body if has_body else b""})
             return
         try:
-            await self._start(response.status, headers)
+            await self._send(_start(response.status, headers))
             if has_body:
                 async for piece in body:
                     await self._send(
@@ -107,14 +115,22 @@ class Caller:
         finally:
             await close_body(body)
 
-    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-
     async def _until_gone(self) -> None:
         while (message := await self._receive())["type"] != "http.disconnect":
             if self._stream is not None:
                 is_last = not message.get("more_body", False)
                 await self._stream.feed(message.get("body", b""), is_last=is_last)
+
+
+def _start(status: int, headers: list[tuple[bytes, bytes]]) -> Message:
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+def _encoded(headers: Headers) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+_ENCODED_JSON_HEADERS: Final = tuple(_encoded(JSON_HEADERS))
 
 
 class _Watch:

@@ -6,12 +6,12 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from durable_execution._codec import TypedJson
 from durable_execution.orpc._protocol import (
+    ByteStream,
     EventStreamOptions,
     File,
     FileLimits,
@@ -21,6 +21,7 @@ from durable_execution.orpc._protocol import (
     Response,
     check_prefix,
     close_body,
+    first_header,
     match_key,
     new_error_id,
     normalised_key,
@@ -28,11 +29,10 @@ from durable_execution.orpc._protocol import (
     version_of,
 )
 from durable_execution.orpc._server.call import run
-from durable_execution.orpc._server.codec import HandlerCodec, release, releasing
+from durable_execution.orpc._server.codec import UNREAD, HandlerCodec, release, releasing
 from durable_execution.orpc._server.context import CallContext, RequestHeaders
-from durable_execution.orpc._server.declared import ErrorConstructors
 from durable_execution.orpc._server.events import Following
-from durable_execution.orpc._server.gate import gate_of
+from durable_execution.orpc._server.gate import Gate, gate_of
 from durable_execution.orpc._server.lazy import Lazy
 from durable_execution.orpc._server.plugin import HandlerPlugin, Plugins
 from durable_execution.orpc._server.procedure import Procedure
@@ -46,6 +46,9 @@ ContextSource: TypeAlias = (
 """The first context of every call: one for all, or made for each request, sync or async."""
 
 DEFAULT_MAX_BODY_SIZE: Final = 8 * 1024 * 1024
+
+_MOST_KNOWN: Final = 1024
+"""Paths kept; a procedure has several where paths are normalised."""
 
 _logger = logging.getLogger(__name__)
 
@@ -77,11 +80,23 @@ class ProcedureHandler:
         )
         self._prefix = check_prefix(prefix)
         self._context = context
+        self._known: dict[str, Match] = {}
         self._strict_get = strict_get and self.version.has_strict_get
         self._plugins = Plugins(plugins, refuse=self._refuse_around)
 
+    def known(self, path: str) -> Match | None:
+        """The procedure at a path that was looked for before, if it was found."""
+        return self._known.get(path)
+
     async def find(self, path: str) -> Match | None:
         """The procedure at a still percent-encoded path without dot segments."""
+        match = await self._found(path)
+        # Of a lazy part that cannot be loaded nothing is kept: it may be there the next time.
+        if match is not None and match.is_lasting and len(self._known) < _MOST_KNOWN:
+            self._known[path] = match
+        return match
+
+    async def _found(self, path: str) -> Match | None:
         inside = strip_prefix(path, self._prefix)
         if inside is None:
             return None
@@ -90,6 +105,11 @@ class ProcedureHandler:
         if found is None and self.version.normalises_paths and "%" in key:
             return await self._routes.find(normalised_key(key))
         return found
+
+    @property
+    def sees_requests(self) -> bool:
+        """Whether a plugin wants to see requests."""
+        return self._plugins.see_requests
 
     def sees(self, path: str) -> bool:
         """Whether a plugin wants to see requests at this path, even if no procedure is there."""
@@ -115,7 +135,7 @@ class ProcedureHandler:
         They may add to the refusal, and answer a preflight, but not let in what was refused.
         """
         refusal = self.refuse(error)
-        refusal = replace(refusal, headers=(*refusal.headers, *headers))
+        refusal = refusal.replace(headers=(*refusal.headers, *headers))
         has_reached = False
 
         async def innermost(_: Request) -> Response:
@@ -145,86 +165,85 @@ class ProcedureHandler:
         """
         files: list[File] = []
         try:
-            response = await self._answer(match, request, files)
+            if isinstance(request.body, bytes):
+                response = await self._outcome(match, request, files)
+            else:
+                response = await self._outcome_while_read(match, request, request.body, files)
         except BaseException:
             release(files)
             raise
-        return releasing(response, files)
+        return releasing(response, files) if files else response
 
     def refuse(self, error: ORPCError) -> Response:
         """The response for a request that never got as far as its procedure."""
         return self._codec.encode_error(error)
 
-    async def _answer(self, match: Match, request: Request, files: list[File]) -> Response:
-        response_headers = ResponseHeaders()
-        if isinstance(request.body, bytes):
-            response = await self._outcome(match, request, response_headers, files)
-            return response_headers.added_to(response)
+    async def _outcome_while_read(
+        self, match: Match, request: Request, body: ByteStream, files: list[File]
+    ) -> Response:
+        """The outcome of a call whose body is read as far as it asks for it."""
         try:
-            response = await self._outcome(match, request, response_headers, files)
+            response = await self._outcome(match, request, files)
         except BaseException:
-            await request.body.aclose()
+            await body.aclose()
             raise
         if isinstance(response.body, bytes):
-            await request.body.aclose()
-        else:
-            # What is still to be answered may be made of what is still to be read.
-            response = replace(response, body=Following(response.body, request.body))
-        return response_headers.added_to(response)
+            await body.aclose()
+            return response
+        # What is still to be answered may be made of what is still to be read.
+        return response.replace(body=Following(response.body, body))
 
-    async def _outcome(
-        self,
-        match: Match,
-        request: Request,
-        response_headers: ResponseHeaders,
-        files: list[File],
-    ) -> Response:
+    async def _outcome(self, match: Match, request: Request, files: list[File]) -> Response:
+        # Written for speed: most calls are short, and then this takes as long as they do.
         task = asyncio.current_task()
         cancellations = task.cancelling() if task else 0
+        procedure, response_headers = match.procedure, ResponseHeaders()
+        crossed = request.outer or request
         try:
             gate = gate_of(request)
-            if gate is not None:
-                gate.check(match.path)
-            self._check_origin(request.outer or request)
-            value = await self._codec.decode(request, files)
-            self._plugins.check(request, match.path, match.procedure)
-            self._check_method(match.procedure, request.outer or request)
-            # A copy: what one handler does to it must not reach the next call.
-            context = dict(await self._first_context(request))
-            if gate is not None:
-                context |= gate.context
+            self._check_entry(gate, match, crossed)
+            value = self._codec.decode_whole(request)
+            if value is UNREAD:
+                value = await self._codec.decode(request, files)
+            if self._plugins.check_calls:
+                self._plugins.check(request, match.path, procedure)
+            if self._strict_get and crossed.method == "GET" and procedure.method != "GET":
+                raise ORPCError("METHOD_NOT_SUPPORTED")
+            is_bare = gate is None and self._context is None
             ctx = CallContext(
                 path=match.path,
-                context=context,
+                context={} if is_bare else await self._first_context(request, gate),
                 headers=RequestHeaders(request.headers),
                 response_headers=response_headers,
-                errors=ErrorConstructors(match.procedure.errors),
-                last_event_id=request.header("last-event-id"),
+                errors=procedure.error_constructors,
+                last_event_id=first_header(request.headers, "last-event-id"),
             )
-            output = await run(match.procedure, ctx, value)
-            return self._codec.encode(output, files, partial(self._seen, match, request))
+            output = await run(procedure, ctx, value)
+            response = self._codec.encode_plain(output)
+            if response is None:
+                seen = partial(self._seen, match, request)
+                response = self._codec.encode(output, files, seen)
         except asyncio.CancelledError as error:
             if task is not None and task.cancelling() > cancellations:
                 raise
             # Nobody cancelled this call: the handler awaited something that was.
-            return self._encoded(error, match, request)
+            response = self._encoded(error, match, request)
         except Exception as error:
-            return self._encoded(error, match, request)
+            response = self._encoded(error, match, request)
+        return response_headers.added_to(response)
 
-    def _check_origin(self, request: Request) -> None:
-        refusal = self.version.refusal(request)
+    def _check_entry(self, gate: Gate | None, match: Match, crossed: Request) -> None:
+        if gate is not None:
+            gate.check(match.path)
+        refusal = self.version.refusal(crossed)
         if refusal is not None:
             raise refusal
 
-    def _check_method(self, procedure: Procedure, request: Request) -> None:
-        if self._strict_get and request.method == "GET" and procedure.method != "GET":
-            raise ORPCError("METHOD_NOT_SUPPORTED")
-
-    async def _first_context(self, request: Request) -> Mapping[str, Any]:
-        if not callable(self._context):
-            return self._context or {}
-        made = self._context(request)
-        return await made if inspect.isawaitable(made) else made
+    async def _first_context(self, request: Request, gate: Gate | None) -> dict[str, Any]:
+        """A context of the call's own: what one handler does to it must not reach the next call."""
+        made = self._context(request) if callable(self._context) else self._context
+        context = await made if inspect.isawaitable(made) else made
+        return {**(context or {}), **({} if gate is None else gate.context)}
 
     def _encoded(self, error: BaseException, match: Match, request: Request) -> Response:
         try:

@@ -15,6 +15,7 @@ _POSITIONAL: Final = (
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
 )
 _MOST_PARAMETERS: Final = 2
+_ANYTHING: Final = (Any, object)
 
 
 def positional_parameters(function: Callable[..., object]) -> list[str]:
@@ -44,7 +45,7 @@ def positional_parameters(function: Callable[..., object]) -> list[str]:
 
 
 def hinted_schema(function: Callable[..., object], parameter: str) -> ValueSchema | None:
-    """The schema of one hint (`return` for the output), or None where nothing is said.
+    """The schema of one hint (`return` for the output), or None where everything passes.
 
     Only this hint is resolved: others may name types that exist for the type checker alone.
 
@@ -70,7 +71,8 @@ def hinted_schema(function: Callable[..., object], parameter: str) -> ValueSchem
             f"handler {_name(function)}: the hint {annotations[parameter]!r} of {parameter} cannot "
             f"be resolved ({error}); define the type at module level or pass it to .{method}(...)"
         ) from error
-    return schema_of(hints[parameter])
+    hint = hints[parameter]
+    return None if hint in _ANYTHING else schema_of(hint)
 
 
 def _name(function: Callable[..., object]) -> str:

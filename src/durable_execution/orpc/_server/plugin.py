@@ -80,6 +80,11 @@ class Plugins:
         """Whether one of them wants to see requests, also those no procedure is there for."""
         return bool(self._around)
 
+    @property
+    def check_calls(self) -> bool:
+        """Whether one of them wants to look at calls."""
+        return bool(self._checking)
+
     async def answer(self, request: Request, innermost: NextRequest) -> Response | None:
         """Pass a request through all of them, to `innermost` and back."""
         return await self._step(0, request, innermost)

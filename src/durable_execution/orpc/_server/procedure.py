@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 from durable_execution.orpc._contract import Declared
 from durable_execution.orpc._protocol import ValueSchema
 from durable_execution.orpc._server.context import CallContext
-from durable_execution.orpc._server.declared import DeclaredError
+from durable_execution.orpc._server.declared import DeclaredError, ErrorConstructors
 
 HandlerFunction: TypeAlias = Callable[..., Any]
 """`async def` or `def` taking `(ctx, input)`, `(ctx)` or nothing."""
@@ -44,6 +44,7 @@ class Procedure:
         declared: What it implements, when it is part of a contract.
         is_async: Whether the handler runs on the event loop.
         is_generator: Whether the handler is an async generator, which runs there as well.
+        error_constructors: What `ctx.errors` is.
     """
 
     function: HandlerFunction
@@ -59,17 +60,20 @@ class Procedure:
 
     is_async: bool = field(init=False)
     is_generator: bool = field(init=False)
+    error_constructors: ErrorConstructors = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         # Looked up once, because it takes as long as a short call.
         object.__setattr__(self, "is_async", is_async(self.function))
         object.__setattr__(self, "is_generator", _is_async_generator(self.function))
+        object.__setattr__(self, "error_constructors", ErrorConstructors(self.errors))
 
     async def invoke(self, ctx: CallContext, value: object) -> object:
         """Run the handler; a plain function runs in a thread and cannot be cancelled there."""
         arguments = (ctx, value)[: self.parameters]
+        result: object
         if self.is_async:
-            result: object = await self.function(*arguments)
+            result = await self.function(*arguments)
             return result
         if self.is_generator:
             stream: object = self.function(*arguments)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from durable_execution.orpc._protocol import Headers, Response
@@ -67,7 +66,7 @@ class ResponseHeaders:
         """The response with these lines before its own."""
         if not self._pairs:
             return response
-        return replace(response, headers=(*self._pairs, *response.headers))
+        return response.replace(headers=(*self._pairs, *response.headers))
 
 
 def with_vary(headers: Headers, name: str) -> Headers:

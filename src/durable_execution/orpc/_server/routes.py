@@ -20,6 +20,8 @@ class Match:
 
     path: tuple[str, ...]
     procedure: Procedure
+    is_lasting: bool = True
+    """Whether the same path will always lead here."""
 
 
 class Routes:
@@ -52,8 +54,9 @@ class Routes:
             try:
                 self._put(place, path, part, await part.load())
             except Exception as error:
-                return Match(path, _failing(path, part, error))
-        return Match((), _failing((), part, RecursionError("it loads lazy parts without an end")))
+                return Match(path, _failing(path, part, error), is_lasting=False)
+        endless = RecursionError("it loads lazy parts without an end")
+        return Match((), _failing((), part, endless), is_lasting=False)
 
     def _put(
         self, place: str, path: tuple[str, ...], part: Lazy, loaded: Router | Procedure | Lazy
