@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from durable_execution.orpc._protocol import Response
-from durable_execution.orpc._server.exchange import Caller, CallerGoneError
+from durable_execution.orpc._server.exchange import Caller, CallerGoneError, Soon
 from tests.orpc._server.driver import Connection
 from tests.orpc.pieces import Pieces
 
@@ -16,7 +16,7 @@ STREAM = (("content-type", "text/event-stream"),)
 
 
 def caller_on(connection: Connection) -> Caller:
-    return Caller(connection.receive, connection.send)
+    return Caller(connection.receive, connection.send, Soon())
 
 
 async def test_streamed_body_goes_out_piece_by_piece_without_a_length() -> None:
@@ -134,7 +134,7 @@ async def test_caller_that_leaves_before_its_body_is_sent_cancels_the_reader() -
     async def receive() -> dict[str, object]:
         return messages.pop(0)
 
-    caller = Caller(receive, Connection().send)
+    caller = Caller(receive, Connection().send, Soon())
     body = caller.body()
     ended_by: list[type[BaseException]] = []
 

@@ -20,7 +20,14 @@ from durable_execution.orpc._protocol import (
     Response,
     first_header,
 )
-from durable_execution.orpc._server.exchange import Caller, CallerGoneError, Receive, Scope, Send
+from durable_execution.orpc._server.exchange import (
+    Caller,
+    CallerGoneError,
+    Receive,
+    Scope,
+    Send,
+    Soon,
+)
 from durable_execution.orpc._server.handler import (
     DEFAULT_MAX_BODY_SIZE,
     ContextSource,
@@ -111,6 +118,7 @@ class RPCHandler:
             plugins=plugins,
         )
         self._max_body_size = max_body_size
+        self._soon = Soon()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection of the ASGI server."""
@@ -146,7 +154,7 @@ class RPCHandler:
         match = None
         if path is not None:
             match = self._handler.known(path) or await self._handler.find(path)
-        caller = Caller(receive, send)
+        caller = Caller(receive, send, self._soon)
         method: str = scope["method"]
         if path is None or (match is None and not self._handler.sees(path)):
             await caller.answer(_NOT_FOUND, method)

@@ -24,7 +24,8 @@ _NO_CONTENT: Final = 204
 
 
 _UNWATCHED: Final = 0.05
-"""Seconds for which an answer is made before anybody looks whether its caller has left."""
+"""Seconds for which an answer is made before anybody looks whether its caller has left; twice as
+many at the most."""
 
 
 class CallerGoneError(ConnectionError):
@@ -37,11 +38,19 @@ class Caller:
     Its body is read in one of two ways: all of it at once and before anything else, by `whole`;
     or piece by piece while the answer is made, through `body`. Either way `while_waiting` notices
     when it leaves.
+
+    Args:
+        receive: What the server gives.
+        send: What the server takes.
+        soon: Shared by all that one handler answers.
     """
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    __slots__ = ("_receive", "_send", "_soon", "_stream")
+
+    def __init__(self, receive: Receive, send: Send, soon: Soon) -> None:
         self._receive = receive
         self._send = send
+        self._soon = soon
         self._stream: _Incoming | None = None
 
     async def whole(self, limit: int) -> bytes:
@@ -77,7 +86,9 @@ class Caller:
         a task of its own; one that has left is noticed then all the same.
         """
         watch = _Watch(self._until_gone)
-        if self._stream is not None:
+        if self._stream is None:
+            self._soon.begin(watch)
+        else:
             watch.begin()  # which also brings the pieces of the stream
         try:
             await answering
@@ -85,7 +96,9 @@ class Caller:
             if not watch.has_cancelled_alone:
                 raise
         finally:
-            await watch.end()
+            ending = watch.end()
+            if ending is not None:
+                await asyncio.gather(ending, return_exceptions=True)
             if self._stream is not None:
                 self._stream.abandon()
 
@@ -134,17 +147,16 @@ _ENCODED_JSON_HEADERS: Final = tuple(_encoded(JSON_HEADERS))
 
 
 class _Watch:
-    """Cancels the current task when something happens; begins by itself after a moment."""
+    """Cancels the current task when something happens, once it has begun."""
+
+    _watching: asyncio.Task[None] | None = None
+    _has_cancelled = False
+    is_over = False
 
     def __init__(self, until: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        loop = asyncio.get_running_loop()
         self._until = until
-        self._task = asyncio.current_task()
-        self._cancellations = 0 if self._task is None else self._task.cancelling()
-        self._timer = loop.call_later(_UNWATCHED, self.begin)
-        self._watching: asyncio.Task[None] | None = None
-        self._has_cancelled = False
-        self._is_over = False
+        self._task = task = asyncio.current_task()
+        self._cancellations = 0 if task is None else task.cancelling()
 
     @property
     def has_cancelled_alone(self) -> bool:
@@ -156,20 +168,56 @@ class _Watch:
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch())
 
-    async def end(self) -> None:
-        self._is_over = True
-        self._timer.cancel()
+    def end(self) -> asyncio.Task[None] | None:
+        """Cancel nothing any more; what is returned is still on its way to its end."""
+        self.is_over = True
         if self._has_cancelled and self._task is not None:
             self._task.uncancel()
         if self._watching is not None:
             self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        return self._watching
 
     async def _watch(self) -> None:
         await self._until()
-        if not self._is_over and self._task is not None:
+        if not self.is_over and self._task is not None:
             self._has_cancelled = True
             self._task.cancel()
+
+
+class Soon:
+    """Begins watches after a moment or two, unless they are over: one timer for all."""
+
+    __slots__ = ("_loop", "_old", "_young")
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Where the timer is set."""
+        self._young: list[_Watch] = []
+        self._old: list[_Watch] = []
+
+    def begin(self, watch: _Watch) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None and not self._loop.is_closed():
+                loop.call_later(_UNWATCHED, _begin, [watch])
+                return
+            self._loop, self._young, self._old = loop, [], []
+            loop.call_later(_UNWATCHED, self._ring, loop)
+        self._young.append(watch)
+
+    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+        _begin(self._old)
+        self._old, self._young = self._young, []
+        if self._old:
+            loop.call_later(_UNWATCHED, self._ring, loop)
+        else:
+            self._loop = None
+
+
+def _begin(watches: list[_Watch]) -> None:
+    for watch in watches:
+        if not watch.is_over:
+            watch.begin()
 
 
 class _Incoming:
