@@ -207,3 +207,46 @@ async def test_answer_made_at_once_is_made_without_another_task() -> None:
     await caller.while_waiting(answer())
 
     assert tasks == [1]
+
+
+async def test_caller_that_leaves_later_is_noticed_among_those_that_were_answered() -> None:
+    soon, left = Soon(), asyncio.Event()
+    connection = Connection()
+    await connection.receive()
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+
+    slow = asyncio.create_task(
+        Caller(connection.receive, connection.send, soon).while_waiting(wait())
+    )
+    async with asyncio.timeout(10):
+        while not left.is_set():
+            await Caller(Connection().receive, Connection().send, soon).while_waiting(
+                asyncio.sleep(0.001)
+            )
+            connection.hang_up.set()
+        await slow
+
+
+def test_caller_is_watched_on_every_event_loop_that_a_handler_is_used_on() -> None:
+    soon = Soon()
+
+    async def is_left_alone() -> None:
+        connection = Connection()
+        await connection.receive()
+        connection.hang_up.set()
+        caller = Caller(connection.receive, connection.send, soon)
+        async with asyncio.timeout(10):
+            await caller.while_waiting(asyncio.Event().wait())  # type: ignore[arg-type]
+
+    async def while_another_loop_keeps_the_time() -> None:
+        await Caller(Connection().receive, Connection().send, soon).while_waiting(asyncio.sleep(0))
+        await asyncio.to_thread(asyncio.run, is_left_alone())
+        await is_left_alone()
+
+    asyncio.run(is_left_alone())  # a loop that is closed while the timer is set
+    asyncio.run(while_another_loop_keeps_the_time())
