@@ -147,7 +147,7 @@ class RPCHandler:
         query = scope.get("query_string", b"").decode("latin-1")
         request = Request(scope["method"], path or "/", query, head, transport=scope)
         response = await self._handler.serve_refusal(request, error, headers)
-        await Caller(receive, send).answer(response, scope["method"])
+        await Caller(receive, send, self._soon).answer(response, scope["method"])
 
     async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = path_inside(scope.get("raw_path"), scope["path"], scope.get("root_path", ""))
