@@ -28,7 +28,14 @@ from durable_execution.orpc import (
     create_orpc_client,
     rpc,
 )
-from durable_execution.server import create_executor_app
+from durable_execution.server import (
+    FULL_ACCESS,
+    Access,
+    BearerToken,
+    BearerTokens,
+    Bounds,
+    create_executor_app,
+)
 from durable_execution.storage.protocol import Beat, Pulse
 
 ORIGIN = "http://executor"
@@ -176,3 +183,66 @@ async def test_executor_lives_in_the_lifespan_of_a_fastapi_application() -> None
         client = create_orpc_client(RPCLink(f"{ORIGIN}/rpc", sender=AsgiSender(app)))
         assert await client.run(4) == 8
     assert not executor.is_healthy
+
+
+FULL, LIMITED = "a-token-for-everything", "a-token-for-one-thing"
+AUTH = BearerTokens(
+    {
+        "operator": BearerToken(FULL, access=FULL_ACCESS),
+        "web-app": BearerToken(LIMITED, access=Access(tasks="*", procedures={"run"})),
+    }
+)
+
+
+async def status_of(app: Any, path: str, token: str | None = None) -> int:
+    headers = () if token is None else (("authorization", f"Bearer {token}"),)
+    request = Request("POST", path, headers=headers, body=b'{"json":4}', origin=ORIGIN)
+    return (await AsgiSender(app).send(request, max_response_size=1000)).status
+
+
+async def test_everything_but_the_health_is_locked() -> None:
+    executor = make_executor()
+    app = create_executor_app(executor, {"/rpc": handler_of(executor)}, auth=AUTH)
+    app.mount("/ui", PlainTextResponse("a page"))  # later, and locked all the same
+    app.mount("/", PlainTextResponse("pages"))
+    assert app.state.auth is AUTH
+    async with app.router.lifespan_context(app):
+        assert (await health(app))[0] == 200
+        for path in ("/rpc/run", "/rpc/nothing", "/ui/", "/anything", "/healthz/x"):
+            assert await status_of(app, path) == 401, path
+            assert await status_of(app, path, "a-token-of-nobody-here") == 401, path
+        answers = [
+            (await status_of(app, path, LIMITED), await status_of(app, path, FULL))
+            for path in ("/rpc/run", "/rpc/nothing", "/ui/", "/anything")
+        ]
+        assert answers == [(200, 200), (404, 404), (403, 200), (403, 200)]
+
+
+async def test_client_with_a_token_is_answered_and_one_without_told_why() -> None:
+    executor = make_executor()
+    app = create_executor_app(executor, {"/rpc": handler_of(executor)}, auth=AUTH)
+    async with app.router.lifespan_context(app):
+        headers = {"authorization": f"Bearer {LIMITED}"}
+        link = RPCLink(f"{ORIGIN}/rpc", sender=AsgiSender(app), headers=headers)
+        assert await create_orpc_client(link).run(21) == 42
+        with pytest.raises(ORPCError) as raised:
+            await create_orpc_client(RPCLink(f"{ORIGIN}/rpc", sender=AsgiSender(app))).run(21)
+        assert (raised.value.code, raised.value.status) == ("UNAUTHORIZED", 401)
+
+
+async def test_bounds_hold_without_auth() -> None:
+    executor = make_executor()
+    bounds = Bounds(answer_timeout=0.05)
+
+    @rpc.handler
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    app = create_executor_app(executor, {"/rpc": RPCHandler({"hang": hang})}, bounds=bounds)
+    assert app.state.auth is None
+    assert await status_of(app, "/rpc/hang") == 503
+
+
+def test_what_authenticates_nobody_is_refused() -> None:
+    with pytest.raises(InvalidOptionError, match="auth: expected an object"):
+        create_executor_app(make_executor(), {}, auth="a token")  # type: ignore[arg-type]

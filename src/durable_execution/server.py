@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from durable_execution.access import (
+    FULL_ACCESS,
+    Access,
+    Authenticator,
+    BearerToken,
+    BearerTokens,
+    Bounds,
+    Caller,
+    Guard,
+    secrets_from_env,
+    secrets_from_file,
+)
 from durable_execution.orpc import (
     CallContext,
     Next,
     ORPCError,
+    Request,
     RPCHandler,
     RPCLink,
     create_orpc_client,
@@ -17,15 +30,26 @@ from durable_execution.remote.tasks_router import create_tasks_router
 from durable_execution.serving import create_executor_app
 
 __all__ = [
+    "FULL_ACCESS",
+    "Access",
     "AllowedOptions",
+    "Authenticator",
+    "BearerToken",
+    "BearerTokens",
+    "Bounds",
     "CallContext",
+    "Caller",
+    "Guard",
     "Next",
     "ORPCError",
     "RPCHandler",
     "RPCLink",
+    "Request",
     "convert_procedure_client_to_task",
     "create_executor_app",
     "create_orpc_client",
     "create_tasks_router",
     "rpc",
+    "secrets_from_env",
+    "secrets_from_file",
 ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
+from durable_execution.access import AsgiApp, Authenticator, Bounds, Guard, path_below_mount
 from durable_execution.errors import InvalidOptionError
 from durable_execution.executor import DurableExecutor
 
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.routing import Router
+    from starlette.routing import BaseRoute, Router
     from starlette.types import Receive, Scope, Send
-
-AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 HEALTH_PATH: Final = "/healthz"
 
@@ -26,11 +25,13 @@ def create_executor_app(
     executor: DurableExecutor,
     mounts: Mapping[str, AsgiApp],
     *,
+    auth: Authenticator | None = None,
+    bounds: Bounds | None = None,
     resources: Sequence[AbstractAsyncContextManager[object]] = (),
 ) -> Starlette:
     """Make the application of an executor server.
 
-        app = create_executor_app(executor, {"/rpc": RPCHandler(tasks_router)})
+        app = create_executor_app(executor, {"/rpc": RPCHandler(tasks_router)}, auth=auth)
 
     Its lifespan starts the executor and drains it. `GET /healthz` answers 200 while the executor
     runs and holds its lease, and 503 otherwise, so that a supervisor replaces a process that can
@@ -41,11 +42,16 @@ def create_executor_app(
     Args:
         executor: Not started yet; also found as `app.state.executor`.
         mounts: ASGI applications by the path below which they answer, such as `/rpc`.
+        auth: Who is let in, such as `BearerTokens`, to everything but the health check; see
+            `Guard`. Also found as `app.state.auth`. Without one everybody is.
+        bounds: What each client may hold, and all together; by default there are bounds where
+            there is an `auth`.
         resources: What tasks need, such as an `RPCLink`: entered in this order before the executor
             starts, left after it has drained.
 
     Raises:
-        InvalidOptionError: A path does not begin with a slash, ends with one, or is taken.
+        InvalidOptionError: A path does not begin with a slash, ends with one, or is taken, or
+            `auth` authenticates nobody.
         ModuleNotFoundError: Starlette, which is part of the `server` extra, is not installed.
     """
     for path in mounts:
@@ -79,32 +85,65 @@ def create_executor_app(
         lifespan=lifespan,
         # A redirect is a success without a value to an oRPC client (WIRE.md 6.3); a 404 an error.
         redirect_slashes=False,
+        auth=auth,
+        bounds=bounds,
     )
     app.state.executor = executor
+    app.state.auth = auth
     return app
 
 
-def _router_class() -> type[Router]:
+def _router_class() -> Callable[..., Router]:
     from starlette.routing import Mount, Router
 
-    class MountsFirst(Router):
+    class Doors:
         """Finds what is mounted without matching patterns, which takes as long as a short call."""
 
+        def __init__(self, routes: Sequence[BaseRoute], rest: AsgiApp) -> None:
+            self._routes = routes
+            self._rest = rest
+
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            door, inside = self.door_at(scope)
+            await door(inside, receive, send)
+
+        def door_at(self, scope: Scope) -> tuple[AsgiApp, Scope]:
             if scope["type"] == "http":
-                root: str = scope.get("root_path", "")
-                path: str = scope["path"].removeprefix(root)
-                for route in self.routes:
+                path = path_below_mount(scope)
+                for route in self._routes:
                     # What is mounted at the root comes after everything else, as it always does.
                     if not isinstance(route, Mount) or not route.path:
                         continue
                     if path.startswith(route.path) and path[len(route.path) :].startswith("/"):
-                        inside = {**scope, "root_path": root + route.path}
-                        await route.app(inside, receive, send)
-                        return
-            await super().__call__(scope, receive, send)
+                        root: str = scope.get("root_path", "")
+                        return route.app, {**scope, "root_path": root + route.path}
+            return self._rest, scope
 
-    return MountsFirst
+    class Entrance(Router):
+        """Everything that is served, behind the guard if there is one."""
+
+        def __init__(
+            self,
+            routes: Sequence[BaseRoute],
+            *,
+            auth: Authenticator | None,
+            bounds: Bounds | None,
+            **options: Any,
+        ) -> None:
+            super().__init__(routes, **options)
+            # The list itself: what is mounted later is found, and guarded, as well.
+            doors = Doors(self.routes, super().__call__)
+            is_guarded = auth is not None or bounds is not None
+            self._entrance: AsgiApp = (
+                Guard(doors, auth=auth, bounds=bounds, open_paths={HEALTH_PATH})
+                if is_guarded
+                else doors
+            )
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await self._entrance(scope, receive, send)
+
+    return Entrance
 
 
 def _health_of(executor: DurableExecutor) -> Response:

@@ -114,6 +114,60 @@ def test_unknown_host_is_said(folder: Path) -> None:
     assert "cannot find the host '256.0.0.1'" in answer.stderr
 
 
+LOCKED = """
+from durable_execution.access import FULL_ACCESS, BearerToken, BearerTokens, Guard
+auth = BearerTokens({"web-app": BearerToken("a-token-of-the-web-app", access=FULL_ACCESS)})
+"""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_application_without_auth_is_not_served_to_other_machines(folder: Path, host: str) -> None:
+    answer = refused(folder, "served_app:app", "--host", host, "--port", "0")
+    assert answer.returncode == 2
+    assert answer.stderr == (
+        f"error: served_app:app has no auth=, and on {host} other machines can reach it: whoever "
+        "does could run its tasks. Do one of these:\n"
+        "  create_executor_app(..., auth=BearerTokens({...})), or Guard(app, auth=...)\n"
+        "  --host 127.0.0.1, to be reached from this machine only\n"
+        "  --insecure, if something in front of it keeps strangers out\n"
+    )
+    assert not (folder / "tasks.db").exists()
+
+
+def test_application_of_a_stranger_is_not_served_to_other_machines(tmp_path: Path) -> None:
+    (tmp_path / "served_app.py").write_text("async def app(scope, receive, send): ...")
+    answer = refused(tmp_path, "served_app:app", "--host", "0.0.0.0", "--port", "0")
+    assert answer.returncode == 2
+    assert "served_app:app has no auth=" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("application", "options"),
+    [
+        (APPLICATION, ["--insecure"]),
+        (LOCKED + APPLICATION.replace("hang})})", "hang})}, auth=auth)"), []),
+        (
+            LOCKED + STARLETTE.format(before="pass", after="pass") + "app = Guard(app, auth=auth)",
+            [],
+        ),
+        (STARLETTE.format(before="pass", after="pass") + "app.state.auth = 'mutual TLS'", []),
+    ],
+    ids=["insecure", "auth", "guard", "state"],
+)
+def test_application_that_is_locked_is_served_to_other_machines(
+    tmp_path: Path, application: str, options: list[str]
+) -> None:
+    (tmp_path / "served_app.py").write_text(application)
+    with served(tmp_path, "--host", "0.0.0.0", *options) as server:
+        assert "served_app:app on http://0.0.0.0:" in server.banner
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "::1"])
+def test_this_machine_needs_no_auth(folder: Path, host: str) -> None:
+    with served(folder, "--host", host) as server:
+        assert "served_app:app on http://" in server.banner
+
+
 def test_application_that_does_not_start_exits_3_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "served_app.py").write_text(STARLETTE.format(before=BROKEN, after="pass"))
     answer = refused(tmp_path, "served_app:app", "--port", "0")

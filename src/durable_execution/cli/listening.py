@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 
@@ -41,6 +42,16 @@ def bind(host: str, port: int) -> socket.socket:
         reason = _REASONS.get(error.errno or 0, error.strerror)
         raise ListenError(f"cannot listen on {origin(host, port)}: {reason}") from error
     return bound
+
+
+def is_loopback(bound: socket.socket) -> bool:
+    """Whether only this machine can reach a bound socket: asked of its address, not of its name."""
+    if bound.family not in (socket.AF_INET, socket.AF_INET6):
+        return True  # of the file system
+    found = ip_address(bound.getsockname()[0].partition("%")[0])
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        return found.ipv4_mapped.is_loopback
+    return found.is_loopback
 
 
 def origin(host: str, port: int) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from durable_execution.cli.listening import ListenError, bind, origin
+from durable_execution.access import auth_of
+from durable_execution.cli.listening import ListenError, bind, is_loopback, origin
 from durable_execution.cli.loading import AsgiApp, TargetError, load_application
 from durable_execution.cli.logs import LogLevel, configure_logging
 from durable_execution.cli.process import ServerProcess
@@ -26,11 +27,21 @@ def serve(
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 3000,
     log_level: Annotated[LogLevel, typer.Option(help="How much to log.")] = "info",
+    *,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure",
+            help="Listen beyond this machine even though the application lets everybody in.",
+        ),
+    ] = False,
 ) -> None:
     """Run an executor server: an ASGI application whose lifespan starts and drains an executor.
 
     SIGTERM and Ctrl+C let running tasks end and hand back the rest; a second signal ends the
     process at once. Either way nothing is lost.
+
+    An application without auth= is served to this machine only.
 
     Exit codes: 0 drained, 1 could not listen or drain, 2 wrong arguments, 3 did not start.
     """
@@ -44,6 +55,8 @@ def serve(
     except ListenError as error:
         _stop(str(error), FAILED)
     with bound:
+        if not (insecure or is_loopback(bound) or auth_of(app)):
+            _stop(_open_door(target, host), MISUSED)
         url = origin(host, bound.getsockname()[1])
         process = ServerProcess(
             app,
@@ -76,6 +89,16 @@ def _executor_of(app: AsgiApp) -> DurableExecutor | None:
     """Find the executor of an application that `create_executor_app` made."""
     executor = getattr(getattr(app, "state", None), "executor", None)
     return executor if isinstance(executor, DurableExecutor) else None
+
+
+def _open_door(target: str, host: str) -> str:
+    return (
+        f"{target} has no auth=, and on {host} other machines can reach it: whoever does could run "
+        "its tasks. Do one of these:\n"
+        "  create_executor_app(..., auth=BearerTokens({...})), or Guard(app, auth=...)\n"
+        "  --host 127.0.0.1, to be reached from this machine only\n"
+        "  --insecure, if something in front of it keeps strangers out"
+    )
 
 
 def _stop(message: str, code: int) -> NoReturn:
