@@ -102,6 +102,11 @@ RESULTS: dict[str, Any] = {
     "finalized": 12,
     "loop": [5, False],
     "wakeup": ["c", "1.00", None],
+    "wait": "Hello, Ada",
+    "watch": [[0.5, "half of it", True], "cancelled", True],
+    "cancel": "cancelled",
+    "many": [True, ["greet", {"lot": "a"}, 0, True]],
+    "once": True,
     "failed": ["LookupError: no luck", 1],
     "refused": ["BAD_REQUEST", ["input", "items", "entries", 0, "sku"]],
 }

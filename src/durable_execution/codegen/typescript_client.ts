@@ -84,13 +84,22 @@ type Finished =
   | (Base<'finalize_failed'> & Started & Partial<Family & Finalizing> & Errored)
   | (Base<'cancelled'> & Partial<Started & Family & Finalizing> & Errored & { executorId?: string })
 
-/** An execution of a list: without its input and its output. */
-export type ListedTaskExecution =
+type View =
   | (Base<'ready'> & { error?: TaskExecutionError })
   | (Base<'running'> & Started & { executorId?: string; error?: TaskExecutionError })
   | (Base<'waiting_for_children'> & Started & Family)
   | (Base<'waiting_for_finalize'> & Started & Family & Finalizing)
   | Finished
+
+type Listed<TExecution> = TExecution extends unknown ? Omit<TExecution, 'children' | 'finalize'> : never
+
+/** An execution of a list: without its input, its output and its children. */
+export type ListedTaskExecution = Listed<View> & {
+  idempotencyKey?: string
+  tags?: Record<string, string>
+  childrenCount: number
+  activeChildrenCount: number
+}
 
 type WithPayloads<TExecution, TInput, TOutput> =
   | (Exclude<TExecution, { status: 'completed' }> & { input: TInput })
@@ -100,9 +109,9 @@ type WithPayloads<TExecution, TInput, TOutput> =
 export type FinishedTaskExecution<TOutput = unknown, TInput = unknown> = WithPayloads<Finished, TInput, TOutput>
 
 /** An execution as it is now; `status` tells which fields it has. */
-export type TaskExecution<TOutput = unknown, TInput = unknown> = WithPayloads<ListedTaskExecution, TInput, TOutput>
+export type TaskExecution<TOutput = unknown, TInput = unknown> = WithPayloads<View, TInput, TOutput>
 
-export type TaskExecutionStatus = ListedTaskExecution['status']
+export type TaskExecutionStatus = View['status']
 
 export type TaskExecutionProgress = { fraction: number; message?: string; updatedAt: Date }
 
@@ -146,9 +155,9 @@ type ExecutionOf<K extends TaskId> = { taskId: K; executionId: string }
 type WakeupOf<K extends TaskId> = {
   [T in K]: { taskId: T; sleepingTaskUniqueId: string; options: WakeupOptions<TaskOutput<T>> }
 }[K]
-type View<K extends TaskId> = { [T in K]: TaskExecution<TaskOutput<T>, TaskInput<T>> }[K]
-type FinishedView<K extends TaskId> = { [T in K]: FinishedTaskExecution<TaskOutput<T>, TaskInput<T>> }[K]
-type Events<K extends TaskId> = { [T in K]: TaskExecutionEvents<TaskOutput<T>, TaskInput<T>> }[K]
+type ViewOf<K extends TaskId> = { [T in K]: TaskExecution<TaskOutput<T>, TaskInput<T>> }[K]
+type FinishedOf<K extends TaskId> = { [T in K]: FinishedTaskExecution<TaskOutput<T>, TaskInput<T>> }[K]
+type EventsOf<K extends TaskId> = { [T in K]: TaskExecutionEvents<TaskOutput<T>, TaskInput<T>> }[K]
 
 type CallOptions<TContext extends ClientContext> =
   Record<never, never> extends TContext
@@ -162,23 +171,23 @@ export type TasksRouterClient<TContext extends ClientContext = Record<never, nev
   getTaskExecution: (<K extends TaskId>(
     input: ExecutionOf<K>,
     ...options: CallOptions<TContext>
-  ) => ClientPromiseResult<View<K>, Error>) &
-    Client<TContext, ExecutionOf<TaskId>, View<TaskId>, Error>
+  ) => ClientPromiseResult<ViewOf<K>, Error>) &
+    Client<TContext, ExecutionOf<TaskId>, ViewOf<TaskId>, Error>
   waitTaskExecution: (<K extends TaskId>(
     input: ExecutionOf<K> & { timeoutMs?: number | undefined },
     ...options: CallOptions<TContext>
-  ) => ClientPromiseResult<View<K>, Error>) &
-    Client<TContext, ExecutionOf<TaskId> & { timeoutMs?: number | undefined }, View<TaskId>, Error>
+  ) => ClientPromiseResult<ViewOf<K>, Error>) &
+    Client<TContext, ExecutionOf<TaskId> & { timeoutMs?: number | undefined }, ViewOf<TaskId>, Error>
   watchTaskExecution: (<K extends TaskId>(
     input: ExecutionOf<K>,
     ...options: CallOptions<TContext>
-  ) => ClientPromiseResult<Events<K>, Error>) &
-    Client<TContext, ExecutionOf<TaskId>, Events<TaskId>, Error>
+  ) => ClientPromiseResult<EventsOf<K>, Error>) &
+    Client<TContext, ExecutionOf<TaskId>, EventsOf<TaskId>, Error>
   cancelTaskExecution: (<K extends TaskId>(
     input: ExecutionOf<K>,
     ...options: CallOptions<TContext>
-  ) => ClientPromiseResult<FinishedView<K>, Error>) &
-    Client<TContext, ExecutionOf<TaskId>, FinishedView<TaskId>, Error>
+  ) => ClientPromiseResult<FinishedOf<K>, Error>) &
+    Client<TContext, ExecutionOf<TaskId>, FinishedOf<TaskId>, Error>
   listTaskExecutions: Client<
     TContext,
     (TaskExecutionsFilter & { taskIds?: TaskId[] | undefined }) | undefined,
@@ -188,8 +197,8 @@ export type TasksRouterClient<TContext extends ClientContext = Record<never, nev
   wakeupSleepingTaskExecution: (<K extends SleepingTaskId>(
     input: WakeupOf<K>,
     ...options: CallOptions<TContext>
-  ) => ClientPromiseResult<FinishedView<K>, Error>) &
-    Client<TContext, WakeupOf<SleepingTaskId>, FinishedView<SleepingTaskId>, Error>
+  ) => ClientPromiseResult<FinishedOf<K>, Error>) &
+    Client<TContext, WakeupOf<SleepingTaskId>, FinishedOf<SleepingTaskId>, Error>
 }
 
 export type TaskClientHandle<TInput, TOutput, TSleeping extends boolean = boolean> = {

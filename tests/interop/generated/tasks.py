@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -34,7 +35,13 @@ from durable_execution import (
     child_task,
 )
 from durable_execution.orpc import BigInt, JsMap
-from durable_execution.server import RPCHandler, create_executor_app, create_tasks_router, rpc
+from durable_execution.server import (
+    AllowedOptions,
+    RPCHandler,
+    create_executor_app,
+    create_tasks_router,
+    rpc,
+)
 
 T = TypeVar("T")
 
@@ -171,6 +178,12 @@ def define(executor: DurableExecutor) -> dict[str, Any]:
     async def ping(ctx: TaskContext) -> None:
         """Do nothing."""
 
+    @executor.task
+    async def count(ctx: TaskContext, goal: int) -> int:
+        ctx.progress(0.5, "half of it")
+        await asyncio.Event().wait()
+        return goal
+
     @executor.task(retry=RetryOptions(max_retries=0))
     async def fail(ctx: TaskContext, message: str) -> int:
         raise LookupError(message)
@@ -182,6 +195,7 @@ def define(executor: DurableExecutor) -> dict[str, Any]:
         "greet": greet,
         "ping": ping,
         "fail": fail,
+        "count": count,
         "approval": approval,
         **define_larger(executor),
     }
@@ -220,5 +234,5 @@ tasks = define(executor)
 def make_app() -> Any:
     """A server of its own executor, for each call another."""
     mine = DurableExecutor(InMemoryStorage())
-    router = create_tasks_router(rpc, mine, define(mine))
+    router = create_tasks_router(rpc, mine, define(mine), allow_options=AllowedOptions(tags=True))
     return create_executor_app(mine, {"/rpc": RPCHandler(router)})

@@ -86,6 +86,48 @@ const scenarios = {
     })
     return woken.status === 'completed' ? [woken.output.sku, woken.output.price, woken.output.size] : woken.status
   },
+  wait: async () => {
+    const executionId = await handles.greet.enqueue('Ada')
+    const execution = await handles.greet.wait(executionId, { timeoutMs: 30_000 })
+    return execution.status === 'completed' ? execution.output : execution.status
+  },
+  watch: async () => {
+    const executionId = await handles.count.enqueue(3)
+    const seen: unknown[] = []
+    const events = await handles.count.watch(executionId)
+    for (;;) {
+      const event = await events.next()
+      if (event.done) {
+        const { status, finishedAt } = event.value
+        return [seen, status, finishedAt instanceof Date]
+      }
+      if (event.value.type === 'status') continue
+      const { fraction, message, updatedAt } = event.value.progress
+      seen.push(fraction, message, updatedAt instanceof Date)
+      await handles.count.cancel(executionId)
+    }
+  },
+  cancel: async () => {
+    const executionId = await handles.count.enqueue(3)
+    const execution = await handles.count.cancel(executionId)
+    return execution.status === 'cancelled' ? execution.error.errorType : execution.status
+  },
+  many: async () => {
+    const tags = { lot: 'a' }
+    const ids = await handles.greet.enqueueMany([{ input: 'Ada', options: { tags } }, { options: { tags } }])
+    const { executions, nextCursor } = await handles.greet.list({ tags, order: 'oldest_first', limit: 1 })
+    const rest = await client.listTaskExecutions({ taskIds: ['greet'], tags, order: 'oldest_first', cursor: nextCursor })
+    const [first, ...others] = [...executions, ...rest.executions]
+    const found = [first, ...others].map((execution) => execution?.executionId)
+    return [
+      found.length === 2 && ids.every((id) => found.includes(id)) && rest.nextCursor === undefined,
+      [first?.taskId, first?.tags, first?.childrenCount, first?.createdAt instanceof Date],
+    ]
+  },
+  once: async () => {
+    const tasks = [{ taskId: 'greet' as const, input: 'Ada', options: { idempotencyKey: 'once' } }]
+    return (await client.enqueueTasks({ tasks }))[0] === (await client.enqueueTasks({ tasks }))[0]
+  },
   failed: async () => {
     const executionId = await handles.fail.enqueue('no luck', { retryOptions: { maxAttempts: 1 } })
     const execution = await finished(() => handles.fail.getExecution(executionId))
