@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, get_args
 from urllib.parse import quote_plus
 
@@ -176,7 +176,7 @@ class BatchSender:
         try:
             if response.status in _REFUSED:
                 body = await read_body(response.body, limit=bound)
-                raise _RefusedError(replace(response, body=body))
+                raise _RefusedError(response.replace(body=body))
             if response.status != 207:
                 raise BatchFormError(f"status {response.status}; the server needs its batch plugin")
             content_type = response.header("content-type") or ""
