@@ -62,7 +62,7 @@ TOLD = [
         DurableExecutionError("ours", is_internal=True),
         500,
         "INTERNAL_SERVER_ERROR",
-        "ours",
+        "Internal server error",
     ),
 ]
 

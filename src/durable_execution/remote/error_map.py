@@ -13,7 +13,8 @@ Read from any server, 408, 429, 500, 502, 503 and 504 are retryable and everythi
 internal. A call without a readable answer is both.
 
 The reference answers 500 where this answers 503, which clients of either retry. Unlike it, nothing
-that a storage says leaves the process: such messages name files, hosts and tables.
+that a storage, or another internal error, says leaves the process: such messages name files, hosts
+and tables. The answer has an id instead, which the log has as well.
 """
 
 from __future__ import annotations
@@ -60,10 +61,9 @@ def call_error_of(error: DurableExecutionError, *, at: tuple[str | int, ...] = (
         return ORPCError("SERVICE_UNAVAILABLE", error.message)
     if isinstance(error, StorageUnavailableError):
         return ORPCError("SERVICE_UNAVAILABLE", _UNAVAILABLE)
-    if isinstance(error, StorageError) and not isinstance(error, DuplicateSleepingIdError):
+    is_taken = isinstance(error, DuplicateSleepingIdError)
+    if error.is_internal or (isinstance(error, StorageError) and not is_taken):
         return ORPCError("INTERNAL_SERVER_ERROR", _MASKED)
-    if error.is_internal:
-        return ORPCError("INTERNAL_SERVER_ERROR", error.message)
     if isinstance(error, IdempotencyConflictError):
         facts = (error.task_id, error.idempotency_key, error.execution_id)
         return ORPCError(

@@ -23,7 +23,7 @@ def ending(tasks: MountedTasks) -> Mapping[str, Procedure]:
     async def cancel_task_execution(ctx: CallContext, input: object) -> object:
         with told():
             call = read_execution_call(input)
-            task = tasks.task(call.task_key)
+            task = tasks.task(ctx, call.task_key)
             handle = await tasks.executor.get_task_execution_handle(task, call.execution_id)
             await handle.cancel()
             return await tasks.view(task, call.execution_id)
@@ -31,7 +31,7 @@ def ending(tasks: MountedTasks) -> Mapping[str, Procedure]:
     async def wakeup_sleeping_task_execution(ctx: CallContext, input: object) -> object:
         with told(at=("options", "output")):
             call = read_wakeup(input)
-            task = tasks.task(call.task_key)
+            task = tasks.task(ctx, call.task_key)
             if not isinstance(task, SleepingTask):
                 raise ORPCError("BAD_REQUEST", f"Task {call.task_key} is not a sleeping task")
             return await tasks.view(task, await _wake_up(tasks.executor, task, call))

@@ -23,7 +23,7 @@ def enqueueing(tasks: MountedTasks, allowed: AllowedOptions) -> Mapping[str, Pro
     async def enqueue_task(ctx: CallContext, input: object) -> object:
         with told():
             call = read_enqueue_task(input)
-            task = tasks.task(call.task_key)
+            task = tasks.task(ctx, call.task_key)
             allowed.check(call.options)
         with told(at=("input",)):
             options = call.options._asdict()
@@ -33,13 +33,13 @@ def enqueueing(tasks: MountedTasks, allowed: AllowedOptions) -> Mapping[str, Pro
     async def enqueue_tasks(ctx: CallContext, input: object) -> object:
         with told():
             calls = read_enqueue_tasks(input)
-            wanted = [wanted_of(index, call) for index, call in enumerate(calls)]
+            wanted = [wanted_of(ctx, index, call) for index, call in enumerate(calls)]
         with told(at=("tasks",)):
             handles = await tasks.executor.enqueue_tasks(wanted)
         return [handle.execution_id for handle in handles]
 
-    def wanted_of(index: int, call: EnqueueTask) -> TaskToEnqueue[Any]:
-        task = tasks.task(call.task_key)
+    def wanted_of(ctx: CallContext, index: int, call: EnqueueTask) -> TaskToEnqueue[Any]:
+        task = tasks.task(ctx, call.task_key)
         with told(at=("tasks", index)):
             allowed.check(call.options)
             return task_to_enqueue(task, call.input, **call.options._asdict())

@@ -19,14 +19,16 @@ def looking(tasks: MountedTasks) -> Mapping[str, Procedure]:
     async def get_task_execution(ctx: CallContext, input: object) -> object:
         with told():
             call = read_execution_call(input)
-            return await tasks.view(tasks.task(call.task_key), call.execution_id)
+            return await tasks.view(tasks.task(ctx, call.task_key), call.execution_id)
 
     async def list_task_executions(ctx: CallContext, input: object) -> object:
         with told():
             filters = read_list(input)
-            keys = tasks.keys() if filters.task_keys is None else filters.task_keys
+            keys = tasks.keys(ctx) if filters.task_keys is None else filters.task_keys
+            # A task with two keys is called by the first that was asked for.
+            key_of = {tasks.task(ctx, key).id: key for key in reversed(list(keys))}
             search = search_for(
-                task_ids=frozenset(tasks.task(key).id for key in keys),
+                task_ids=frozenset(key_of),
                 statuses=filters.statuses,
                 created=filters.created,
                 finished=filters.finished,
@@ -39,7 +41,7 @@ def looking(tasks: MountedTasks) -> Mapping[str, Procedure]:
                 limit=filters.limit,
             )
             page = await tasks.executor.search_stored_task_executions(search)
-        found = [wire_entry(record, tasks.key_of(record.task_id)) for record in page.records]
+        found = [wire_entry(record, key_of[record.task_id]) for record in page.records]
         answer: dict[str, object] = {"executions": found}
         return answer if page.next_cursor is None else {**answer, "nextCursor": page.next_cursor}
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from durable_execution._codec import Encoded, ValidationFailed
 from durable_execution._core.task import Task
+from durable_execution.access import caller_of
 from durable_execution.errors import (
     DurableExecutionError,
     InvalidOptionError,
     StorageUnavailableError,
 )
 from durable_execution.executor import DurableExecutor, StoredTaskExecution
-from durable_execution.orpc import ORPCError
+from durable_execution.orpc import CallContext, ORPCError, new_error_id
 from durable_execution.remote.error_map import call_error_of, call_error_of_misfit
 from durable_execution.remote.wire import wire_view
 
@@ -32,27 +33,33 @@ class MountedTasks:
     def __init__(self, executor: DurableExecutor, tasks: Mapping[str, Task[Any, Any]]) -> None:
         self.executor = executor
         self._tasks = {key: _checked(key, task, executor) for key, task in tasks.items()}
-        # A task with two keys is called by the first.
-        self._keys = {task.id: key for key, task in reversed(self._tasks.items())}
 
-    def task(self, key: str) -> Task[Any, Any]:
-        """Return the task that callers name so.
+    def task(self, ctx: CallContext, key: str) -> Task[Any, Any]:
+        """Return the task that callers name so, if the one of this call may use it.
+
+        Every procedure gets its tasks here, so that this is the one place that holds callers to
+        their `Access`.
 
         Raises:
-            ORPCError: NOT_FOUND, there is none.
+            ORPCError: FORBIDDEN, which says nothing about whether there is such a task; NOT_FOUND,
+                there is none.
         """
+        caller = caller_of(ctx.context)
+        if caller is not None:
+            # What let the caller in may be a middleware of the router, and no gate before it.
+            caller.check_procedure(".".join(ctx.path))
+            caller.check_task(key)
         task = self._tasks.get(key)
         if task is None:
             raise ORPCError("NOT_FOUND", f"Task {key} not found")
         return task
 
-    def keys(self) -> list[str]:
-        """Return the names of all tasks."""
-        return list(self._tasks)
-
-    def key_of(self, task_id: str) -> str:
-        """Return what callers name the task of this id, which must be mounted."""
-        return self._keys[task_id]
+    def keys(self, ctx: CallContext) -> list[str]:
+        """Return the names of all tasks that the caller may use; a task may have several."""
+        caller = caller_of(ctx.context)
+        if caller is None:
+            return list(self._tasks)
+        return [key for key in self._tasks if caller.access.allows_task(key)]
 
     async def view(self, task: Task[Any, Any], execution_id: str) -> Encoded:
         """Return an execution as it is now, as callers see it.
@@ -76,10 +83,13 @@ def told(at: tuple[str | int, ...] = ()) -> Iterator[None]:
     except ValidationFailed as failure:
         raise call_error_of_misfit(failure) from failure
     except DurableExecutionError as error:
+        refusal = call_error_of(error, at=at)
         if isinstance(error, StorageUnavailableError):
             # Its caller is not told what cannot be reached, so this is the only place that says it.
-            logger.warning("a call was refused", extra={"error": error.message})
-        raise call_error_of(error, at=at) from error
+            refusal.error_id = new_error_id()
+            facts = {"error": error.message, "error_id": refusal.error_id}
+            logger.warning("a call was refused", extra=facts)
+        raise refusal from error
 
 
 def _checked(key: str, task: Task[Any, Any], executor: DurableExecutor) -> Task[Any, Any]:

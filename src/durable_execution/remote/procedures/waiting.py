@@ -24,7 +24,7 @@ def waiting(tasks: MountedTasks) -> Mapping[str, Procedure]:
     async def wait_task_execution(ctx: CallContext, input: object) -> object:
         with told():
             call = read_wait(input)
-            task = tasks.task(call.task_key)
+            task = tasks.task(ctx, call.task_key)
             async with executor.departure.cutting():
                 stored = await executor.wait_stored_task_execution(
                     task, call.execution_id, timeout=call.timeout_ms / 1000
@@ -35,7 +35,7 @@ def waiting(tasks: MountedTasks) -> Mapping[str, Procedure]:
     async def watch_task_execution(ctx: CallContext, input: object) -> object:
         with told():
             call = read_execution_call(input)
-            task = tasks.task(call.task_key)
+            task = tasks.task(ctx, call.task_key)
             async with executor.departure.cutting():
                 changes = await executor.watch_stored_task_execution(
                     task, call.execution_id, after=ctx.last_event_id
