@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import ERRORED, WAITING, Status
+from durable_execution._core.watching import revision_of
 from tests._core.model_engine import ModelEngine, signature
 from tests._core.plans import Chain, Fan, Loop, Sleeper, Work
 
@@ -66,9 +67,16 @@ def check_writes(database: ModelDatabase) -> None:
             assert after.status in _NEXT[before.status], f"illegal: {before} -> {after}"
             for name in _NEVER_CHANGE:
                 assert getattr(before, name) == getattr(after, name), f"{name} changed: {after}"
+            is_move = (before.status, before.fence) != (after.status, after.fence)
+            risen = _revision(after) - _revision(before)
+            assert risen > 0 if is_move else risen == 0, f"out of order: {before} -> {after}"
             for name in _NEVER_FALL:
                 assert getattr(before, name) <= getattr(after, name), f"{name} fell: {after}"
     database.writes.clear()
+
+
+def _revision(row: ExecutionRecord) -> int:
+    return revision_of(row.status, row.fence)
 
 
 def check_guards(database: ModelDatabase) -> None:

@@ -143,6 +143,41 @@ def trap_in_thread(ctx: TaskContext, where: Trap) -> int:
 
 
 @tasks.task
+async def halfway(ctx: TaskContext, where: Trap) -> int:
+    """Report half of it, and hang where the trap is; elsewhere end, having reported all."""
+    leave(ctx)
+    if os.getpid() == where["pid"]:
+        ctx.progress(0.5, "trapped")
+        await asyncio.sleep(where["nap"])
+    ctx.progress(1, "free")
+    return os.getpid()
+
+
+@tasks.task
+def babble(ctx: TaskContext, where: Trap) -> int:
+    """Report again and again where the trap is; elsewhere once."""
+    leave(ctx)
+    while os.getpid() == where["pid"]:
+        ctx.progress(0.5, "trapped")
+        if ctx.cancel_signal.wait_in_thread(0.002):
+            leave(ctx, "cancelled")
+            raise InterruptedError("told to stop")
+    ctx.progress(0.25, "free")
+    return os.getpid()
+
+
+@tasks.task
+async def count_up(ctx: TaskContext, number: int) -> int:
+    """Report every step of so many, some of which go by unseen."""
+    leave(ctx)
+    for place in range(number):
+        ctx.progress(place / number, str(place))
+        await asyncio.sleep(NAP)
+    ctx.progress(1, str(number))
+    return number
+
+
+@tasks.task
 async def poison(ctx: TaskContext) -> None:
     leave(ctx)
     os.kill(os.getpid(), signal.SIGKILL)

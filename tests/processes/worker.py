@@ -1,7 +1,7 @@
 """A process of the tests: `python -m tests.processes.worker ROLE URL [options]`.
 
 `work` runs tasks until SIGTERM, `enqueue` enqueues and prints what is durable, `ask` enqueues one
-task at a time and prints how long each result took.
+task at a time and prints how long each result took, `watch` prints the changes of one execution.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from durable_execution._engine.clock import wall_clock
 from durable_execution._engine.surroundings import Surroundings
 from tests.processes.blocking import blocking
 from tests.processes.next_release import next_release
-from tests.processes.tasks import add_one, tasks
+from tests.processes.tasks import add_one, count_up, tasks
 
 LOG_FORMAT = "%(levelname)s %(name)s %(message)s %(error)s"
 Role = Callable[[DurableExecutor, argparse.Namespace], Awaitable[None]]
@@ -52,7 +52,18 @@ async def ask(executor: DurableExecutor, arguments: argparse.Namespace) -> None:
             say(f"{time.perf_counter() - begun:.6f}")
 
 
-ROLES: dict[str, Role] = {"work": work, "enqueue": enqueue, "ask": ask}
+async def watch(executor: DurableExecutor, arguments: argparse.Namespace) -> None:
+    async with executor:
+        say("started")
+        handle = await executor.get_task_execution_handle(count_up, arguments.execution)
+        async for change in handle.watch(after=arguments.after or None):
+            if change.type == "progress":
+                say(f"{change.id} progress {change.progress.message}")
+            else:
+                say(f"{change.id} status {change.execution.status}")
+
+
+ROLES: dict[str, Role] = {"work": work, "enqueue": enqueue, "ask": ask, "watch": watch}
 
 
 class Displaced(DurableExecutor):
@@ -80,6 +91,8 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("--capacity", type=int, default=100)
     parser.add_argument("--count", type=int, default=0)
+    parser.add_argument("--execution", default="")
+    parser.add_argument("--after", default="")
     parser.add_argument("--grace", type=float, default=5)
     parser.add_argument("--crashes", type=int, default=1000)
     parser.add_argument("--lease", type=float, default=1)

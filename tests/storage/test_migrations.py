@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL, create_engine, inspect, make_url
 
+from durable_execution._core.progress import Progress, Report
 from durable_execution.errors import StorageError
-from durable_execution.storage import open_storage
+from durable_execution.storage import TaskExecutionTables, open_storage
+from durable_execution.storage.protocol import Beat, Claim, Glance
 from durable_execution.storage.sql.migrations import STEPS, migrate
 from durable_execution.storage.sql.sqlite import SqliteDialect
 from durable_execution.storage.sql.sqlite_connection import SqliteConnection
 from durable_execution.storage.sql.statements import build_statements
+from durable_execution.testing.records import RecordBuilder
 
 DIALECT = SqliteDialect()
 STEP = {"sqlite": ("CREATE TABLE later (x INTEGER)", "INSERT INTO later VALUES (7)")}
@@ -78,6 +83,93 @@ async def test_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="has schema version 99, this release knows 1 to"):
         await storage.open()
     assert _ask(file, "SELECT version FROM durable_execution_schema") == [(99,)]
+
+
+class Older:
+    """A database as the first release made it, and as this one brings it up to date."""
+
+    STATEMENTS = (
+        "DROP TABLE durable_task_execution_progress",
+        "UPDATE durable_execution_schema SET version = 1",
+    )
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_engine(_sync(url))
+
+    def make(self) -> None:
+        with self._engine.begin() as connection:
+            for statement in self.STATEMENTS:
+                connection.exec_driver_sql(statement)
+
+    def shape(self) -> dict[str, list[str]]:
+        """Return every table with its columns, as the database shows them."""
+        inspector = inspect(self._engine)
+        names = inspector.get_table_names()
+        shape = {
+            name: [
+                f"{each['name']} {each['type']!r} {each['nullable']}"
+                for each in inspector.get_columns(name)
+            ]
+            + [str(inspector.get_pk_constraint(name)["constrained_columns"])]
+            for name in names
+        }
+        self._engine.dispose()
+        return shape
+
+
+def _sync(url: str) -> URL:
+    parts = make_url(url)
+    schema = parts.query.get("schema")
+    if parts.get_backend_name() == "postgresql":
+        options = {} if schema is None else {"options": f"-csearch_path={schema}"}
+        return parts.set(drivername="postgresql+psycopg", query=options)
+    return parts if parts.get_backend_name() == "sqlite" else parts.set(drivername="mysql+pymysql")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb"])
+async def test_database_of_the_first_release_becomes_what_a_new_one_is(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    server = None if kind == "sqlite" else request.getfixturevalue(kind)
+    url = f"sqlite:///{tmp_path}/tasks.db" if server is None else server.new_url()
+    storage, older, records = open_storage(url), Older(url), RecordBuilder()
+    await storage.open()
+    rows = records.roots(await storage.now(), 2)
+    await storage.insert(rows)
+    new = older.shape()
+    await storage.close()
+    older.make()
+    await storage.open()
+    assert older.shape() == new
+    assert (await storage.schema_state()).is_current  # type: ignore[attr-defined]
+    await storage.heartbeat(Beat(executor_id="e", lease_ms=9_000))
+    (row, other) = (
+        await storage.claim(Claim(executor_id="e", task_ids=frozenset({"task"}), limit=2))
+    ).records
+    progress = Progress(1, 1, 0.5, "half", 7)
+    assert await storage.report_progress([Report(row.execution_id, progress)]) == [True]
+    glances = await storage.glance([row.execution_id, other.execution_id])
+    assert glances == [Glance("running", 1, progress), Glance("running", 1)]
+    await storage.close()
+
+
+async def test_step_follows_the_names_of_the_tables(tmp_path: Path) -> None:
+    tables = TaskExecutionTables(name="jobs")
+    url = f"sqlite:///{tmp_path}/tasks.db"
+    storage = open_storage(url, tables=tables)
+    await storage.open()
+    await storage.close()
+    old = _ask(tmp_path / "tasks.db", "SELECT sql FROM sqlite_master ORDER BY name")
+    connection = sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)
+    connection.execute("DROP TABLE jobs_progress")
+    connection.execute("UPDATE jobs_schema SET version = 1")
+    connection.close()
+    await storage.open()
+    await storage.close()
+    new = _ask(tmp_path / "tasks.db", "SELECT sql FROM sqlite_master ORDER BY name")
+    assert [re.sub(r"\s+", "", str(row[0])) for row in new] == [
+        re.sub(r"\s+", "", str(row[0])) for row in old
+    ]
 
 
 OPEN_AND_INSERT = """
