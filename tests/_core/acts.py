@@ -45,6 +45,8 @@ ACTS: dict[str, tuple[Move, Act]] = {
     ),
     "hand_back": ("hand_back", _by(lambda row: transitions.hand_back(row, now=NOW))),
     "rescue": ("rescue", _by(lambda row: transitions.rescue(row, now=NOW))),
+    "park": ("park", _by(lambda row: transitions.park(row, lease_ms=9_000, now=NOW))),
+    "extend": ("extend", _by(lambda row: transitions.extend(row, lease_ms=9_000, now=NOW))),
     "spawn": (
         "spawn",
         _by(lambda row: transitions.spawn(row, run_output=b"r", children=(CHILD,), now=NOW)),

@@ -9,6 +9,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from durable_execution._core.patch import Park, patched
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import ERRORED, WAITING, Status
 from durable_execution._core.watching import revision_of
@@ -24,6 +27,7 @@ _NEXT: dict[Status, set[Status]] = {
     "ready": {"running", "cancelled"},
     "running": {
         "ready",
+        "running",
         "waiting_for_children",
         "completed",
         "failed",
@@ -48,7 +52,7 @@ _NEVER_CHANGE = [
     "index_in_parent",
     "is_only_child",
     "is_finalize",
-    "sleeping_unique_id",
+    "sleeping_task_unique_id",
     "retry",
     "sleep_before_run_ms",
     "timeout_ms",
@@ -72,6 +76,8 @@ def check_writes(database: ModelDatabase) -> None:
             assert risen > 0 if is_move else risen == 0, f"out of order: {before} -> {after}"
             for name in _NEVER_FALL:
                 assert getattr(before, name) <= getattr(after, name), f"{name} fell: {after}"
+            if before.is_parked and after.is_parked:
+                assert (before.expires_at or 0) <= (after.expires_at or 0), f"cut short: {after}"
     database.writes.clear()
 
 
@@ -80,9 +86,17 @@ def _revision(row: ExecutionRecord) -> int:
 
 
 def check_guards(database: ModelDatabase) -> None:
-    """Check that what was applied once can never apply again, whoever repeats it and when."""
+    """Check that what was applied once can never apply again, whoever repeats it and when.
+
+    But for a park: that may come again, and takes nothing back.
+    """
     for transition in database.applied:
         row = database.rows[transition.guard.execution_id]
+        if isinstance(transition.patch, Park):
+            if transition.guard.holds(row):
+                again = patched(row, transition.patch)
+                assert again == msgspec.structs.replace(row, updated_at=again.updated_at), row
+            continue
         assert not transition.guard.holds(row), f"would apply again: {transition} to {row}"
 
 
@@ -116,9 +130,12 @@ def _check_alone(row: ExecutionRecord) -> None:
         assert row.started_at is None, row
         assert row.expires_at is None, row
     if row.status == "running":
-        assert (row.executor_id is None) == row.is_sleeping, row
+        assert (row.executor_id is None) == (row.is_sleeping or row.is_parked), row
+        assert (row.sleeping_unique_id is None) == (row.executor_id is not None), row
         assert row.started_at is not None, row
-        assert row.expires_at == row.started_at + row.timeout_ms, row
+        assert row.expires_at is not None, row
+        ends_at = row.started_at + row.timeout_ms
+        assert row.expires_at <= ends_at if row.is_parked else row.expires_at == ends_at, row
 
 
 def _check_family(
@@ -190,7 +207,8 @@ def _check_origin(
 ) -> None:
     claims = database.claims.get(row.execution_id, [])
     if row.status == "running" and not row.is_sleeping:
-        assert (row.fence, row.executor_id) == (claims[-1].fence, claims[-1].executor_id), row
+        assert row.fence == claims[-1].fence, row
+        assert row.executor_id in ({None} if row.is_parked else {claims[-1].executor_id}), row
     if row.run_output is not None:
         assert row.run_output == signature(claims[-1]), (row, claims)
     if isinstance(engine.plans[row.task_id], Work) and row.output is not None:

@@ -89,6 +89,10 @@ class ModelDatabase:
         """Return sleeping rows that have not ended."""
         return [row for row in self.unfinished() if row.is_sleeping]
 
+    def parked(self) -> list[ExecutionRecord]:
+        """Return the rows that another program works on."""
+        return [row for row in self.rows.values() if row.is_parked]
+
     def _cancel_below(self, execution_id: str, error: StoredError) -> None:
         for child in self.children_of(execution_id):
             if not child.is_finished:

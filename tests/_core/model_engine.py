@@ -8,7 +8,7 @@ import itertools
 from typing import Literal, assert_never
 
 from durable_execution._core import joining, transitions
-from durable_execution._core.decisions import HandedBack, Outcome, Raised, Returned, Spawned
+from durable_execution._core.decisions import HandedBack, Outcome, Parked, Raised, Returned, Spawned
 from durable_execution._core.offspring import Place, Seed, child_record, root_record
 from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
@@ -16,9 +16,12 @@ from durable_execution._core.retry import RetryPolicy
 from durable_execution.errors import StoredError
 from tests._core.plans import Chain, Fan, Loop, Plan, Sleeper, Work
 
-Choice = Literal["return", "be_done", "raise", "raise_retryable", "time_out", "cancel", "hand_back"]
+Choice = Literal[
+    "return", "be_done", "raise", "raise_retryable", "time_out", "cancel", "hand_back", "park"
+]
 
 TIMEOUT_MS = 60_000
+LEASE_MS = 25_000
 DONE = b"!"
 """The end of the output of a turn after which its loop is done."""
 
@@ -51,6 +54,8 @@ class ModelEngine:
         output = signature(record)
         plan = self.plans[record.task_id]
         if isinstance(plan, Work):
+            if choice == "park":
+                return Parked(LEASE_MS)
             return Returned(output + DONE if choice == "be_done" else output)
         return Spawned(output, self._first_children(record, plan, now))
 

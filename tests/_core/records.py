@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.record import PARKED_PREFIX, ExecutionRecord
 from durable_execution._core.retry import RetryPolicy
 from durable_execution._core.status import ERRORED, WAITING, Status
 from durable_execution.errors import StoredError
@@ -57,6 +57,16 @@ def sleeper_in(status: Status, **changes: object) -> ExecutionRecord:
     """Build a sleeping child in that status."""
     sleeping = {"sleeping_unique_id": "bed", "executor_id": None, "fence": 0, **changes}
     return record_in(status, **sleeping)
+
+
+def parked(**changes: object) -> ExecutionRecord:
+    """Build a child that another program works on, under a lease of 10 seconds."""
+    lease = {
+        "sleeping_unique_id": f"{PARKED_PREFIX}te_1",
+        "executor_id": None,
+        "expires_at": 12_000,
+    }
+    return record_in("running", **{**lease, **changes})
 
 
 def changed_fields(before: ExecutionRecord, after: ExecutionRecord) -> dict[str, object]:

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from durable_execution._core import decisions, transitions
-from durable_execution._core.decisions import HandedBack, Raised, Returned, Spawned
-from durable_execution._core.patch import Finish, Requeue
+from durable_execution._core.decisions import HandedBack, Parked, Raised, Returned, Spawned
+from durable_execution._core.patch import Finish, Requeue, patched
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryPolicy
 from durable_execution.errors import ErrorType, StoredError
 from tests._core.acts import CHILD
-from tests._core.records import NOW, record_in, sleeper_in
+from tests._core.records import NOW, parked, record_in, sleeper_in
 
 RETRYABLE = StoredError(message="not yet", is_retryable=True)
 
@@ -113,6 +113,51 @@ def test_an_expired_sleeper_says_how_long_it_slept(timeout_ms: int, words: str) 
     assert patch.error == StoredError(
         error_type="timed_out", message=f"Sleeping task was not woken up within {words}"
     )
+
+
+def test_an_attempt_that_goes_on_elsewhere_is_parked_under_its_lease() -> None:
+    record = record_in("running")
+    expected = transitions.park(record, lease_ms=7, now=NOW)
+    assert decisions.conclude(record, Parked(7), now=NOW) == expected
+
+
+def test_an_answer_from_outside_ends_an_attempt_as_one_from_here_does() -> None:
+    completed = decisions.conclude(parked(), Returned(b"x"), now=NOW)
+    assert completed == transitions.complete(parked(), output=b"x", now=NOW)
+    patch = decisions.conclude(parked(), Raised(RETRYABLE), now=NOW).patch
+    assert isinstance(patch, Requeue)
+    assert (patch.attempt, patch.start_at) == (2, NOW + 200)
+
+
+def test_a_lease_that_ends_costs_an_attempt() -> None:
+    patch = decisions.expire(parked(), now=NOW).patch
+    assert isinstance(patch, Requeue)
+    assert (patch.attempt, patch.crash_count) == (2, 1)
+    assert patch.error is not None
+    assert "neither ended it nor sent a heartbeat" in patch.error.message
+
+
+def test_the_last_lease_that_ends_fails_the_execution_and_says_why() -> None:
+    patch = decisions.expire(parked(attempt=3), now=NOW).patch
+    assert isinstance(patch, Finish)
+    assert patch.error is not None
+    assert (patch.status, patch.error.error_type) == ("failed", "generic")
+    assert "Lease of the callback is over" in patch.error.message
+
+
+@pytest.mark.parametrize("attempt", [1, 3])
+def test_a_parked_row_whose_time_is_over_ends_as_an_attempt_that_timed_out(attempt: int) -> None:
+    row = parked(attempt=attempt, expires_at=62_000)
+    expected = decisions.conclude(row, Raised(decisions.timed_out(row)), now=NOW)
+    assert decisions.expire(row, now=NOW).patch == expected.patch
+    after = patched(row, expected.patch)
+    assert after.status == ("ready" if attempt == 1 else "timed_out")
+
+
+def test_a_lease_that_was_extended_since_it_was_read_has_not_ended() -> None:
+    guard = decisions.expire(parked(), now=NOW).guard
+    assert guard.holds(parked())
+    assert not guard.holds(parked(expires_at=12_001))
 
 
 def _message_after_crashes(budget: int) -> str:

@@ -6,10 +6,11 @@ from typing import get_args
 import pytest
 
 from durable_execution._core import transitions
+from durable_execution._core.patch import patched
 from durable_execution._core.status import STATUSES, Status
 from durable_execution._core.transitions import MOVES, IllegalTransitionError, Move
 from tests._core.acts import ACTS, ERROR
-from tests._core.records import NOW, changed_fields, record_in, sleeper_in
+from tests._core.records import NOW, changed_fields, parked, record_in, sleeper_in
 
 # Written out from what the system promises, not from the table under test.
 LEGAL: dict[Move, tuple[set[str], set[str]]] = {
@@ -19,6 +20,8 @@ LEGAL: dict[Move, tuple[set[str], set[str]]] = {
     "retry": ({"running"}, {"ready"}),
     "hand_back": ({"running"}, {"ready"}),
     "rescue": ({"running"}, {"ready"}),
+    "park": ({"running"}, {"running"}),
+    "extend": ({"running"}, {"running"}),
     "spawn": ({"running"}, {"waiting_for_children"}),
     "advance": ({"waiting_for_children"}, {"waiting_for_children"}),
     "finalize": ({"waiting_for_children"}, {"waiting_for_finalize"}),
@@ -32,6 +35,8 @@ LEGAL: dict[Move, tuple[set[str], set[str]]] = {
     ),
 }
 ONLY_SLEEPERS = {"wake_up", "expire"}
+ONLY_PARKED = {"extend"}
+PARKED_TOO = {"complete", "fail", "retry", "cancel", "extend"}
 EVERYBODY = {"cancel"}
 
 
@@ -50,7 +55,8 @@ def test_a_move_is_legal_exactly_where_the_law_says(act: str, status: Status, sl
     move, run = ACTS[act]
     record = (sleeper_in if sleeps else record_in)(status)
     sources, targets = LEGAL[move]
-    fits_kind = move in EVERYBODY or (move in ONLY_SLEEPERS) == sleeps
+    fits_kind = move not in ONLY_PARKED
+    fits_kind = fits_kind and (move in EVERYBODY or (move in ONLY_SLEEPERS) == sleeps)
     # A sleeper never waits for children, so the moves of waiting rows need not tell it apart.
     fits_kind = fits_kind or status.startswith("waiting")
     if status in sources and fits_kind:
@@ -58,6 +64,65 @@ def test_a_move_is_legal_exactly_where_the_law_says(act: str, status: Status, sl
     else:
         with pytest.raises(IllegalTransitionError, match="te_1 cannot"):
             run(record)
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_parked_row_is_ended_and_extended_and_nothing_else(act: str) -> None:
+    move, run = ACTS[act]
+    if move in PARKED_TOO:
+        assert run(parked()).status in LEGAL[move][1]
+    else:
+        with pytest.raises(IllegalTransitionError, match="te_1 cannot"):
+            run(parked())
+
+
+def test_a_parked_row_belongs_to_nobody_and_keeps_its_fence_and_its_start() -> None:
+    record = record_in("running")
+    assert changed_fields(record, ACTS["park"][1](record)) == {
+        "executor_id": None,
+        "sleeping_unique_id": "durable-execution:te_1",
+        "expires_at": NOW + 9_000,
+        "updated_at": NOW,
+    }
+
+
+@pytest.mark.parametrize("act", ["park", "extend"])
+def test_no_lease_is_longer_than_the_attempt(act: str) -> None:
+    record = (record_in if act == "park" else lambda _, **changes: parked(**changes))(
+        "running", started_at=1_000, timeout_ms=12_345
+    )
+    assert ACTS[act][1](record).expires_at == 13_345
+
+
+@pytest.mark.parametrize(("before", "after"), [(13_999, 14_000), (14_001, 14_001)])
+def test_a_lease_is_never_shortened(before: int, after: int) -> None:
+    assert ACTS["extend"][1](parked(expires_at=before)).expires_at == after
+
+
+def test_a_park_that_comes_again_changes_nothing_of_an_extension() -> None:
+    late = transitions.park(record_in("running"), lease_ms=9_000, now=NOW)
+    extended = parked(expires_at=NOW + 30_000)
+    assert changed_fields(extended, patched(extended, late.patch)) == {"updated_at": NOW}
+
+
+def test_a_parked_row_that_is_tried_again_can_be_claimed() -> None:
+    row = ACTS["retry"][1](parked())
+    assert (row.status, row.sleeping_unique_id, row.fence) == ("ready", None, 4)
+    assert transitions.claimed(row, executor_id="new", now=NOW + 9).fence == 5
+
+
+@pytest.mark.parametrize(
+    ("act", "words"), [("rescue", "it is parked"), ("extend", "it is not parked")]
+)
+def test_an_illegal_move_says_whether_the_row_is_parked(act: str, words: str) -> None:
+    record = parked() if act == "rescue" else record_in("running")
+    with pytest.raises(IllegalTransitionError, match=f"while running: {words}$"):
+        ACTS[act][1](record)
+
+
+def test_a_row_that_was_never_claimed_cannot_be_parked() -> None:
+    with pytest.raises(IllegalTransitionError, match="never claimed"):
+        transitions.park(record_in("running", started_at=None), lease_ms=1, now=NOW)
 
 
 @pytest.mark.parametrize(

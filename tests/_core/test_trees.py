@@ -2,7 +2,8 @@
 
 A letter is a transition on its way to the database. It may arrive at once, late, or twice (when
 its answer was lost and the sender repeats it). A dead executor's attempts may be gone, or may end
-later and write as if nothing had happened. Joiners act on what they read some time ago.
+later and write as if nothing had happened. Joiners act on what they read some time ago. Programs
+outside answer for attempts that were handed to them, whether or not the executor has let go yet.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution.errors import StoredError
 from tests._core.invariants import CRASH_BUDGET, check_guards, check_rows, check_writes
 from tests._core.model_database import ModelDatabase
-from tests._core.model_engine import Choice, ModelEngine
+from tests._core.model_engine import LEASE_MS, Choice, ModelEngine
 from tests._core.plans import Plan, plans
 
 Item = TypeVar("Item")
@@ -37,7 +38,7 @@ _PICK = st.integers(0, 1_000)
 _ARRIVAL: st.SearchStrategy[Arrival] = st.sampled_from(["now", "now", "now and again", "late"])
 _CHOICES: list[Choice] = [
     *("return", "return", "return", "be_done"),
-    *("raise", "raise_retryable", "time_out", "cancel", "hand_back"),
+    *("raise", "raise_retryable", "time_out", "cancel", "hand_back", "park"),
 ]
 _CYCLES: st.SearchStrategy[list[Choice]] = st.lists(
     st.sampled_from([choice for choice in _CHOICES if choice != "hand_back"]),
@@ -61,6 +62,8 @@ class Trees(RuleBasedStateMachine):
         self.joins: list[tuple[ExecutionRecord, list[ExecutionRecord]]] = []
         self.letters: list[Transition] = []
         self.sent: list[Transition] = []
+        self.tokens: list[ExecutionRecord] = []
+        """What was handed to programs outside, as it was claimed."""
         self.cancels_left = 0
         self.ends_in_a_storm = False
         self.roots: Iterator[Plan] = iter(())
@@ -93,6 +96,8 @@ class Trees(RuleBasedStateMachine):
             self._rescue_all("now")
         elif self.database.ready():
             self._claim(self.executors[0], 2)
+        elif self.database.parked():
+            self._answer(self.database.parked()[0], next(self.choices), "now")
         elif self.database.sleepers():
             self._expire(self.database.sleepers()[0], "now")
         elif not self.database.unfinished():
@@ -181,10 +186,37 @@ class Trees(RuleBasedStateMachine):
         else:
             self.work()
 
+    @rule(pick=_PICK)
+    def hand_over(self, pick: int) -> None:
+        """Tell a program outside of an attempt; the executor's park, if any, comes later."""
+        if self.attempts:
+            self.tokens.append(_pick(self.attempts, pick))
+        else:
+            self.work()
+
+    @rule(pick=_PICK, choice=st.sampled_from(_CHOICES), arrival=_ARRIVAL)
+    def answer(self, pick: int, choice: Choice, arrival: Arrival) -> None:
+        """A program outside answers, perhaps again, perhaps for an attempt that is over."""
+        if self.tokens:
+            self._answer(_pick(self.tokens, pick), choice, arrival)
+        else:
+            self.work()
+
+    @rule(pick=_PICK, arrival=_ARRIVAL, after_ms=st.integers(0, LEASE_MS))
+    def extend(self, pick: int, arrival: Arrival, after_ms: int) -> None:
+        if self.database.parked():
+            row = _pick(self.database.parked(), pick)
+            self.database.now += after_ms
+            move = transitions.extend(row, lease_ms=LEASE_MS, now=self.database.now)
+            self._send(move, arrival)
+        else:
+            self.work()
+
     @rule(pick=_PICK, arrival=_ARRIVAL)
     def expire(self, pick: int, arrival: Arrival) -> None:
-        if self.database.sleepers():
-            self._expire(_pick(self.database.sleepers(), pick), arrival)
+        expiring = self.database.sleepers() + self.database.parked()
+        if expiring:
+            self._expire(_pick(expiring, pick), arrival)
         else:
             self.work()
 
@@ -237,8 +269,8 @@ class Trees(RuleBasedStateMachine):
         for record in self.database.claim("the last executor", MAX_ROUNDS):
             self._end(record, next(self.choices), "now")
         self._join_all("now")
-        for sleeper in self.database.sleepers():
-            self._expire(sleeper, "now")
+        for expiring in self.database.sleepers() + self.database.parked():
+            self._expire(expiring, "now")
 
     def _crash(self, crashed: str, is_only_paused: bool) -> None:
         self.dead.append(crashed)
@@ -262,11 +294,23 @@ class Trees(RuleBasedStateMachine):
     def _end(self, record: ExecutionRecord, choice: Choice, arrival: Arrival) -> None:
         outcome = self.engine.run(record, choice, self.database.now)
         self._send(decisions.conclude(record, outcome, now=self.database.now), arrival)
+        if choice == "park":
+            self.tokens.append(record)
 
-    def _expire(self, sleeper: ExecutionRecord, arrival: Arrival) -> None:
-        assert sleeper.expires_at is not None
-        self.database.now = max(self.database.now, sleeper.expires_at)
-        self._send(decisions.expire(sleeper, now=self.database.now), arrival)
+    def _answer(self, token: ExecutionRecord, choice: Choice, arrival: Arrival) -> None:
+        """End the attempt of a token from outside, as long as it is the one under way."""
+        row = self.database.rows[token.execution_id]
+        if (row.status, row.fence) != ("running", token.fence) or choice in {"hand_back", "park"}:
+            return
+        claim = self.database.claims[row.execution_id][-1]
+        outcome = self.engine.run(claim, choice, self.database.now)
+        if not row.is_parked or not isinstance(outcome, decisions.Spawned):
+            self._send(decisions.conclude(row, outcome, now=self.database.now), arrival)
+
+    def _expire(self, expiring: ExecutionRecord, arrival: Arrival) -> None:
+        assert expiring.expires_at is not None
+        self.database.now = max(self.database.now, expiring.expires_at)
+        self._send(decisions.expire(expiring, now=self.database.now), arrival)
 
     def _join_all(self, arrival: Arrival) -> None:
         for parent in self.database.joinable():

@@ -45,7 +45,7 @@ FULL = ExecutionRecord(
     timeout_ms=60_000,
     are_children_sequential=True,
     status="ready",
-    fence=4,
+    fence=0,
     executor_id="de_1",
     attempt=2,
     crash_count=1,
@@ -209,6 +209,12 @@ def test_input_of_a_finalize_task_is_left_out() -> None:
 
     assert "input" not in view
     assert view["parent"]["isFinalizeOfParent"] is True
+
+
+def test_parked_execution_shows_neither_an_executor_nor_an_id_of_a_sleeper() -> None:
+    parked = record_in("running", executor_id=None, fence=4, sleeping_unique_id="anything")
+
+    assert not {"executorId", "sleepingTaskUniqueId"} & sent(parked).keys()
 
 
 def test_sleeping_execution_shows_no_executor() -> None:

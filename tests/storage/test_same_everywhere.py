@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from durable_execution._core import decisions
 from durable_execution._core import transitions as law
 from durable_execution._core.offspring import Label
 from durable_execution._core.patch import Transition
@@ -138,10 +139,22 @@ class Life:
             return law.cancel(row, error=CANCELLED, now=now)
         if row.is_sleeping:
             return law.wake_up(row, output=b"woken", error=None, now=now)
-        return self._running_move(row, now)
+        return self._parked_move(row, now) if row.is_parked else self._running_move(row, now)
+
+    def _parked_move(self, row: ExecutionRecord, now: int) -> Transition:
+        choice = self.random.randint(0, 3)
+        if choice == 0:
+            return law.extend(row, lease_ms=self.random.randint(1, 90_000), now=now)
+        if choice == 1:
+            return decisions.expire(row, now=now)
+        if choice == 2:
+            return law.complete(row, output=b"from outside", now=now)
+        return law.retry(row, error=FAILED, start_at=now + 300, now=now)
 
     def _running_move(self, row: ExecutionRecord, now: int) -> Transition:
-        choice = self.random.randint(0, 5)
+        choice = self.random.randint(0, 6)
+        if choice == 6:
+            return law.park(row, lease_ms=self.random.randint(1, 9_000), now=now)
         if choice == 0:
             return law.complete(row, output=b"done", now=now)
         if choice == 1:
@@ -219,6 +232,6 @@ async def test_every_storage_lives_the_same_life(
     await life.rows()
     assert {"completed", "cancelled", "failed"} <= life.statuses, "the life was too quiet"
     assert life.deleted > 0
-    assert life.kinds == {"Finish", "Requeue", "Wait"}
+    assert life.kinds == {"Finish", "Requeue", "Wait", "Park"}
     for storage in storages:
         await storage.close()

@@ -16,6 +16,14 @@ from durable_execution.errors import StoredError
 
 DEFAULT_MAX_CRASH_RECOVERIES: Final = 3
 
+_SILENT: Final = StoredError(
+    message=(
+        "Lease of the callback is over: the app that accepted this execution has neither ended it "
+        "nor sent a heartbeat in time"
+    ),
+    is_retryable=True,
+)
+
 
 class Returned(msgspec.Struct, frozen=True):
     """A run returned its output."""
@@ -40,11 +48,17 @@ class HandedBack(msgspec.Struct, frozen=True):
     """The executor shuts down before the run has ended."""
 
 
-Outcome: TypeAlias = Returned | Spawned | Raised | HandedBack
+class Parked(msgspec.Struct, frozen=True):
+    """Another program goes on with the run, and is to be heard of within `lease_ms`."""
+
+    lease_ms: int
+
+
+Outcome: TypeAlias = Returned | Spawned | Raised | HandedBack | Parked
 
 
 def conclude(record: ExecutionRecord, outcome: Outcome, *, now: int) -> Transition:
-    """Decide how an attempt at a running record ends."""
+    """Decide how an attempt at a running record ends, wherever it ran."""
     match outcome:
         case Returned(output):
             return transitions.complete(record, output=output, now=now)
@@ -52,6 +66,8 @@ def conclude(record: ExecutionRecord, outcome: Outcome, *, now: int) -> Transiti
             return transitions.spawn(record, run_output=run_output, children=children, now=now)
         case HandedBack():
             return transitions.hand_back(record, now=now)
+        case Parked(lease_ms):
+            return transitions.park(record, lease_ms=lease_ms, now=now)
         case Raised(error):
             return _conclude_with_error(record, error, now)
         case _:
@@ -79,12 +95,29 @@ def rescue(record: ExecutionRecord, *, max_crash_recoveries: int, now: int) -> T
 
 
 def expire(record: ExecutionRecord, *, now: int) -> Transition:
-    """Decide what becomes of a sleeping record that nobody woke in time."""
+    """Decide what becomes of a record that nobody was heard of in time.
+
+    A sleeping one has timed out. The attempt of a parked one has failed: it has timed out where
+    its own time is over, or else the lease is, and another attempt follows if retries are left.
+    Nothing becomes of one whose lease has been extended since it was read.
+    """
+    if record.is_parked:
+        error = timed_out(record) if record.expires_at == record.attempt_ends_at else _SILENT
+        return transitions.unless_extended(_conclude_with_error(record, error, now), record)
     error = StoredError(
         error_type="timed_out",
         message=f"Sleeping task was not woken up within {record.timeout_ms / 1000:.15g} s",
     )
     return transitions.expire(record, error=error, now=now)
+
+
+def timed_out(record: ExecutionRecord) -> StoredError:
+    """Return the error of an attempt whose time is over."""
+    return StoredError(
+        error_type="timed_out",
+        message=f"Task execution timed out after {record.timeout_ms / 1000:g} s",
+        is_retryable=True,
+    )
 
 
 def _conclude_with_error(record: ExecutionRecord, error: StoredError, now: int) -> Transition:

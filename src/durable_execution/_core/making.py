@@ -27,6 +27,7 @@ from durable_execution._core.signatures import (
 from durable_execution._core.task import (
     ANYTHING,
     DEFAULT_OPTIONS,
+    CallbackPlan,
     ChildTask,
     Duration,
     LoopPlan,
@@ -209,6 +210,21 @@ def make_implementation(
     return Task(
         task_id,
         RunPlan(function, signature.takes_input, is_coroutine_function(function)),
+        options=options,
+        input=declaration.input_schema,
+        output=declaration.output_schema,
+        validate_input=validate_input,
+    )
+
+
+def make_callback_task(
+    declaration: TaskDeclaration[InputT, OutputT], plan: CallbackPlan, **given: Any
+) -> Task[InputT, OutputT]:
+    """Make a task of a declaration that another program works on."""
+    _, options, validate_input = _split(declaration.id, **given)
+    return Task(
+        declaration.id,
+        plan,
         options=options,
         input=declaration.input_schema,
         output=declaration.output_schema,

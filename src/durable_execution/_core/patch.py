@@ -1,6 +1,6 @@
 """A change of one row as data: which row must still be what, and which fields become what.
 
-Three patch shapes cover every transition, so that a storage needs three fixed statements. The
+Four patch shapes cover every transition, so that a storage needs four fixed statements. The
 function `patched` is their meaning; storages without set-based updates use it as it stands.
 
 Records and patches hold no containers but tuples of texts, so they can be in no cycle: the
@@ -25,6 +25,8 @@ class Guard(msgspec.Struct, frozen=True, gc=False):
     status: Status
     fence: int
     must_be_joinable: bool = False
+    expires_at: int | None = None
+    """When the row must expire still, for a move that no extension may cross; None: whenever."""
 
     def holds(self, record: ExecutionRecord) -> bool:
         """Whether the row is still as expected."""
@@ -32,6 +34,7 @@ class Guard(msgspec.Struct, frozen=True, gc=False):
             record.status == self.status
             and record.fence == self.fence
             and (not self.must_be_joinable or record.active_children_count == 0)
+            and (self.expires_at is None or record.expires_at == self.expires_at)
         )
 
 
@@ -45,7 +48,10 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Requeue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Give a running row back to be claimed from `start_at` on. Clears owner and deadlines."""
+    """Give a running row back to be claimed from `start_at` on.
+
+    Clears owner and deadlines, and the sleeping id of a parked row.
+    """
 
     start_at: int
     updated_at: int
@@ -66,7 +72,19 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     waiting_for_finalize_at: int | None
 
 
-Patch: TypeAlias = Finish | Requeue | Wait
+class Park(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Let go of a running row until `expires_at`, or extend that of one let go of before.
+
+    Clears the owner. The expiry of a parked row is never brought forward, so that a repeated or
+    late park and the extensions that came since may be applied in any order.
+    """
+
+    sleeping_unique_id: str
+    expires_at: int
+    updated_at: int
+
+
+Patch: TypeAlias = Finish | Requeue | Wait | Park
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +120,7 @@ def patched(record: ExecutionRecord, patch: Patch) -> ExecutionRecord:
                 record,
                 status="ready",
                 executor_id=None,
+                sleeping_unique_id=None,
                 start_at=patch.start_at,
                 started_at=None,
                 expires_at=None,
@@ -121,6 +140,17 @@ def patched(record: ExecutionRecord, patch: Patch) -> ExecutionRecord:
                 active_children_count=patch.active_children_count,
                 waiting_for_children_at=patch.waiting_for_children_at,
                 waiting_for_finalize_at=patch.waiting_for_finalize_at,
+                updated_at=patch.updated_at,
+            )
+        case Park():
+            expires_at = patch.expires_at
+            if record.sleeping_unique_id is not None and record.expires_at is not None:
+                expires_at = max(expires_at, record.expires_at)
+            return msgspec.structs.replace(
+                record,
+                executor_id=None,
+                sleeping_unique_id=patch.sleeping_unique_id,
+                expires_at=expires_at,
                 updated_at=patch.updated_at,
             )
         case _:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -12,6 +12,9 @@ from durable_execution.errors import StoredError
 
 Tags: TypeAlias = tuple[tuple[str, str], ...]
 """Names and values, by name; no name twice."""
+
+PARKED_PREFIX: Final = "durable-execution:"
+"""Begins the `sleeping_unique_id` of every parked row, and that of no sleeping task's."""
 
 
 class ExecutionRecord(msgspec.Struct, frozen=True, gc=False):
@@ -23,7 +26,9 @@ class ExecutionRecord(msgspec.Struct, frozen=True, gc=False):
     Invariants, held by property tests, by CHECK constraints and by the transitions:
 
     - a row is finished exactly when `finished_at` is set;
-    - `running` has an owner (`executor_id`) unless it sleeps (`sleeping_unique_id`);
+    - `running` has an owner (`executor_id`) unless it sleeps or is parked (`sleeping_unique_id`):
+      one of the two, never both;
+    - a sleeping row was never claimed, its fence is 0; the fence of a parked row is above 0;
     - an errored finish has `error`; `completed` has none;
     - `active_children_count` is the number of unfinished children (the finalize child included)
       while the row waits, and 0 in every other status;
@@ -86,8 +91,23 @@ class ExecutionRecord(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_sleeping(self) -> bool:
-        """Whether the row waits for a wake-up from outside; no executor claims it."""
-        return self.sleeping_unique_id is not None
+        """Whether the row is a sleeping task's, which is ended from outside, never claimed."""
+        return self.sleeping_unique_id is not None and self.fence == 0
+
+    @property
+    def sleeping_task_unique_id(self) -> str | None:
+        """The id that a sleeping task was enqueued with."""
+        return self.sleeping_unique_id if self.is_sleeping else None
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether its attempt goes on in another program, and no executor holds it meanwhile."""
+        return self.status == "running" and self.sleeping_unique_id is not None and self.fence > 0
+
+    @property
+    def attempt_ends_at(self) -> int | None:
+        """When the time of the attempt under way is over, wherever it goes on."""
+        return None if self.started_at is None else self.started_at + self.timeout_ms
 
     @property
     def is_joinable(self) -> bool:

@@ -4,7 +4,7 @@
     └── Task[I, O]            and how an executor runs it
         └── SleepingTask[O]   which nobody runs: it waits for a wake-up
 
-The five plans below say what running means for each kind.
+The six plans below say what running means for each kind.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from durable_execution._codec import Schema, ValidationFailed
+from durable_execution._core.handover import Courier
 from durable_execution._core.limits import (
     DEFAULT_TIMEOUT_MS,
     MAX_DURATION_MS,
@@ -28,7 +29,9 @@ from durable_execution.errors import InvalidInputError
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
 
-TaskKind = Literal["task", "parent_task", "sequential_tasks", "looping_task", "sleeping_task"]
+TaskKind = Literal[
+    "task", "parent_task", "sequential_tasks", "looping_task", "sleeping_task", "callback_task"
+]
 Duration: TypeAlias = float | timedelta
 """Seconds, or a timedelta."""
 
@@ -174,7 +177,16 @@ class SleepPlan:
     """Run nothing: wait for a wake-up."""
 
 
-Plan: TypeAlias = RunPlan | ParentPlan | SequencePlan | LoopPlan | SleepPlan
+@dataclass(frozen=True, slots=True)
+class CallbackPlan:
+    """Hand each attempt over to another program, which answers now or calls back later."""
+
+    courier: Courier
+    lease_ms: int
+    """Within this time the program must be heard of, again and again, until it has answered."""
+
+
+Plan: TypeAlias = RunPlan | ParentPlan | SequencePlan | LoopPlan | SleepPlan | CallbackPlan
 
 _KINDS: Final[dict[type, TaskKind]] = {
     RunPlan: "task",
@@ -182,6 +194,7 @@ _KINDS: Final[dict[type, TaskKind]] = {
     SequencePlan: "sequential_tasks",
     LoopPlan: "looping_task",
     SleepPlan: "sleeping_task",
+    CallbackPlan: "callback_task",
 }
 
 
@@ -211,7 +224,7 @@ class Task(TaskDeclaration[InputT, OutputT]):
 
     @property
     def kind(self) -> TaskKind:
-        """Which of the five kinds this is."""
+        """Which of the six kinds this is."""
         return _KINDS[type(self.plan)]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

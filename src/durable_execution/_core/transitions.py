@@ -12,8 +12,8 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from durable_execution._core.patch import Finish, Guard, Patch, Requeue, Transition, Wait
-from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.patch import Finish, Guard, Park, Patch, Requeue, Transition, Wait
+from durable_execution._core.record import PARKED_PREFIX, ExecutionRecord
 from durable_execution._core.status import UNFINISHED, FinishedStatus, Status
 from durable_execution.errors import StoredError
 
@@ -24,6 +24,8 @@ Move = Literal[
     "retry",
     "hand_back",
     "rescue",
+    "park",
+    "extend",
     "spawn",
     "advance",
     "finalize",
@@ -53,6 +55,8 @@ MOVES: Final[dict[Move, Law]] = {
     "retry": _law({"running"}, {"ready"}),
     "hand_back": _law({"running"}, {"ready"}),
     "rescue": _law({"running"}, {"ready"}),
+    "park": _law({"running"}, {"running"}),
+    "extend": _law({"running"}, {"running"}),
     "spawn": _law({"running"}, {"waiting_for_children"}),
     "advance": _law({"waiting_for_children"}, {"waiting_for_children"}),
     "finalize": _law({"waiting_for_children"}, {"waiting_for_finalize"}),
@@ -91,7 +95,7 @@ def claimed(record: ExecutionRecord, *, executor_id: str, now: int) -> Execution
 
 
 def complete(record: ExecutionRecord, *, output: bytes, now: int) -> Transition:
-    """An attempt returned."""
+    """An attempt returned, here or, parked, in another program."""
     _check("complete", record, "completed", is_sleeping=False)
     return _finish(record, Finish(status="completed", output=output, finished_at=now))
 
@@ -116,21 +120,42 @@ def retry(record: ExecutionRecord, *, error: StoredError, start_at: int, now: in
 
 def hand_back(record: ExecutionRecord, *, now: int) -> Transition:
     """An executor that shuts down returns the row at once; no retry is spent."""
-    _check("hand_back", record, "ready", is_sleeping=False)
+    _check("hand_back", record, "ready", is_sleeping=False, is_parked=False)
     return _requeue(record, start_at=now, now=now)
 
 
 def rescue(record: ExecutionRecord, *, now: int) -> Transition:
     """The row's executor died; the crash is counted, no retry is spent."""
-    _check("rescue", record, "ready", is_sleeping=False)
+    _check("rescue", record, "ready", is_sleeping=False, is_parked=False)
     return _requeue(record, start_at=now, now=now, crash_count=record.crash_count + 1)
+
+
+def park(record: ExecutionRecord, *, lease_ms: int, now: int) -> Transition:
+    """The attempt goes on in another program, which is to be heard of within the lease.
+
+    The lease ends with the time of the attempt at the latest.
+    """
+    _check("park", record, "running", is_sleeping=False, is_parked=False)
+    return _park("park", record, lease_ms, now)
+
+
+def extend(record: ExecutionRecord, *, lease_ms: int, now: int) -> Transition:
+    """The other program was heard of: its lease begins anew, and ends as `park` says."""
+    _check("extend", record, "running", is_parked=True)
+    return _park("extend", record, lease_ms, now)
+
+
+def unless_extended(transition: Transition, record: ExecutionRecord) -> Transition:
+    """Let a move apply only while the row expires when it did as it was read."""
+    guard = msgspec.structs.replace(transition.guard, expires_at=record.expires_at)
+    return msgspec.structs.replace(transition, guard=guard)
 
 
 def spawn(
     record: ExecutionRecord, *, run_output: bytes, children: tuple[ExecutionRecord, ...], now: int
 ) -> Transition:
     """A parent's run returned its children; with none it is joinable at once."""
-    _check("spawn", record, "waiting_for_children", is_sleeping=False)
+    _check("spawn", record, "waiting_for_children", is_sleeping=False, is_parked=False)
     for index, child in enumerate(children):
         _check_place("spawn", record, child, index)
     return Transition(
@@ -234,6 +259,17 @@ def _requeue(
     return Transition(guard=_guard(record), patch=patch)
 
 
+def _park(move: Move, record: ExecutionRecord, lease_ms: int, now: int) -> Transition:
+    if record.attempt_ends_at is None:
+        raise IllegalTransitionError(move, record, "it was never claimed")
+    patch = Park(
+        sleeping_unique_id=f"{PARKED_PREFIX}{record.execution_id}",
+        expires_at=min(now + lease_ms, record.attempt_ends_at),
+        updated_at=now,
+    )
+    return Transition(guard=_guard(record), patch=patch)
+
+
 def _wait_on(
     record: ExecutionRecord,
     child: ExecutionRecord,
@@ -289,7 +325,12 @@ def _check_joinable(move: Move, record: ExecutionRecord, target: Status) -> None
 
 
 def _check(
-    move: Move, record: ExecutionRecord, target: Status, *, is_sleeping: bool | None = None
+    move: Move,
+    record: ExecutionRecord,
+    target: Status,
+    *,
+    is_sleeping: bool | None = None,
+    is_parked: bool | None = None,
 ) -> None:
     law = MOVES[move]
     if record.status not in law.sources:
@@ -299,4 +340,8 @@ def _check(
     if is_sleeping is not None and record.is_sleeping != is_sleeping:
         raise IllegalTransitionError(
             move, record, "it sleeps" if record.is_sleeping else "it does not sleep"
+        )
+    if is_parked is not None and record.is_parked != is_parked:
+        raise IllegalTransitionError(
+            move, record, "it is parked" if record.is_parked else "it is not parked"
         )

@@ -19,12 +19,14 @@ from durable_execution._core.context import (
     TaskContext,
     TaskExecutionSummary,
 )
-from durable_execution._core.decisions import HandedBack, Outcome, Raised, Returned
+from durable_execution._core.decisions import HandedBack, Outcome, Parked, Raised, Returned
+from durable_execution._core.handover import Accepted, Handover
 from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.results import ParentResultReader
 from durable_execution._core.task import (
     ANYTHING,
+    CallbackPlan,
     LoopPlan,
     ParentPlan,
     RunPlan,
@@ -41,7 +43,6 @@ from durable_execution._engine.signals import OneShot
 from durable_execution._engine.spawning import Spawning
 from durable_execution.errors import (
     DuplicateSleepingIdError,
-    DurableExecutionTimedOutError,
     ExecutorShutDownError,
     StorageUnavailableError,
     StoredError,
@@ -141,18 +142,38 @@ class AttemptRunner:
         plan = task.plan
         match plan:
             case RunPlan():
-                value = await self._called(attempt, plan, payload)
-                limit = self._options.max_serialized_output_size
-                return Returned(encode_output(task, value, max_size=limit))
+                return self._returned(attempt, await self._called(attempt, plan, payload))
             case ParentPlan():
                 returned = await self._called(attempt, plan, payload)
                 return self._spawning.children(record, task, returned)
             case SequencePlan() | LoopPlan():
                 return self._spawning.first_step(record, plan, payload)
+            case CallbackPlan():
+                return await self._handed_over(attempt, plan, payload)
             case SleepPlan():
                 raise AssertionError(f"sleeping execution {record.execution_id} was claimed")
             case _:
                 assert_never(plan)
+
+    def _returned(self, attempt: Attempt, value: object) -> Returned:
+        limit = self._options.max_serialized_output_size
+        return Returned(encode_output(attempt.task, value, max_size=limit))
+
+    async def _handed_over(self, attempt: Attempt, plan: CallbackPlan, payload: bytes) -> Outcome:
+        record = attempt.record
+        expires_at = self._now(record) + plan.lease_ms
+        handover = Handover(
+            task_id=record.task_id,
+            execution_id=record.execution_id,
+            attempt=record.attempt,
+            fence=record.fence,
+            input=payload,
+            expires_at=min(expires_at, record.attempt_ends_at or expires_at),
+        )
+        answer = await plan.courier.hand_over(handover)
+        if isinstance(answer, Accepted):
+            return Parked(plan.lease_ms)
+        return self._returned(attempt, answer.output)
 
     def _called(
         self, attempt: Attempt, plan: RunPlan | ParentPlan, payload: bytes
@@ -285,8 +306,7 @@ def name_of(attempt: Attempt) -> str:
 
 
 def _timed_out(attempt: Attempt) -> Outcome:
-    message = f"Task execution timed out after {attempt.record.timeout_ms / 1000:g} s"
-    return Raised(to_stored_error(DurableExecutionTimedOutError(message)))
+    return Raised(decisions.timed_out(attempt.record))
 
 
 def _outcome_of_stop(attempt: Attempt) -> Outcome | None:

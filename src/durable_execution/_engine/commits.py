@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from durable_execution._core.patch import Finish, Patch, Requeue, Transition
+from durable_execution._core.patch import Finish, Park, Patch, Requeue, Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.batcher import Batcher, Receiver
 from durable_execution._engine.eager import EagerStart, NewRow, Start
@@ -51,6 +51,8 @@ class Listeners(NamedTuple):
     requeued: Callable[[int], None]
     moved: Callable[[ExecutionRecord, Patch], None]
     """Given a row as it was, and how it goes on without being finished."""
+    parked: Callable[[int], None]
+    """Given when the row expires."""
     finished: Callable[[Sequence[tuple[ExecutionRecord, Finish]]], None]
     """Given the rows as they were, and how they have finished."""
     cascaded: Callable[[], None]
@@ -284,9 +286,7 @@ class Commits:
             if isinstance(transition.patch, Finish):
                 finished.append((change.record, transition.patch))
             else:
-                listeners.moved(change.record, transition.patch)
-                if isinstance(transition.patch, Requeue):
-                    listeners.requeued(transition.patch.start_at)
+                _announce_unfinished(change.record, transition.patch, listeners)
             if transition.children:
                 listeners.inserted(transition.children)
             if transition.cancels_descendants is not None:
@@ -326,3 +326,11 @@ class Commits:
             except StorageUnavailableError as error:
                 refusal = error
         raise refusal
+
+
+def _announce_unfinished(record: ExecutionRecord, patch: Patch, listeners: Listeners) -> None:
+    listeners.moved(record, patch)
+    if isinstance(patch, Requeue):
+        listeners.requeued(patch.start_at)
+    elif isinstance(patch, Park):
+        listeners.parked(patch.expires_at)

@@ -177,6 +177,7 @@ class Engine:
                 inserted=self._inserted,
                 requeued=self._claimer.announce,
                 moved=self._moved,
+                parked=self._expirer.announce,
                 finished=self._finished,
                 cascaded=self._cascaded,
                 joinable=self._joiner.announce,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from durable_execution._codec import EncodeError, ValidationFailed, dumps, loads
 from durable_execution._core.limits import MAX_SLEEPING_ID_LENGTH
+from durable_execution._core.record import PARKED_PREFIX
 from durable_execution._core.task import ParentPlan, SleepingTask, Task, TaskDeclaration
 from durable_execution.errors import DurableExecutionError, InvalidInputError
 
@@ -69,7 +70,7 @@ def sleeping_id_of(task: Task[Any, Any], value: object) -> str | None:
     """Return the unique id that a sleeping task is enqueued with, None for other tasks.
 
     Raises:
-        InvalidInputError: It is no string, or not 1 to 255 characters.
+        InvalidInputError: It is no string, not 1 to 255 characters, or one of our own.
     """
     if not isinstance(task, SleepingTask):
         return None
@@ -83,6 +84,11 @@ def sleeping_id_of(task: Task[Any, Any], value: object) -> str | None:
         raise InvalidInputError(
             f"Invalid input of sleeping task {task.id}: "
             "a unique id must hold neither NUL nor half a surrogate pair"
+        )
+    if value.startswith(PARKED_PREFIX):
+        raise InvalidInputError(
+            f"Invalid input of sleeping task {task.id}: "
+            f"a unique id must not begin with {PARKED_PREFIX!r}"
         )
     return value
 

@@ -150,7 +150,7 @@ def view_fields(record: ExecutionRecord, children: Children = ()) -> dict[str, o
         "parent": _parent(record),
         "taskId": record.task_id,
         "executionId": record.execution_id,
-        "sleepingTaskUniqueId": record.sleeping_unique_id,
+        "sleepingTaskUniqueId": record.sleeping_task_unique_id,
         "areChildrenSequential": record.are_children_sequential,
         "retryOptions": _retry_options(record.retry),
         "sleepMsBeforeRun": record.sleep_before_run_ms,

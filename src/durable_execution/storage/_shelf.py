@@ -80,7 +80,7 @@ class Shelf:
         return self._held
 
     def held_by(self, executor_id: str) -> list[ExecutionRecord]:
-        """Return the rows that the executor runs, sleeping ones left out."""
+        """Return the rows that the executor runs, sleeping and parked ones left out."""
         return [self._rows[execution_id] for execution_id in self._held.get(executor_id, ())]
 
     def put(self, record: ExecutionRecord) -> None:
@@ -93,6 +93,8 @@ class Shelf:
             self._index_identity(record)
         else:
             self._leave(before)
+            if before.sleeping_unique_id != record.sleeping_unique_id:
+                self._index_sleeping_id(before.sleeping_unique_id, record)
         self._enter(record)
 
     def remove(self, record: ExecutionRecord) -> None:
@@ -185,10 +187,15 @@ class Shelf:
             last = self.last_child(parent_id)
             if last is None or place(record) > place(last):
                 self._last_child[parent_id] = record.execution_id
-        if record.sleeping_unique_id is not None:
-            self._sleeping[record.sleeping_unique_id] = record.execution_id
+        self._index_sleeping_id(None, record)
         if record.idempotency_key is not None:
             self._keys[record.task_id, record.idempotency_key] = record.execution_id
+
+    def _index_sleeping_id(self, before: str | None, record: ExecutionRecord) -> None:
+        if before is not None:
+            del self._sleeping[before]
+        if record.sleeping_unique_id is not None:
+            self._sleeping[record.sleeping_unique_id] = record.execution_id
 
     def _leave(self, record: ExecutionRecord) -> None:
         if record.status == "ready":
@@ -198,7 +205,7 @@ class Shelf:
                 if not heap:
                     del self._ready[record.task_id]
         elif record.status == "running":
-            if record.is_sleeping:
+            if record.sleeping_unique_id is not None:
                 self._sleepers.discard(record.execution_id)
             elif record.executor_id is not None:
                 held = self._held[record.executor_id]
@@ -215,7 +222,7 @@ class Shelf:
                 heap = self._ready[record.task_id] = _Heap()
             heap.push(record.start_at, record.execution_id)
         elif record.status == "running":
-            if record.is_sleeping:
+            if record.sleeping_unique_id is not None:
                 self._sleepers.push(record.expires_at or 0, record.execution_id)
             elif record.executor_id is not None:
                 self._held.setdefault(record.executor_id, {})[record.execution_id] = None

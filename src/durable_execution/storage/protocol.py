@@ -86,10 +86,10 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sleepers(msgspec.Struct, frozen=True, kw_only=True):
-    """Sleeping rows past their expiry, the earliest first, and when to ask again.
+    """Sleeping and parked rows past their expiry, the earliest first, and when to ask again.
 
     `next_expires_at` is set when fewer rows than the limit were found: the earliest expiry of a
-    sleeping row that still lies in the future, or None when there is none.
+    such a row that still lies in the future, or None when there is none.
     """
 
     records: tuple[ExecutionRecord, ...]
@@ -278,7 +278,9 @@ class Storage(Protocol):
         ...
 
     async def orphans(self, limit: int) -> list[ExecutionRecord]:
-        """Return running rows, none of them sleeping, whose executor's lease is over or signed off.
+        """Return running rows that an executor holds whose lease is over or signed off.
+
+        None of them sleeps or is parked.
 
         An executor whose lease is over and that holds no row any more is forgotten by this call,
         unless there are as many orphans as the limit or more: then by a later one.
@@ -290,7 +292,10 @@ class Storage(Protocol):
         ...
 
     async def expired_sleepers(self, limit: int) -> Sleepers:
-        """Return running sleeping rows whose `expires_at` has come, the earliest first."""
+        """Return running rows with a sleeping id whose `expires_at` has come, the earliest first.
+
+        Those are sleeping rows and parked ones.
+        """
         ...
 
     async def search(self, search: Search) -> Page:

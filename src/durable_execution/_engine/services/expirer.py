@@ -1,4 +1,4 @@
-"""Ends sleeping executions that nobody woke in time."""
+"""Ends what waits for somebody outside who was not heard of in time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from durable_execution.storage.protocol import Storage
 
 EXPIRE_LIMIT: Final = 500
 LOOK_INTERVAL: Final = 15.0
-"""Seconds between looks for sleepers that other processes enqueued."""
+"""Seconds between looks for what other processes let sleep or parked."""
 
 
 class Expirer:
-    """Times sleepers out when their time has come."""
+    """Times sleepers out, and ends the attempts of parked rows, when their time has come."""
 
     name = "expirer"
 
@@ -30,13 +30,13 @@ class Expirer:
         self._next_look = 0.0
 
     def announce(self, expires_at: int) -> None:
-        """Take note of a sleeper that was just enqueued here."""
+        """Take note of a row that was just let sleep, parked or extended here."""
         if self._next_expires_at is None or expires_at < self._next_expires_at:
             self._next_expires_at = expires_at
             self.wakeup.set()
 
     async def run_once(self) -> bool:
-        """Expire a bounded number of sleepers, if one is due or it is time to look."""
+        """Expire a bounded number of rows, if one is due or it is time to look."""
         if self.pause() > 0:
             return False
         self._next_expires_at = None

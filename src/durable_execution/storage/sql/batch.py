@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from durable_execution._core.patch import Finish, Requeue, Transition, Wait
+from durable_execution._core.patch import Finish, Park, Requeue, Transition, Wait
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.storage.protocol import Applied
 from durable_execution.storage.sql.driver import (
@@ -26,6 +26,7 @@ from durable_execution.storage.sql.rows import (
     error_text,
     finish_row,
     is_completion,
+    park_row,
     requeue_row,
     to_record,
     wait_row,
@@ -121,6 +122,7 @@ async def _patch(
     finishes: list[tuple[int, Row]] = []
     requeues: list[tuple[int, Row]] = []
     waits: list[tuple[int, Row]] = []
+    parks: list[tuple[int, Row]] = []
     is_positional = len(statements.complete.names) > len(COMPLETE)
     for place, move in enumerate(transitions):
         match move.patch:
@@ -133,12 +135,15 @@ async def _patch(
                 requeues.append((place, requeue_row(move.guard, move.patch)))
             case Wait():
                 waits.append((place, wait_row(move.guard, move.patch)))
+            case Park():
+                parks.append((place, park_row(move.guard, move.patch)))
     matched = [False] * len(transitions)
     shapes: tuple[tuple[Statement, list[tuple[int, Row]]], ...] = (
         (statements.complete, completions),
         (statements.finish, finishes),
         (statements.requeue, requeues),
         (statements.wait, waits),
+        (statements.park, parks),
     )
     for statement, placed in shapes:
         if placed:

@@ -46,6 +46,7 @@ from durable_execution.storage.sql.rows import (
     COMPLETE,
     FIELDS,
     FINISH,
+    PARK,
     PROGRESS,
     REQUEUE,
     TAG,
@@ -213,6 +214,7 @@ class PostgresDialect:
                 ("complete", COMPLETE),
                 ("requeue", REQUEUE),
                 ("wait", WAIT),
+                ("park", PARK),
             )
         }
         forget = cast("Delete", statements["forget_executor"]).where(not_(_holds_a_row()))

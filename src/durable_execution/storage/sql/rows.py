@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from durable_execution._core.patch import Finish, Guard, Requeue, Wait
+from durable_execution._core.patch import Finish, Guard, Park, Requeue, Wait
 from durable_execution._core.progress import Progress, Report
 from durable_execution._core.record import ExecutionRecord, Tags
 from durable_execution._core.retry import RetryPolicy
@@ -57,11 +57,18 @@ FIELDS_BUT_PAYLOADS: Final = (
 )
 FIELDS: Final = FIELDS_BUT_PAYLOADS + PAYLOADS
 """The columns of an execution, in the order in which rows are written and read."""
-GUARD: Final = ("guard_id", "guard_status", "guard_fence", "must_be_joinable")
+GUARD: Final = (
+    "guard_id",
+    "guard_status",
+    "guard_fence",
+    "must_be_joinable",
+    "guard_expires_at",
+)
 FINISH: Final = ("status", "output", "error", "finished_at", "finished_at", *GUARD)
 COMPLETE: Final = ("output", "finished_at", "guard_id", "guard_fence")
 """A `FINISH` of what has run well, as nearly all are."""
 REQUEUE: Final = ("start_at", "updated_at", "attempt", "crash_count", "error", *GUARD)
+PARK: Final = ("expires_at", "expires_at", "sleeping_unique_id", "updated_at", *GUARD)
 TAG: Final = ("name", "value", "execution_id")
 PROGRESS: Final = ("execution_id", "fence", "number", "fraction", "message", "updated_at")
 WAIT: Final = (
@@ -181,7 +188,13 @@ def to_counts(rows: Sequence[Row]) -> dict[str, dict[Status, int]]:
 
 def guard_values(guard: Guard) -> Row:
     """Return the values of `GUARD`."""
-    return guard.execution_id, guard.status, guard.fence, guard.must_be_joinable
+    return (
+        guard.execution_id,
+        guard.status,
+        guard.fence,
+        guard.must_be_joinable,
+        guard.expires_at,
+    )
 
 
 def finish_row(guard: Guard, patch: Finish) -> Row:
@@ -196,6 +209,7 @@ def finish_row(guard: Guard, patch: Finish) -> Row:
         guard.status,
         guard.fence,
         guard.must_be_joinable,
+        guard.expires_at,
     )
 
 
@@ -206,6 +220,7 @@ def is_completion(guard: Guard, patch: Finish) -> bool:
         and guard.status == "running"
         and patch.error is None
         and not guard.must_be_joinable
+        and guard.expires_at is None
     )
 
 
@@ -238,6 +253,17 @@ def wait_row(guard: Guard, patch: Wait) -> Row:
         patch.active_children_count,
         patch.waiting_for_children_at,
         patch.waiting_for_finalize_at,
+        patch.updated_at,
+        *guard_values(guard),
+    )
+
+
+def park_row(guard: Guard, patch: Park) -> Row:
+    """Return the values of `PARK`."""
+    return (
+        patch.expires_at,
+        patch.expires_at,
+        patch.sleeping_unique_id,
         patch.updated_at,
         *guard_values(guard),
     )

@@ -79,6 +79,7 @@ class Statements:
     complete: Statement
     requeue: Statement
     wait: Statement
+    park: Statement
     count_off: Statement
     cancel_descendants: Statement
     joinable_among: Statement
@@ -246,6 +247,7 @@ def _moves() -> dict[str, ClauseElement]:
             (_E.executor_id, literal_column("NULL")),
             (_E.started_at, literal_column("NULL")),
             (_E.expires_at, literal_column("NULL")),
+            (_E.sleeping_unique_id, literal_column("NULL")),
             (_E.start_at, bindparam("start_at")),
             (_E.updated_at, bindparam("updated_at")),
             (_E.attempt, bindparam("attempt")),
@@ -266,9 +268,26 @@ def _moves() -> dict[str, ClauseElement]:
             (_E.updated_at, bindparam("updated_at")),
         )
         .where(*_guard()),
+        "park": update(executions)
+        .ordered_values(
+            # First, because MySQL reads what is already assigned.
+            (_E.expires_at, _extended()),
+            (_E.executor_id, literal_column("NULL")),
+            (_E.sleeping_unique_id, bindparam("sleeping_unique_id")),
+            (_E.updated_at, bindparam("updated_at")),
+        )
+        .where(*_guard()),
         "count_off": _count_off(),
         "cancel_descendants": _cancel_descendants(),
     }
+
+
+def _extended() -> ColumnElement[int]:
+    """Return the expiry that a row is to have, which that of a parked one is not before."""
+    asked = bindparam("expires_at", type_=BigInteger)
+    # Of a row that is held it is the end of the attempt, which may be brought forward.
+    before = case((_E.sleeping_unique_id.is_not(None), _E.expires_at), else_=_ZERO)
+    return case((before > asked, before), else_=asked)
 
 
 def _guard() -> tuple[ColumnElement[bool], ...]:
@@ -277,6 +296,9 @@ def _guard() -> tuple[ColumnElement[bool], ...]:
         _E.status == bindparam("guard_status"),
         _E.fence == bindparam("guard_fence"),
         or_(not_(bindparam("must_be_joinable", type_=Boolean)), _E.active_children_count == _ZERO),
+        # In one place of the text, as every parameter; NULL asks for nothing.
+        func.coalesce(bindparam("guard_expires_at", type_=BigInteger), _E.expires_at, _ZERO)
+        == func.coalesce(_E.expires_at, _ZERO),
     )
 
 
