@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from durable_execution._engine.options import ExecutorOptions
     from durable_execution.enqueueing import enqueue_in_transaction
     from durable_execution.errors import (
+        AttemptOverError,
         DuplicateSleepingIdError,
         DurableExecutionCancelledError,
         DurableExecutionError,
@@ -85,8 +86,10 @@ if TYPE_CHECKING:
         DurableExecutionTimedOutError,
         ExecutorShutDownError,
         IdempotencyConflictError,
+        InvalidCallbackError,
         InvalidInputError,
         InvalidOptionError,
+        InvalidTokenError,
         StorageError,
         StorageUnavailableError,
         StoredError,
@@ -159,6 +162,7 @@ _HOMES = {
     "enqueueing": ("enqueue_in_transaction",),
     "_engine.garbage": ("tune_garbage_collector",),
     "errors": (
+        "AttemptOverError",
         "DuplicateSleepingIdError",
         "DurableExecutionCancelledError",
         "DurableExecutionError",
@@ -166,8 +170,10 @@ _HOMES = {
         "DurableExecutionTimedOutError",
         "ExecutorShutDownError",
         "IdempotencyConflictError",
+        "InvalidCallbackError",
         "InvalidInputError",
         "InvalidOptionError",
+        "InvalidTokenError",
         "StorageError",
         "StorageUnavailableError",
         "StoredError",
@@ -179,6 +185,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "UNDEFINED",
+    "AttemptOverError",
     "BigInt",
     "CancelledTaskExecution",
     "ChildTask",
@@ -202,8 +209,10 @@ __all__ = [
     "FoundTaskExecution",
     "IdempotencyConflictError",
     "InMemoryStorage",
+    "InvalidCallbackError",
     "InvalidInputError",
     "InvalidOptionError",
+    "InvalidTokenError",
     "JsDate",
     "JsMap",
     "JsSet",

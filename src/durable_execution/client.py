@@ -5,12 +5,15 @@ from __future__ import annotations
 from durable_execution._core.making import declare_task
 from durable_execution._core.retry import RetryOptions
 from durable_execution.errors import (
+    AttemptOverError,
     DurableExecutionCancelledError,
     DurableExecutionError,
     DurableExecutionNotFoundError,
     DurableExecutionTimedOutError,
+    InvalidCallbackError,
     InvalidInputError,
     InvalidOptionError,
+    InvalidTokenError,
 )
 from durable_execution.orpc import (
     ORPCClient,
@@ -24,6 +27,16 @@ from durable_execution.orpc import (
     SyncORPCClient,
     create_orpc_client,
 )
+from durable_execution.remote.callbacks.client import (
+    CallbackClient,
+    SyncCallbackClient,
+    create_callback_client,
+)
+from durable_execution.remote.callbacks.request import (
+    CallbackRequest,
+    callback_answer,
+    verify_callback,
+)
 from durable_execution.remote.sync_task_handle import SyncTaskClientHandle
 from durable_execution.remote.task_handle import TaskClientHandle
 from durable_execution.remote.task_handles import (
@@ -33,12 +46,17 @@ from durable_execution.remote.task_handles import (
 )
 
 __all__ = [
+    "AttemptOverError",
+    "CallbackClient",
+    "CallbackRequest",
     "DurableExecutionCancelledError",
     "DurableExecutionError",
     "DurableExecutionNotFoundError",
     "DurableExecutionTimedOutError",
+    "InvalidCallbackError",
     "InvalidInputError",
     "InvalidOptionError",
+    "InvalidTokenError",
     "ORPCClient",
     "ORPCError",
     "RPCClientError",
@@ -47,13 +65,17 @@ __all__ = [
     "RPCResponseError",
     "RPCTimeoutError",
     "RetryOptions",
+    "SyncCallbackClient",
     "SyncLink",
     "SyncORPCClient",
     "SyncTaskClientHandle",
     "SyncTaskClientHandles",
     "TaskClientHandle",
     "TaskClientHandles",
+    "callback_answer",
+    "create_callback_client",
     "create_orpc_client",
     "create_task_client_handles",
     "declare_task",
+    "verify_callback",
 ]

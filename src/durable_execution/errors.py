@@ -8,6 +8,9 @@ Exception
     ├── InvalidInputError                 a value that does not fit its type or its bounds
     ├── InvalidOptionError                (ValueError) an option at definition or construction
     ├── IdempotencyConflictError          (ValueError) a key that was used with another input
+    ├── AttemptOverError                  an answer from outside for an attempt that has ended
+    ├── InvalidTokenError                 an answer from outside for nothing that was handed over
+    ├── InvalidCallbackError              a request that says it is an executor's, and is not
     ├── ExecutorShutDownError             the executor no longer, or not yet, takes work
     └── StorageError                      the storage refused or broke a call
         ├── StorageUnavailableError       may work when tried again: locked, disconnected
@@ -135,6 +138,24 @@ class InvalidInputError(DurableExecutionError):
     def __init__(self, message: str, *, issues: tuple[ValueIssue, ...] = ()) -> None:
         super().__init__(message)
         self.issues = issues
+
+
+class AttemptOverError(DurableExecutionError):
+    """An answer, or a sign of life, for an attempt that is over; nothing was changed.
+
+    The execution has ended, was cancelled, or another attempt follows, whose token is another.
+    """
+
+
+class InvalidTokenError(DurableExecutionError):
+    """A token that this server did not make for an attempt of one of its tasks."""
+
+    def __init__(self) -> None:
+        super().__init__("Token is not valid")
+
+
+class InvalidCallbackError(DurableExecutionError):
+    """A request to an app that is not proven to be an executor's, or is too old."""
 
 
 class InvalidOptionError(DurableExecutionError, ValueError):

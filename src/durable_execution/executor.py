@@ -29,6 +29,7 @@ from durable_execution._engine.handle import (
     finish_anywhere,
 )
 from durable_execution._engine.options import ExecutorOptions, seconds
+from durable_execution._engine.outside import Outside
 from durable_execution._engine.oversight import Oversight
 from durable_execution._engine.surroundings import MACHINE
 from durable_execution._engine.viewing import finished_view_of
@@ -66,7 +67,7 @@ class StoredStatusChange(NamedTuple):
     execution: StoredTaskExecution
 
 
-class DurableExecutor(Definitions, Oversight):
+class DurableExecutor(Definitions, Oversight, Outside):
     """Runs tasks durably: what was enqueued ends, whatever happens to this process.
 
     Use it as `async with executor:`, or call `start` and `shutdown`. All calls belong on the event

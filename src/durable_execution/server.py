@@ -25,7 +25,9 @@ from durable_execution.orpc import (
     rpc,
 )
 from durable_execution.remote.allowed_options import AllowedOptions
+from durable_execution.remote.callbacks.task import create_callback_task
 from durable_execution.remote.procedure_task import convert_procedure_client_to_task
+from durable_execution.remote.procedures.callbacks import create_callbacks_router
 from durable_execution.remote.tasks_router import create_tasks_router
 from durable_execution.serving import create_executor_app
 
@@ -46,6 +48,8 @@ __all__ = [
     "RPCLink",
     "Request",
     "convert_procedure_client_to_task",
+    "create_callback_task",
+    "create_callbacks_router",
     "create_executor_app",
     "create_orpc_client",
     "create_tasks_router",

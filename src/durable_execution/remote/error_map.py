@@ -7,6 +7,8 @@ What a server answers, and what that is to whoever called:
     other internal errors                       INTERNAL_SERVER_ERROR 500   retryable, internal
     input that does not fit                     BAD_REQUEST 400, issues     InvalidInputError
     a key that was used with another input      CONFLICT 409, the key       IdempotencyConflictError
+    a token that was not made here              INVALID_TOKEN 401           not retryable
+    an attempt that is over                     CONFLICT 409                not retryable
     all others                                  BAD_REQUEST 400             not retryable
 
 Read from any server, 408, 429, 500, 502, 503 and 504 are retryable and everything from 500 on is
@@ -25,18 +27,21 @@ from typing import Final
 
 from durable_execution._codec import UNDEFINED, ValidationFailed
 from durable_execution.errors import (
+    AttemptOverError,
     DuplicateSleepingIdError,
     DurableExecutionError,
     DurableExecutionNotFoundError,
     ExecutorShutDownError,
     IdempotencyConflictError,
     InvalidInputError,
+    InvalidTokenError,
     StorageError,
     StorageUnavailableError,
     ValueIssue,
 )
 from durable_execution.orpc import ORPCError, RPCClientError
 
+INVALID_TOKEN: Final = "INVALID_TOKEN"  # noqa: S105 - a code of an error
 RETRYABLE_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 _INVALID: Final = "Input validation failed"  # as an oRPC server words it (WIRE.md 6.2)
@@ -57,6 +62,10 @@ def call_error_of(error: DurableExecutionError, *, at: tuple[str | int, ...] = (
     """Give the error that a caller sees. `at` is where in the call's input issues are found."""
     if isinstance(error, DurableExecutionNotFoundError):
         return ORPCError("NOT_FOUND", error.message)
+    if isinstance(error, InvalidTokenError):
+        return ORPCError(INVALID_TOKEN, error.message, status=401)
+    if isinstance(error, AttemptOverError):
+        return ORPCError("CONFLICT", error.message)
     if isinstance(error, ExecutorShutDownError):
         return ORPCError("SERVICE_UNAVAILABLE", error.message)
     if isinstance(error, StorageUnavailableError):

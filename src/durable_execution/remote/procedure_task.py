@@ -115,7 +115,7 @@ def convert_procedure_client_to_task(
     Raises:
         InvalidOptionError: An option is unknown, missing or out of bounds, or the id is taken.
     """
-    task_id = _task_id(options)
+    task_id = checked_task_id(options)
     if isinstance(procedure, ProcedureCall):
         input, output = _declared_types(task_id, procedure, input, output)
     elif not isinstance(procedure, ORPCClient):
@@ -158,12 +158,17 @@ def _declared_types(
     )
 
 
-def _task_id(options: DefinitionOptions) -> str:
+def checked_task_id(options: DefinitionOptions) -> str:
+    """Return the id among the options of a task that an app works on.
+
+    Raises:
+        InvalidOptionError: There is none, or one of the options is unknown.
+    """
     unknown = sorted(options.keys() - _OPTIONS)
     if unknown:
         raise InvalidOptionError(
             f"options of a task: unknown {', '.join(unknown)}; use {', '.join(sorted(_OPTIONS))}"
         )
     if "id" not in options:
-        raise InvalidOptionError("options of a task that calls a procedure must have an id")
+        raise InvalidOptionError("options of a task that an app works on must have an id")
     return options["id"]

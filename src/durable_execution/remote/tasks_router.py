@@ -9,6 +9,7 @@ from durable_execution._core.task import Task
 from durable_execution.executor import DurableExecutor
 from durable_execution.orpc import Builder, Router
 from durable_execution.remote.allowed_options import AllowedOptions
+from durable_execution.remote.procedures.callbacks import calling_back
 from durable_execution.remote.procedures.ending import ending
 from durable_execution.remote.procedures.enqueueing import enqueueing
 from durable_execution.remote.procedures.looking import looking
@@ -52,6 +53,9 @@ def create_tasks_router(
       limit?})` gives `{executions, nextCursor?}`, without inputs, outputs and lists of children.
       `taskId` in it is the key.
 
+    - `completeTask`, `failTask` and `heartbeatTask`, where one of the tasks is a callback task: see
+      `create_callbacks_router`.
+
     `taskId` is a key of `tasks`, and nothing else can be reached: a task left out of the mapping is
     private to the executor. Whoever may call may enqueue any of these tasks, so put middlewares on
     the builder.
@@ -74,5 +78,6 @@ def create_tasks_router(
             **looking(mounted),
             **waiting(mounted),
             **ending(mounted),
+            **calling_back(mounted),
         }
     )

@@ -54,6 +54,10 @@ class MountedTasks:
             raise ORPCError("NOT_FOUND", f"Task {key} not found")
         return task
 
+    def all(self) -> list[Task[Any, Any]]:
+        """Return all tasks, whoever may use them."""
+        return list(self._tasks.values())
+
     def keys(self, ctx: CallContext) -> list[str]:
         """Return the names of all tasks that the caller may use; a task may have several."""
         caller = caller_of(ctx.context)
