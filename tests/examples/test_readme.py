@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from durable_execution import DurableExecutor, LoopGaveUp, LoopSucceeded
-from durable_execution.orpc import AsgiSender, ORPCError, RPCHandler, RPCLink, create_orpc_client
+from durable_execution.orpc import AsgiSender, ORPCError, RPCLink, create_orpc_client
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -24,6 +24,7 @@ FILES = {found[1]: block for block in BLOCKS if (found := re.match(r"# (\w+\.py)
 PIECES = [block for block in BLOCKS if block not in FILES.values()]
 PORT = "3000"
 """The one that the README prints; tests take a free one in its place."""
+TOKEN = "a-token-of-the-web-app"
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def folder(tmp_path: Path) -> Path:
 def pieces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """All the names that the README defines."""
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("WEB_APP_TOKENS", TOKEN)
     module = ModuleType("quickstart")
     monkeypatch.setitem(sys.modules, "quickstart", module)
     for block in (FILES["quickstart.py"], *PIECES):
@@ -119,20 +121,15 @@ async def test_app_answers_the_call_of_a_remote_task(pieces: dict[str, Any]) -> 
     assert answer == {"transactionId": "txn_te_1"}
 
 
-async def test_middleware_lets_in_who_has_the_token(
-    pieces: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TASKS_TOKEN", "secret")
-    app = RPCHandler(pieces["guarded_router"])
-    email = {"to": "a", "subject": "b", "body": "c"}
+async def test_lock_lets_in_who_has_the_token(pieces: dict[str, Any]) -> None:
+    sender = AsgiSender(pieces["locked_app"])
+    call = {"taskId": "sendEmail", "input": {"to": "a", "subject": "b", "body": "c"}}
     async with pieces["executor"]:
-        client = create_orpc_client(RPCLink("http://tasks", sender=AsgiSender(app)))
+        client = create_orpc_client(RPCLink("http://tasks/rpc", sender=sender))
         with pytest.raises(ORPCError) as raised:
-            await client.enqueueTask({"taskId": "sendEmail", "input": email})
+            await client.enqueueTask(call)
         assert raised.value.code == "UNAUTHORIZED"
-        execution_id = await client.enqueueTask(
-            {"taskId": "sendEmail", "input": email}, headers={"authorization": "Bearer secret"}
-        )
+        execution_id = await client.enqueueTask(call, headers={"authorization": f"Bearer {TOKEN}"})
         assert execution_id.startswith("te_")
 
 
