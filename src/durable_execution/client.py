@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from durable_execution._core.changes import (
+    ProgressChange,
+    StatusChange,
+    TaskExecutionChange,
+    TaskProgress,
+)
 from durable_execution._core.making import declare_task
 from durable_execution._core.retry import RetryOptions
 from durable_execution.errors import (
@@ -10,6 +16,7 @@ from durable_execution.errors import (
     DurableExecutionError,
     DurableExecutionNotFoundError,
     DurableExecutionTimedOutError,
+    IdempotencyConflictError,
     InvalidCallbackError,
     InvalidInputError,
     InvalidOptionError,
@@ -53,18 +60,21 @@ __all__ = [
     "DurableExecutionError",
     "DurableExecutionNotFoundError",
     "DurableExecutionTimedOutError",
+    "IdempotencyConflictError",
     "InvalidCallbackError",
     "InvalidInputError",
     "InvalidOptionError",
     "InvalidTokenError",
     "ORPCClient",
     "ORPCError",
+    "ProgressChange",
     "RPCClientError",
     "RPCConnectionError",
     "RPCLink",
     "RPCResponseError",
     "RPCTimeoutError",
     "RetryOptions",
+    "StatusChange",
     "SyncCallbackClient",
     "SyncLink",
     "SyncORPCClient",
@@ -72,6 +82,8 @@ __all__ = [
     "SyncTaskClientHandles",
     "TaskClientHandle",
     "TaskClientHandles",
+    "TaskExecutionChange",
+    "TaskProgress",
     "callback_answer",
     "create_callback_client",
     "create_orpc_client",

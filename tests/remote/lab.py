@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -128,8 +129,8 @@ class Lab:
         return client_of(RPCHandler(router, prefix="/rpc"))
 
 
-def client_of(app: RPCHandler) -> ORPCClient:
-    return create_orpc_client(RPCLink("http://lab/rpc", sender=AsgiSender(app)))
+def client_of(app: Any, **options: Any) -> ORPCClient:
+    return create_orpc_client(RPCLink("http://lab/rpc", sender=AsgiSender(app), **options))
 
 
 @asynccontextmanager

@@ -26,9 +26,10 @@ from durable_execution.client import (
     create_task_client_handles,
 )
 from durable_execution.orpc import RPCConnectionError, RPCLink, rpc
-from durable_execution.server import RPCHandler, create_tasks_router
+from durable_execution.server import RPCHandler, create_executor_app, create_tasks_router
 from tests.orpc._client.fake_sender import FakeSender
 from tests.remote.lab import Email, Lab, Sent
+from tests.served import served
 
 DATE = datetime(2024, 2, 29, 12, 34, 56, 789_000, tzinfo=UTC)
 EMAIL = Email("ada", DATE, {"b", "a"})
@@ -112,6 +113,41 @@ def test_execution_still_running_is_waited_for_no_longer_than_asked(
 def test_sleeping_execution_is_woken_up(lab: Lab, handles: SyncTaskClientHandles) -> None:
     handles[lab.approval].enqueue("order 1")
     assert handles[lab.approval].wakeup("order 1", output=7).status == "completed"
+
+
+def test_many_are_enqueued_waited_for_cancelled_and_listed(
+    lab: Lab, handles: SyncTaskClientHandles
+) -> None:
+    ids = handles.echo.enqueue_many(n for n in range(3))
+    assert [handles.echo.wait(each).output for each in ids] == [0, 1, 2]
+
+    held = handles.held.enqueue(key="once")
+    assert handles.held.enqueue(key="once") == held
+    assert handles.held.wait(held, timeout=0.05).status in {"ready", "running"}
+    assert handles.held.cancel(held).status == "cancelled"
+    assert [each.execution_id for each in handles.held.list(statuses=["cancelled"]).executions] == [
+        held
+    ]
+    assert {each.execution_id for each in handles.echo.list().executions} == set(ids)
+
+
+def test_changes_are_read_in_a_plain_loop_from_a_real_server() -> None:
+    lab = Lab()
+    router = create_tasks_router(rpc, lab.executor, lab.tasks)
+    with (
+        served(create_executor_app(lab.executor, {"/rpc": RPCHandler(router)})) as origin,
+        SyncLink(RPCLink(f"{origin}/rpc")) as link,
+    ):
+        handles = create_task_client_handles(create_orpc_client(link), lab.tasks)
+        execution_id = handles.stepping.enqueue(0)
+
+        with handles.stepping.watch(execution_id) as changes:
+            statuses = [each.execution.status for each in changes if each.type == "status"]
+
+        assert statuses[-1] == "completed"
+        assert changes.return_value.output == "done"
+        with handles.stepping.watch(execution_id, after=changes.last_event_id) as rest:
+            assert list(rest) == []
 
 
 def test_errors_are_those_of_the_asynchronous_handles(handles: SyncTaskClientHandles) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from durable_execution import (
     DurableExecutionError,
     DurableExecutionNotFoundError,
     FailedTaskExecution,
+    IdempotencyConflictError,
     InvalidInputError,
     InvalidOptionError,
     LoopSucceeded,
@@ -271,6 +274,123 @@ async def test_answer_of_another_protocol_is_a_retryable_internal_error(
         with pytest.raises(DurableExecutionError, match="answer cannot be read") as caught:
             await call
         assert (caught.value.is_retryable, caught.value.is_internal) == (True, True)
+
+
+async def test_key_makes_one_execution_however_often_it_is_enqueued(
+    lab: Lab, handles: TaskClientHandles
+) -> None:
+    first = await handles.echo.enqueue(7, key="order 1")
+
+    assert await handles.echo.enqueue(7, key="order 1") == first
+    with pytest.raises(IdempotencyConflictError) as caught:
+        await handles.echo.enqueue(8, key="order 1")
+    assert (caught.value.execution_id, lab.rows) == (first, 1)
+
+
+@pytest.mark.parametrize(
+    "options", [{"key": ""}, {"key": "k" * 256}, {"tags": {"a b": ""}}, {"tags": ["a"]}], ids=str
+)
+async def test_label_that_is_none_is_refused_here(
+    options: dict[str, Any], lab: Lab, handles: TaskClientHandles
+) -> None:
+    with pytest.raises(InvalidOptionError):
+        await handles.echo.enqueue(7, **options)
+
+    assert lab.rows == 0
+
+
+async def test_tags_that_the_server_does_not_allow_are_refused_with_their_path(
+    handles: TaskClientHandles,
+) -> None:
+    with pytest.raises(InvalidInputError, match=r"options\.tags\.tenant") as caught:
+        await handles.echo.enqueue(7, tags={"tenant": "acme"})
+
+    assert [issue.path for issue in caught.value.issues] == [("options", "tags", "tenant")]
+
+
+async def test_many_are_enqueued_in_their_order_with_their_keys(
+    lab: Lab, handles: TaskClientHandles
+) -> None:
+    first = await handles.echo.enqueue(1, key="order 1")
+
+    ids = await handles.echo.enqueue_many((n for n in (1, 2)), keys=["order 1", "order 2"])
+
+    assert ids[0] == first
+    assert [await handles.echo.result(each) for each in ids] == [1, 2]
+    assert lab.rows == 2
+    assert await handles.echo.enqueue_many([]) == []
+
+
+async def test_one_misfit_among_many_is_named_and_none_is_sent(
+    lab: Lab, handles: TaskClientHandles
+) -> None:
+    with pytest.raises(InvalidInputError, match="Input 1: "):
+        await handles.sendEmail.enqueue_many([EMAIL, 7])
+    with pytest.raises(InvalidOptionError, match="at most 1000"):
+        await handles.echo.enqueue_many(range(1001))
+    with pytest.raises(InvalidOptionError, match="keys must be one for each"):
+        await handles.echo.enqueue_many([1, 2], keys=["k"])
+
+    assert lab.rows == 0
+
+
+async def test_cancelled_execution_is_returned(lab: Lab, handles: TaskClientHandles) -> None:
+    execution_id = await handles[lab.held].enqueue()
+
+    execution = await handles[lab.held].cancel(execution_id)
+
+    assert isinstance(execution, CancelledTaskExecution)
+    assert execution.execution_id == execution_id
+
+
+async def test_list_finds_executions_of_the_task_alone_a_page_at_a_time(
+    handles: TaskClientHandles,
+) -> None:
+    ids = sorted([await handles.echo.enqueue(n) for n in range(3)])
+    await handles.describe.enqueue(7)
+
+    page = await handles.echo.list(order="oldest_first", limit=2)
+    rest = await handles.echo.list(order="oldest_first", limit=2, cursor=page.next_cursor)
+
+    found = [*page.executions, *rest.executions]
+    assert [each.execution_id for each in found] == ids
+    assert {each.task_id for each in found} == {"echo"}
+    assert rest.next_cursor is None
+
+
+async def test_list_shows_what_the_executor_itself_would_find(
+    lab: Lab, handles: TaskClientHandles
+) -> None:
+    execution_id = await handles.family.enqueue(2)
+    await handles.family.result(execution_id)
+    failed = await handles.broken.enqueue(key="k")
+    await handles.broken.wait(failed)
+
+    for key, task in (("family", lab.tasks["family"]), ("broken", lab.tasks["broken"])):
+        [expected] = (await lab.executor.search_task_executions(tasks=[task])).executions
+        [found] = (await handles[key].list(statuses=["completed", "failed"])).executions
+        # Who ran it is shown to callers only while it runs.
+        assert found == dataclasses.replace(expected, executor_id=None)
+
+
+async def test_filters_of_a_list_are_checked(handles: TaskClientHandles) -> None:
+    with pytest.raises(InvalidOptionError, match="created_from must be an aware datetime"):
+        await handles.echo.list(created_from=DATE.replace(tzinfo=None))
+    with pytest.raises(InvalidOptionError, match="limit"):
+        await handles.echo.list(limit=0)
+    with pytest.raises(InvalidInputError):
+        await handles.echo.list(statuses=["paused"])  # type: ignore[list-item]
+    assert (await handles.echo.list(created_from=DATE, tags={"a": "b"})).executions == ()
+
+
+async def test_older_server_is_told_of_by_its_lack(lab: Lab) -> None:
+    nothing = client_of(RPCHandler({"no": rpc.handler(lambda: 1)}, prefix="/rpc"))
+    handles = create_task_client_handles(nothing, lab.tasks)
+
+    for call in (handles.echo.cancel("te_1"), handles.echo.list()):
+        with pytest.raises(DurableExecutionError, match="server has no such procedure") as caught:
+            await call
+        assert not caught.value.is_retryable
 
 
 def test_arguments_are_checked_when_the_handles_are_made(client: ORPCClient) -> None:

@@ -7,6 +7,7 @@ from typing import Any, assert_type
 
 from durable_execution import (
     DurableExecutor,
+    FinishedTaskExecution,
     InMemoryStorage,
     ParentTaskOutput,
     ParentTaskResult,
@@ -14,7 +15,9 @@ from durable_execution import (
     StoredError,
     Task,
     TaskContext,
+    TaskExecution,
     TaskExecutionHandle,
+    TaskExecutionPage,
     child_task,
 )
 from durable_execution.client import (
@@ -111,7 +114,18 @@ async def handles_of_a_client_keep_the_types(client: ORPCClient) -> None:
     assert_type(handles.send, TaskClientHandle[Any, Any])
 
     assert_type(await handles[declared].enqueue(Email("ada")), str)
+    assert_type(await handles[declared].enqueue_many([Email("ada")], keys=["k"]), list[str])
     assert_type(await handles[declared].result("te_1"), int)
+    assert_type(await handles[declared].wait("te_1"), TaskExecution[int])
+    assert_type(await handles[declared].cancel("te_1"), FinishedTaskExecution[int])
+    assert_type(await handles[declared].list(statuses=["failed"]), TaskExecutionPage)
+    async with handles[declared].watch("te_1") as changes:
+        async for change in changes:
+            if change.type == "status" and change.execution.status == "completed":
+                assert_type(change.execution.output, int)
+            elif change.type == "progress":
+                assert_type(change.progress.fraction, float)
+    await handles[declared].enqueue_many(["ada"])  # type: ignore[list-item]  # pyright: ignore
     await handles[declared].enqueue("ada")  # type: ignore[arg-type]  # pyright: ignore
 
 
@@ -120,5 +134,13 @@ def in_a_script(client: SyncORPCClient) -> None:
     assert_type(handles, SyncTaskClientHandles)
     assert_type(handles[declared], SyncTaskClientHandle[Email, int])
     assert_type(handles[declared].enqueue(Email("x")), str)
+    assert_type(handles[declared].enqueue_many([Email("x")]), list[str])
     assert_type(handles[declared].result("id"), int)
+    assert_type(handles[declared].wait("id"), TaskExecution[int])
+    assert_type(handles[declared].cancel("id"), FinishedTaskExecution[int])
+    assert_type(handles[declared].list(), TaskExecutionPage)
+    with handles[declared].watch("id") as changes:
+        for change in changes:
+            if change.type == "status" and change.execution.status == "completed":
+                assert_type(change.execution.output, int)
     handles[declared].enqueue(1)  # type: ignore[arg-type]  # pyright: ignore

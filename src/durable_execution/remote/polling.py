@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Final, TypeVar
+from enum import Enum
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from durable_execution._core.limits import MAX_DURATION_MS, to_ms
 from durable_execution.errors import DurableExecutionError
@@ -20,13 +21,22 @@ PATIENCE: Final = 30.0
 """Seconds for which failures that may pass, such as a server's restart, are waited out."""
 
 
+class _Answer(Enum):
+    WAITED = "waited"
+
+
+WAITED: Final = _Answer.WAITED
+"""What a question answers that took its time: it can be asked again without a pause."""
+Waited: TypeAlias = Literal[_Answer.WAITED]
+
+
 async def poll(
-    ask: Callable[[], Awaitable[FoundT | None]],
+    ask: Callable[[], Awaitable[FoundT | Waited | None]],
     *,
     timeout: float | timedelta | None,
     interval: float | timedelta,
 ) -> FoundT:
-    """Ask until there is an answer. Pauses grow from 20 ms to `interval`.
+    """Ask until there is an answer. Pauses grow from 20 ms to `interval`, except after `WAITED`.
 
     Retryable errors are waited out for 30 seconds in a row.
 
@@ -49,6 +59,9 @@ async def poll(
                 if not error.is_retryable or now() - failing_since > PATIENCE:
                     raise
                 found = None
+            if found is WAITED:
+                pause = min(FIRST_PAUSE, longest)
+                continue
             if found is not None:
                 return found
             await asyncio.sleep(pause)

@@ -1,10 +1,12 @@
-"""One task of an executor server, as a client sees it: enqueue, look, wait, wake up."""
+"""One task of an executor server, as a client sees it: enqueue, look, wait, watch, end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any, Generic, Literal, TypeVar, overload
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 
 from durable_execution._codec import (
     UNDEFINED,
@@ -13,25 +15,56 @@ from durable_execution._codec import (
     ValidationFailed,
     dumps,
 )
+from durable_execution._core.changes import TaskExecutionChange
+from durable_execution._core.found import SearchOrder, TaskExecutionPage
+from durable_execution._core.limits import MAX_DURATION_MS, to_ms
 from durable_execution._core.retry import RetryOptions
+from durable_execution._core.status import Status
 from durable_execution._core.task import TaskDeclaration
 from durable_execution._core.views import FinishedTaskExecution, TaskExecution
-from durable_execution.errors import DurableExecutionError, InvalidInputError
-from durable_execution.orpc import ORPCClient, ORPCError, RPCClientError
-from durable_execution.remote.calls.enqueue import EnqueueOptions, write_enqueue_task
+from durable_execution.errors import (
+    DurableExecutionError,
+    InvalidInputError,
+    InvalidOptionError,
+)
+from durable_execution.orpc import EventStream
+from durable_execution.remote.calls.enqueue import (
+    MAX_TASKS,
+    EnqueueOptions,
+    write_enqueue_task,
+)
 from durable_execution.remote.calls.execution import write_execution_call
+from durable_execution.remote.calls.listing import (
+    DEFAULT_LIMIT,
+    ListTaskExecutions,
+    write_list,
+)
 from durable_execution.remote.calls.names import (
-    ENQUEUE_TASK,
+    CANCEL_TASK_EXECUTION,
     GET_TASK_EXECUTION,
+    LIST_TASK_EXECUTIONS,
+    WAIT_TASK_EXECUTION,
     WAKEUP_SLEEPING_TASK_EXECUTION,
 )
 from durable_execution.remote.calls.wakeup import write_wakeup
-from durable_execution.remote.error_map import task_error_of
-from durable_execution.remote.polling import DEFAULT_INTERVAL, poll
+from durable_execution.remote.enqueue_once import enqueue_all, enqueue_one
+from durable_execution.remote.listed import page_from_wire
+from durable_execution.remote.long_polling import LONGEST_CALL, LongPolling
+from durable_execution.remote.polling import DEFAULT_INTERVAL
+from durable_execution.remote.router_calls import (
+    MissingProcedureError,
+    RouterCalls,
+    unreadable,
+    unsupported,
+)
+from durable_execution.remote.watching import RemoteChanges
 from durable_execution.remote.wire import finished_view_from_wire, view_from_wire
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
+Ids: TypeAlias = list[str]
+
+DEFAULT_WAIT: Final = 30.0
 
 
 class TaskClientHandle(Generic[InputT, OutputT]):
@@ -44,9 +77,9 @@ class TaskClientHandle(Generic[InputT, OutputT]):
     """
 
     def __init__(
-        self, client: ORPCClient, key: str, declaration: TaskDeclaration[InputT, OutputT]
+        self, calls: RouterCalls, key: str, declaration: TaskDeclaration[InputT, OutputT]
     ) -> None:
-        self._client = client
+        self._calls = calls
         self._key = key
         self._declaration = declaration
 
@@ -63,6 +96,8 @@ class TaskClientHandle(Generic[InputT, OutputT]):
         timeout: float | timedelta | None = None,
         retry: RetryOptions | None = None,
         sleep_before_run: float | timedelta | None = None,
+        key: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> str: ...
     @overload
     async def enqueue(
@@ -72,6 +107,8 @@ class TaskClientHandle(Generic[InputT, OutputT]):
         timeout: float | timedelta | None = None,
         retry: RetryOptions | None = None,
         sleep_before_run: float | timedelta | None = None,
+        key: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> str: ...
     async def enqueue(
         self,
@@ -80,28 +117,82 @@ class TaskClientHandle(Generic[InputT, OutputT]):
         timeout: float | timedelta | None = None,
         retry: RetryOptions | None = None,
         sleep_before_run: float | timedelta | None = None,
+        key: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> str:
         """Enqueue the task and return the execution's id. It is durable when this returns.
 
-        When the answer is lost, the execution may exist nevertheless.
+        When the connection breaks before the answer is there, the call is sent again for about two
+        seconds, and there is one execution nevertheless; not so with servers that are too old for
+        that: there the failure is raised, and the execution may exist.
 
         Args:
             input: Its input; checked against the declared type before anything is sent.
             timeout: Seconds or timedelta, in the place of the task's own, like the following.
             retry: See `RetryOptions`. Has no effect on a sleeping task, as the next one.
             sleep_before_run: Seconds or timedelta to pass before the first attempt.
+            key: An idempotency key, 1 to 255 characters: a task that is enqueued again with the
+                same key, by anybody, is not executed again, and the id is that of the first. Left
+                out, one is made, of which nobody else knows.
+            tags: What to find the execution by, if the server lets callers set them.
 
         Raises:
-            InvalidInputError: The input does not fit; the message names the field.
+            InvalidInputError: The input does not fit, or the server does not allow an option; the
+                message names the field.
             InvalidOptionError: An option is out of its bounds.
+            IdempotencyConflictError: The key was used with another input.
             DurableExecutionNotFoundError: The server does not know the task.
         """
-        options = EnqueueOptions(timeout, retry, sleep_before_run)
+        options = EnqueueOptions(timeout, retry, sleep_before_run, key, tags)
         call = write_enqueue_task(self._key, self._checked(input, "input"), options)
-        answer = await self._call(ENQUEUE_TASK, call)
-        if not isinstance(answer, str):
-            raise _unreadable(ENQUEUE_TASK, f"expected an id, got {type(answer).__name__}")
-        return answer
+        return await enqueue_one(self._calls, call)
+
+    async def enqueue_many(
+        self,
+        inputs: Iterable[InputT],
+        *,
+        timeout: float | timedelta | None = None,
+        retry: RetryOptions | None = None,
+        sleep_before_run: float | timedelta | None = None,
+        keys: Sequence[str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Ids:
+        """Enqueue the task once for each input, in one commit: all of them or none.
+
+        As safe as `enqueue` when the connection breaks.
+
+        Args:
+            inputs: 1,000 at most; none is no call.
+            timeout: As in `enqueue`, for each, like the following.
+            retry: See there.
+            sleep_before_run: See there.
+            keys: Idempotency keys, one for each input.
+            tags: See there.
+
+        Raises:
+            InvalidInputError: As `enqueue`; the message names the input by its place.
+            InvalidOptionError: An option is out of its bounds, there are too many inputs, or not as
+                many keys.
+            IdempotencyConflictError: A key was used with another input.
+            DurableExecutionNotFoundError: The server does not know the task.
+            DurableExecutionError: The server is too old.
+        """
+        values = list(islice(inputs, MAX_TASKS + 1))
+        if len(values) > MAX_TASKS:
+            raise InvalidOptionError(f"inputs must be at most {MAX_TASKS} in one call")
+        if keys is not None and (isinstance(keys, str) or len(keys) != len(values)):
+            raise InvalidOptionError(f"keys must be one for each of the {len(values)} inputs")
+        calls: list[Mapping[str, object]] = []
+        for place, value in enumerate(values):
+            key = None if keys is None else keys[place]
+            options = EnqueueOptions(timeout, retry, sleep_before_run, key, tags)
+            try:
+                checked = self._checked(value, "input")
+            except InvalidInputError as error:
+                message = f"Input {place}: {error.message}"
+                raise InvalidInputError(message, issues=error.issues) from error
+            calls.append(write_enqueue_task(self._key, checked, options))
+        return list(await enqueue_all(self._calls, calls)) if calls else []
 
     async def get_execution(self, execution_id: str) -> TaskExecution[OutputT]:
         """Return an execution as it is now.
@@ -110,11 +201,35 @@ class TaskClientHandle(Generic[InputT, OutputT]):
             DurableExecutionNotFoundError: The task has no such execution.
             InvalidInputError: Its input or output does not fit the declared types.
         """
-        answer = await self._ask(execution_id)
+        call = write_execution_call(self._key, execution_id)
+        return self._view(GET_TASK_EXECUTION, await self._calls.call(GET_TASK_EXECUTION, call))
+
+    async def wait(
+        self, execution_id: str, *, timeout: float | timedelta = DEFAULT_WAIT
+    ) -> TaskExecution[OutputT]:
+        """Return an execution once it has finished, or as it is when the time is over.
+
+        For answers that have to be given in time, such as those of a web app.
+
+        Args:
+            execution_id: What `enqueue` returned.
+            timeout: Seconds or timedelta.
+
+        Raises:
+            DurableExecutionNotFoundError: The task has no such execution.
+            InvalidInputError: Its input or output does not fit the declared types.
+        """
+        now = asyncio.get_running_loop().time
+        end = now() + to_ms("timeout", timeout, 0, MAX_DURATION_MS) / 1000
+        if end - now() <= LONGEST_CALL:
+            execution = await self._wait_once(execution_id, end - now())
+            if execution is not None:
+                return execution
         try:
-            return view_from_wire(answer, self._declaration)
-        except ValidationFailed as error:
-            raise _unreadable(GET_TASK_EXECUTION, str(error)) from error
+            left = max(0.0, end - now())
+            return await self.wait_and_get_finished_execution(execution_id, timeout=left)
+        except TimeoutError:
+            return await self.get_execution(execution_id)
 
     async def wait_and_get_finished_execution(
         self,
@@ -125,24 +240,25 @@ class TaskClientHandle(Generic[InputT, OutputT]):
     ) -> FinishedTaskExecution[OutputT]:
         """Wait until an execution has finished, well or not, and return it.
 
-        Asks again after 20 ms, then ever more slowly, up to `polling_interval`. A server that
-        cannot be reached is waited for, 30 seconds at a time.
+        The server answers when the execution has finished. One that cannot, being older or the
+        TypeScript library's, is asked after 20 ms, then ever more slowly, up to `polling_interval`.
+        A server that cannot be reached is waited for, 30 seconds at a time.
 
         Args:
             execution_id: What `enqueue` returned.
             timeout: Seconds or timedelta to wait at most; the execution itself goes on.
-            polling_interval: Seconds or timedelta, the longest pause between two questions.
+            polling_interval: Seconds or timedelta, the longest pause between two questions to a
+                server that has to be asked again, or that cannot be reached.
 
         Raises:
             TimeoutError: It had not finished in time.
             DurableExecutionNotFoundError: The task has no such execution.
             InvalidInputError: Its input or output does not fit the declared types.
         """
-
-        async def ask() -> FinishedTaskExecution[OutputT] | None:
-            return self._finished(GET_TASK_EXECUTION, await self._ask(execution_id))
-
-        return await poll(ask, timeout=timeout, interval=polling_interval)
+        waiting = LongPolling(self._calls, self._key, execution_id)
+        return await waiting.until_finished(
+            self._finished, timeout=timeout, interval=polling_interval
+        )
 
     async def result(
         self, execution_id: str, *, timeout: float | timedelta | None = None
@@ -158,6 +274,93 @@ class TaskClientHandle(Generic[InputT, OutputT]):
         if execution.status == "completed":
             return execution.output
         raise execution.error.to_exception()
+
+    def watch(
+        self, execution_id: str, *, after: str | None = None
+    ) -> EventStream[TaskExecutionChange[OutputT]]:
+        """Tell how an execution changes, from what it is now to its finish.
+
+            async with handle.watch(execution_id) as changes:
+                async for change in changes:
+                    if change.type == "progress":
+                        show(change.progress.fraction)
+
+        Yields a `StatusChange` with the execution as it is, then one for each of its moves, and a
+        `ProgressChange` for what its task says with `ctx.progress`. The finished execution comes
+        last, and is the `return_value` too. Where the connection breaks, the server restarts or
+        goes away for up to 30 seconds, it goes on by itself behind the last change: the newest
+        state is never left out, nor told twice; what came and went meanwhile is.
+
+        The first read connects. Close it, as `async with` does, unless it was read to its end.
+
+        Args:
+            execution_id: What `enqueue` returned.
+            after: The `id` of a change: go on from there, perhaps in another process.
+
+        Raises:
+            DurableExecutionNotFoundError: While reading: the task has no such execution.
+            InvalidInputError: While reading: its input or output does not fit the declared types.
+            DurableExecutionError: While reading: besides the above, the server is too old.
+        """
+        call = write_execution_call(self._key, execution_id)
+        return EventStream(RemoteChanges(self._calls, call, self._declaration, after))
+
+    async def cancel(self, execution_id: str) -> FinishedTaskExecution[OutputT]:
+        """Cancel an execution and all below it; return it, or as it has finished before.
+
+        Raises:
+            DurableExecutionNotFoundError: The task has no such execution.
+            InvalidInputError: Its input or output does not fit the declared types.
+            DurableExecutionError: Besides the above: the server is too old.
+        """
+        call = write_execution_call(self._key, execution_id)
+        answer = await self._call_newer(CANCEL_TASK_EXECUTION, call)
+        return self._certainly_finished(CANCEL_TASK_EXECUTION, answer)
+
+    async def list(
+        self,
+        *,
+        statuses: Iterable[Status] | None = None,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        finished_from: datetime | None = None,
+        finished_before: datetime | None = None,
+        parent_execution_id: str | None = None,
+        root_execution_id: str | None = None,
+        is_root: bool | None = None,
+        tags: Mapping[str, str] | None = None,
+        order: SearchOrder = "newest_first",
+        cursor: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> TaskExecutionPage:
+        """Find executions of the task: all that is given holds. They have no input and no output.
+
+        See `DurableExecutor.search_task_executions` for the filters. `task_id` of what is found is
+        what the server calls the task.
+
+        Raises:
+            InvalidInputError: A filter is malformed; the message or an issue names it.
+            InvalidOptionError: A tag or the limit is out of bounds, or an instant has no time zone.
+            DurableExecutionError: Besides the above: the server is too old.
+        """
+        filters = ListTaskExecutions(
+            task_keys=[self._key],
+            statuses=None if statuses is None else [*statuses],
+            created=(created_from, created_before),
+            finished=(finished_from, finished_before),
+            parent_execution_id=parent_execution_id,
+            root_execution_id=root_execution_id,
+            is_root=is_root,
+            tags=tags,
+            order=order,
+            cursor=cursor,
+            limit=limit,
+        )
+        answer = await self._call_newer(LIST_TASK_EXECUTIONS, write_list(filters))
+        try:
+            return page_from_wire(answer)
+        except ValidationFailed as error:
+            raise unreadable(LIST_TASK_EXECUTIONS, str(error)) from error
 
     @overload
     async def wakeup(
@@ -198,30 +401,47 @@ class TaskClientHandle(Generic[InputT, OutputT]):
         elif error is not None:
             ending["error"] = error
         call = write_wakeup(self._key, sleeping_task_unique_id, ending)
-        answer = await self._call(WAKEUP_SLEEPING_TASK_EXECUTION, call)
-        finished = self._finished(WAKEUP_SLEEPING_TASK_EXECUTION, answer)
-        if finished is None:
-            raise _unreadable(WAKEUP_SLEEPING_TASK_EXECUTION, "the execution has not finished")
-        return finished
+        answer = await self._calls.call(WAKEUP_SLEEPING_TASK_EXECUTION, call)
+        return self._certainly_finished(WAKEUP_SLEEPING_TASK_EXECUTION, answer)
 
     def __repr__(self) -> str:
         return f"TaskClientHandle({self._key!r})"
 
-    async def _ask(self, execution_id: str) -> object:
-        return await self._call(GET_TASK_EXECUTION, write_execution_call(self._key, execution_id))
-
-    async def _call(self, name: str, call: Mapping[str, object]) -> object:
+    async def _wait_once(self, execution_id: str, seconds: float) -> TaskExecution[OutputT] | None:
+        """Have the server wait and answer in time; None if it cannot, or cannot be reached."""
         try:
-            answer: object = await self._client[name](call)
-        except (ORPCError, RPCClientError) as error:
-            raise task_error_of(error) from error
-        return answer
+            waiting = LongPolling(self._calls, self._key, execution_id)
+            return self._view(WAIT_TASK_EXECUTION, await waiting.ask_waiting(seconds))
+        except MissingProcedureError:
+            return None
+        except DurableExecutionError as error:
+            if error.is_retryable:
+                return None
+            raise
+
+    async def _call_newer(self, name: str, call: Mapping[str, object]) -> object:
+        try:
+            return await self._calls.call_newer(name, call)
+        except MissingProcedureError as error:
+            raise unsupported(name) from error
+
+    def _view(self, name: str, answer: object) -> TaskExecution[OutputT]:
+        try:
+            return view_from_wire(answer, self._declaration)
+        except ValidationFailed as error:
+            raise unreadable(name, str(error)) from error
 
     def _finished(self, name: str, answer: object) -> FinishedTaskExecution[OutputT] | None:
         try:
             return finished_view_from_wire(answer, self._declaration)
         except ValidationFailed as error:
-            raise _unreadable(name, str(error)) from error
+            raise unreadable(name, str(error)) from error
+
+    def _certainly_finished(self, name: str, answer: object) -> FinishedTaskExecution[OutputT]:
+        finished = self._finished(name, answer)
+        if finished is None:
+            raise unreadable(name, "the execution has not finished")
+        return finished
 
     def _checked(self, value: object, what: Literal["input", "output"]) -> Encoded:
         task = self._declaration
@@ -234,9 +454,3 @@ class TaskClientHandle(Generic[InputT, OutputT]):
         else:
             task.load_output(payload)
         return Encoded(payload)
-
-
-def _unreadable(name: str, problem: str) -> DurableExecutionError:
-    return DurableExecutionError.retryable(
-        f"{name}: the server's answer cannot be read: {problem}", is_internal=True
-    )

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 from durable_execution._core.task import TaskDeclaration
 from durable_execution.errors import InvalidOptionError
 from durable_execution.orpc import ORPCClient, SyncORPCClient, split_sync_client
+from durable_execution.remote.router_calls import RouterCalls
 from durable_execution.remote.sync_task_handle import SyncTaskClientHandle
 from durable_execution.remote.task_handle import TaskClientHandle
 
@@ -104,7 +105,8 @@ class TaskClientHandles(_Handles[TaskClientHandle[Any, Any]]):
     """
 
     def __init__(self, client: ORPCClient, tasks: Mapping[str, TaskDeclaration[Any, Any]]) -> None:
-        handles = {key: TaskClientHandle(client, key, task) for key, task in tasks.items()}
+        calls = RouterCalls(client)
+        handles = {key: TaskClientHandle(calls, key, task) for key, task in tasks.items()}
         super().__init__(handles, tasks)
 
     @overload
@@ -124,8 +126,9 @@ class SyncTaskClientHandles(_Handles[SyncTaskClientHandle[Any, Any]]):
         self, client: SyncORPCClient, tasks: Mapping[str, TaskDeclaration[Any, Any]]
     ) -> None:
         link, inner = split_sync_client(client)
+        calls = RouterCalls(inner)
         handles = {
-            key: SyncTaskClientHandle(link, TaskClientHandle(inner, key, task))
+            key: SyncTaskClientHandle(link, TaskClientHandle(calls, key, task))
             for key, task in tasks.items()
         }
         super().__init__(handles, tasks)
