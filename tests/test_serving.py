@@ -218,6 +218,32 @@ async def test_everything_but_the_health_is_locked() -> None:
         assert answers == [(200, 200), (404, 404), (403, 200), (403, 200)]
 
 
+async def test_mount_with_a_lock_of_its_own_is_open_within_the_bounds() -> None:
+    executor = make_executor()
+    inside, outside = handler_of(executor), RPCHandler({"echo": rpc.handler(lambda: "open")})
+    app = create_executor_app(
+        executor,
+        {"/rpc": inside, "/callbacks": outside},
+        auth=AUTH,
+        bounds=Bounds(body_bytes=9),
+        open_mounts=["/callbacks"],
+    )
+    assert await status_of(app, "/callbacks/echo") == 429  # of ten bytes
+    app = create_executor_app(
+        executor, {"/rpc": inside, "/callbacks": outside}, auth=AUTH, open_mounts=["/callbacks"]
+    )
+    assert await status_of(app, "/callbacks/echo") == 200
+    for path in ("/rpc/run", "/callbacks", "/callbacksx"):
+        assert await status_of(app, path) == 401, path
+    assert await status_of(app, "/callbacks/../rpc/run") == 404
+    with pytest.raises(InvalidOptionError, match="'/callbacks' is also mounted locked"):
+        create_executor_app(
+            executor, {"/rpc": inside, "/callbacks": inside}, open_mounts=["/callbacks"]
+        )
+    with pytest.raises(InvalidOptionError, match="open_mounts: nothing is mounted at '/other'"):
+        create_executor_app(executor, {"/rpc": inside}, open_mounts=["/other"])
+
+
 async def test_client_with_a_token_is_answered_and_one_without_told_why() -> None:
     executor = make_executor()
     app = create_executor_app(executor, {"/rpc": handler_of(executor)}, auth=AUTH)

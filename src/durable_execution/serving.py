@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +27,7 @@ def create_executor_app(
     *,
     auth: Authenticator | None = None,
     bounds: Bounds | None = None,
+    open_mounts: Collection[str] = (),
     resources: Sequence[AbstractAsyncContextManager[object]] = (),
 ) -> Starlette:
     """Make the application of an executor server.
@@ -46,16 +47,23 @@ def create_executor_app(
             `Guard`. Also found as `app.state.auth`. Without one everybody is.
         bounds: What each client may hold, and all together; by default there are bounds where
             there is an `auth`.
+        open_mounts: Paths of those mounts that are open to everybody, within the bounds, because
+            they have a lock of their own, such as `create_callbacks_router` and its tokens.
         resources: What tasks need, such as an `RPCLink`: entered in this order before the executor
             starts, left after it has drained.
 
     Raises:
-        InvalidOptionError: A path does not begin with a slash, ends with one, or is taken, or
-            `auth` authenticates nobody.
+        InvalidOptionError: A path does not begin with a slash, ends with one, or is taken, nothing
+            is mounted at an open one, or `auth` authenticates nobody.
         ModuleNotFoundError: Starlette, which is part of the `server` extra, is not installed.
     """
     for path in mounts:
         _check_path(path)
+    for path in open_mounts:
+        if path not in mounts:
+            raise InvalidOptionError(f"open_mounts: nothing is mounted at {path!r}")
+        if any(app is mounts[path] for at, app in mounts.items() if at not in open_mounts):
+            raise InvalidOptionError(f"open_mounts: what is at {path!r} is also mounted locked")
     try:
         from starlette.applications import Starlette
         from starlette.routing import Mount, Route
@@ -87,6 +95,7 @@ def create_executor_app(
         redirect_slashes=False,
         auth=auth,
         bounds=bounds,
+        open_doors=[mounts[path] for path in open_mounts],
     )
     app.state.executor = executor
     app.state.auth = auth
@@ -128,6 +137,7 @@ def _router_class() -> Callable[..., Router]:
             *,
             auth: Authenticator | None,
             bounds: Bounds | None,
+            open_doors: Sequence[AsgiApp],
             **options: Any,
         ) -> None:
             super().__init__(routes, **options)
@@ -135,7 +145,13 @@ def _router_class() -> Callable[..., Router]:
             doors = Doors(self.routes, super().__call__)
             is_guarded = auth is not None or bounds is not None
             self._entrance: AsgiApp = (
-                Guard(doors, auth=auth, bounds=bounds, open_paths={HEALTH_PATH})
+                Guard(
+                    doors,
+                    auth=auth,
+                    bounds=bounds,
+                    open_paths={HEALTH_PATH},
+                    open_doors=open_doors,
+                )
                 if is_guarded
                 else doors
             )

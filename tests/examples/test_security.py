@@ -152,13 +152,16 @@ async def test_application_of_ones_own_has_a_lock_around_its_procedures(
 def test_table_of_procedures_names_those_there_are() -> None:
     section = TEXT.partition("## Access")[2].partition("\n## ")[0]
     named = set(re.findall(r"`([a-z]+[A-Z]\w*)`", section))
-    assert named == {
+    assert named - {"open_mounts"} == {
         names.ENQUEUE_TASK,
         names.ENQUEUE_TASKS,
         names.GET_TASK_EXECUTION,
         names.WAIT_TASK_EXECUTION,
         names.WATCH_TASK_EXECUTION,
         names.CANCEL_TASK_EXECUTION,
+        names.COMPLETE_TASK,
+        names.FAIL_TASK,
+        names.HEARTBEAT_TASK,
         names.LIST_TASK_EXECUTIONS,
         names.WAKEUP_SLEEPING_TASK_EXECUTION,
     }

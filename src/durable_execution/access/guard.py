@@ -56,6 +56,8 @@ class Guard:
         auth: Who is let in; None is everybody, within the bounds.
         bounds: What each client may hold, and all together.
         open_paths: Exact paths that are open to everybody, and are not counted.
+        open_doors: Applications inside that are open to everybody, within the bounds, because they
+            have a lock of their own.
 
     Attributes:
         auth: The same as given; by it `durable-execution serve` sees that there is a lock.
@@ -72,6 +74,7 @@ class Guard:
         auth: Authenticator | None,
         bounds: Bounds | None = None,
         open_paths: Iterable[str] = (),
+        open_doors: Iterable[AsgiApp] = (),
     ) -> None:
         if auth is not None and (isinstance(auth, type) or not isinstance(auth, Authenticator)):
             raise InvalidOptionError(
@@ -83,6 +86,7 @@ class Guard:
         self._bounds = bounds or Bounds()
         self._holdings = Holdings(self._bounds)
         self._open_paths = frozenset(open_paths)
+        self._open_doors = tuple(open_doors)
         for path in self._open_paths:
             if not path.startswith("/"):
                 raise InvalidOptionError(
@@ -151,7 +155,7 @@ class Guard:
     async def _admitted(self, door: AsgiApp, scope: Scope, holding: Holding) -> Scope | Refusal:
         """Give the scope that the door is to see, or say why it is to see nothing."""
         caller: Caller | None = None
-        if self.auth is not None:
+        if self.auth is not None and not any(door is each for each in self._open_doors):
             found = await self._caller(self.auth, scope)
             if isinstance(found, Refusal):
                 return found
