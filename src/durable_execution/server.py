@@ -28,6 +28,7 @@ from durable_execution.remote.allowed_options import AllowedOptions
 from durable_execution.remote.callbacks.task import create_callback_task
 from durable_execution.remote.procedure_task import convert_procedure_client_to_task
 from durable_execution.remote.procedures.callbacks import create_callbacks_router
+from durable_execution.remote.rest import RESTHandler
 from durable_execution.remote.tasks_router import create_tasks_router
 from durable_execution.serving import create_executor_app
 
@@ -44,6 +45,7 @@ __all__ = [
     "Guard",
     "Next",
     "ORPCError",
+    "RESTHandler",
     "RPCHandler",
     "RPCLink",
     "Request",

@@ -176,7 +176,9 @@ def test_a_hint_that_says_nothing_changes_nothing(hint: Any) -> None:
         (bool, 1, "input: expected bool, got int"),
         (set[int], [[1]], "input[0]: expected int, got array"),
         (dict[Any, int], JsMap([({"a": 1}, 1)]), "input: unhashable type: 'dict'"),
-        (JsSet, [1], "input: expected JsSet, got list"),
+        (JsSet, 1, "input: expected JsSet, got int"),
+        (BigInt, "1", "input: expected BigInt, got str"),
+        (Url, "not absolute", "input: expected an absolute URL"),
         (Path, 1, "input: expected str, got int"),
         (Point, {"xAxis": "1"}, "input.xAxis: expected int, got str"),
         (list[Model], [{"userId": "x"}], "input[0].userId: input should be a valid integer"),
@@ -186,6 +188,22 @@ def test_what_does_not_fit_is_refused_with_its_place(hint: Any, value: Any, mess
     with pytest.raises(ValidationFailed) as caught:
         Schema[Any](hint).convert(value, root="input")
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "expected"),
+    [
+        (BigInt, 5, BigInt(5)),
+        (list[Url], ["HTTP://a.example"], [Url("http://a.example/")]),
+        (JsSet[int], [1, 2, 1], JsSet([1, 2])),
+        (JsMap[str, int], {"a": 1}, JsMap([("a", 1)])),
+    ],
+)
+def test_javascripts_types_are_made_of_plain_json(hint: Any, value: Any, expected: Any) -> None:
+    made = Schema[Any](hint).load(dumps(value))
+
+    assert made == expected
+    assert type(made) is type(expected)
 
 
 def test_issues_are_facts() -> None:

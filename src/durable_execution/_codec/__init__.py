@@ -9,6 +9,7 @@ from .encoded import Encoded, encoded_object
 from .errors import DecodeError, EncodeError, JsonSyntaxError, RejectedEnvelope
 from .js_collections import JsMap, JsSet
 from .limits import Limits
+from .plain_json import plain_json, read_plain_json
 from .rule import Rule
 from .scalars import BigInt, RegExp, Url
 from .schema import Schema
@@ -45,4 +46,6 @@ __all__ = [
     "dumps",
     "encoded_object",
     "loads",
+    "plain_json",
+    "read_plain_json",
 ]

@@ -75,7 +75,7 @@ def read_json(text: bytes | str, limits: Limits) -> Any:
     Raises:
         JsonSyntaxError: the text is not JSON, or exceeds `max_bytes` or `max_depth`.
     """
-    payload = _bounded(text, limits)
+    payload = bounded(text, limits)
     try:
         if not _has_unusual_numbers(payload):
             return _DECODER.decode(payload)
@@ -83,7 +83,7 @@ def read_json(text: bytes | str, limits: Limits) -> Any:
         # Lone surrogates, overflowing numbers and invalid UTF-8 are legal, but not to msgspec.
         pass
     except RecursionError:
-        raise _too_deep(limits) from None
+        raise too_deep(limits) from None
     return _read_leniently(payload, limits)
 
 
@@ -99,7 +99,7 @@ def read_by_type(payload: bytes, decoder: msgspec.json.Decoder[T], limits: Limit
         if b"-0" in payload:
             return None
     else:
-        payload = _bounded(payload, limits)
+        payload = bounded(payload, limits)
         if _has_unusual_numbers(payload):
             return None
     try:
@@ -121,7 +121,8 @@ def split_envelope(payload: bytes) -> tuple[msgspec.Raw | None, Any]:
     return (None if envelope.json is msgspec.UNSET else envelope.json), envelope.meta
 
 
-def _bounded(text: bytes | str, limits: Limits) -> bytes:
+def bounded(text: bytes | str, limits: Limits) -> bytes:
+    """Return text as bytes without a byte order mark, or raise JsonSyntaxError for its bounds."""
     if len(text) > limits.max_bytes:
         raise _too_large(len(text), limits)
     payload = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
@@ -132,7 +133,7 @@ def _bounded(text: bytes | str, limits: Limits) -> bytes:
     # The envelope is one level more than the value.
     most = limits.max_depth + 1
     if payload.count(b"[") + payload.count(b"{") > most and _depth(payload) > most:
-        raise _too_deep(limits)
+        raise too_deep(limits)
     return payload
 
 
@@ -160,10 +161,10 @@ def _has_unusual_numbers(payload: bytes) -> bool:
 def _read_leniently(payload: bytes, limits: Limits) -> Any:
     try:
         return json.loads(
-            _text_of(payload), parse_constant=_refuse_constant, parse_int=_parse_integer
+            _text_of(payload), parse_constant=refuse_constant, parse_int=_parse_integer
         )
     except RecursionError:
-        raise _too_deep(limits) from None
+        raise too_deep(limits) from None
     except ValueError as error:
         raise JsonSyntaxError(f"not JSON: {error}") from None
 
@@ -171,7 +172,7 @@ def _read_leniently(payload: bytes, limits: Limits) -> Any:
 def _split_leniently(text: str) -> tuple[msgspec.Raw | None, Any]:
     # Numbers pass as the text they are, whatever Python would make of them.
     tree = json.loads(
-        text, parse_constant=_refuse_constant, parse_int=_raw_number, parse_float=_raw_number
+        text, parse_constant=refuse_constant, parse_int=_raw_number, parse_float=_raw_number
     )
     if type(tree) is not dict:
         raise ValueError("expected an object")
@@ -191,7 +192,8 @@ def _text_of(payload: bytes) -> str:
         return payload.decode("utf-8", "replace")
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """Refuse `NaN` and `Infinity`, which Python reads and JSON has not."""
     raise ValueError(f"{name} is not a JSON number")
 
 
@@ -207,7 +209,8 @@ def _too_large(size: int, limits: Limits) -> JsonSyntaxError:
     return JsonSyntaxError(f"{size} bytes or more; at most {limits.max_bytes} are accepted")
 
 
-def _too_deep(limits: Limits) -> JsonSyntaxError:
+def too_deep(limits: Limits) -> JsonSyntaxError:
+    """Make the error for text that is nested deeper than is allowed."""
     return JsonSyntaxError(f"nested deeper than {limits.max_depth} levels")
 
 

@@ -12,6 +12,7 @@ import msgspec
 from .hints import OWN_TYPES, is_anything, is_array, is_pydantic, is_unknown, parts_of
 from .js_collections import JsMap, JsSet
 from .json_text import read_by_type
+from .scalars import BigInt, Url
 from .typed_json import TypedJson
 from .undefined import UNDEFINED
 from .validation import MISFITS, Issue, ValidationFailed, issue_of, issues_of_pydantic
@@ -19,6 +20,14 @@ from .validation import MISFITS, Issue, ValidationFailed, issue_of, issues_of_py
 T = TypeVar("T")
 
 _Convert = Callable[[Any], Any]
+
+_FROM_PLAIN: dict[type, tuple[type, _Convert]] = {
+    BigInt: (int, BigInt),
+    JsMap: (dict, JsMap),
+    JsSet: (list, JsSet),
+    Url: (str, Url.parse),
+}
+"""What JavaScript's types are made of where a message has no tags."""
 
 
 class Schema(Generic[T]):
@@ -148,12 +157,14 @@ def _tags(envelope: Any) -> bool:
 
 
 def _make(kind: Any, value: Any) -> Any:
-    """Make what msgspec cannot: paths, and the types of this package, which only pass."""
+    """Make what msgspec cannot: paths, and the types of this package."""
     kind = get_origin(kind) or kind
     if isinstance(value, kind):
         return value
     if issubclass(kind, PurePath) and isinstance(value, str):
         return kind(value)
+    if kind in _FROM_PLAIN and isinstance(value, _FROM_PLAIN[kind][0]):
+        return _FROM_PLAIN[kind][1](value)
     expected = kind.__name__ if issubclass(kind, OWN_TYPES) else "str"
     raise ValueError(f"Expected `{expected}`, got `{type(value).__name__}`")
 

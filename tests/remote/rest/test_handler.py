@@ -1,0 +1,537 @@
+"""The tasks of an executor over plain HTTP and JSON, in process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from durable_execution import DurableExecutor, InMemoryStorage, TaskContext
+from durable_execution.orpc import BigInt, JsMap, JsSet
+from durable_execution.server import (
+    Access,
+    AllowedOptions,
+    BearerToken,
+    BearerTokens,
+    CallContext,
+    Guard,
+    Next,
+    ORPCError,
+    RESTHandler,
+    create_tasks_router,
+    rpc,
+)
+from tests.orpc._server.driver import Answer, Connection, ask, scope_of
+
+JSON = ("content-type", "application/json")
+
+
+@dataclass
+class Email:
+    to: str
+    at: datetime
+    copies: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Rich:
+    big: BigInt
+    seen: JsSet[int]
+    stock: JsMap[str, int]
+    counts: dict[int, str]
+    total: int
+    picture: bytes
+
+
+class Desk:
+    """A door, and what is behind it."""
+
+    def __init__(self) -> None:
+        self.executor = DurableExecutor(InMemoryStorage())
+        self.gate = asyncio.Event()
+        self.calls = 0
+        self.router = create_tasks_router(
+            rpc.use(self._count),
+            self.executor,
+            self._define(),
+            allow_options=AllowedOptions(tags=True),
+        )
+        self.door = RESTHandler(self.router, max_body_size=100_000)
+
+    async def _count(self, ctx: CallContext, input: object, proceed: Next) -> object:
+        self.calls += 1
+        if ctx.headers.get("authorization") == "nobody":
+            raise ORPCError("UNAUTHORIZED", "Who are you?")
+        return await proceed()
+
+    def _define(self) -> dict[str, Any]:
+        executor = self.executor
+
+        @executor.task
+        async def send(ctx: TaskContext, email: Email) -> Email:
+            assert isinstance(email.at, datetime)
+            assert isinstance(email.copies, set)
+            return email
+
+        @executor.task
+        async def enrich(ctx: TaskContext, rich: Rich) -> Rich:
+            assert isinstance(rich.big, BigInt)
+            assert isinstance(rich.stock, JsMap)
+            return rich
+
+        @executor.task
+        async def echo(ctx: TaskContext, value: object) -> object:
+            return value
+
+        @executor.task
+        async def held(ctx: TaskContext) -> str:
+            await self.gate.wait()
+            return "let go"
+
+        return {
+            "send": send,
+            "enrich": enrich,
+            "echo": echo,
+            "held": held,
+            "a/b c": echo,
+            "approval": executor.sleeping_task("approval", output=Email),
+        }
+
+    async def post(self, path: str, body: Any = None, *headers: tuple[str, str]) -> Answer:
+        text = b"" if body is None else json.dumps(body)
+        return await ask(self.door, path, text, headers=(JSON, *headers))
+
+    async def get(self, path: str, *headers: tuple[str, str], method: str = "GET") -> Answer:
+        return await ask(self.door, path, b"", method=method, headers=headers)
+
+    async def enqueue(self, task: str, input: object) -> str:
+        answer = await self.post(f"/tasks/{task}/executions", {"input": input})
+        assert answer.status == 201, answer.body
+        execution_id: str = answer.json()["executionId"]
+        return execution_id
+
+    async def finished(self, task: str, execution_id: str) -> dict[str, Any]:
+        answer = await self.get(f"/tasks/{task}/executions/{execution_id}?wait=20")
+        assert answer.status == 200, answer.body
+        execution: dict[str, Any] = answer.json()
+        return execution
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    desk = Desk()
+    async with desk.executor:
+        yield desk
+        desk.gate.set()
+
+
+def problem_of(answer: Answer, status: int, code: str) -> dict[str, Any]:
+    assert answer.status == status, answer.body
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["title"]
+    return problem
+
+
+async def test_task_is_enqueued_waited_for_and_looked_at(desk: Desk) -> None:
+    email = {"to": "ada", "at": "2024-02-29T12:34:56.789Z", "copies": ["b", "b"]}
+    made = await desk.post("/tasks/send/executions", {"input": email})
+
+    assert made.status == 201
+    assert made.headers["cache-control"] == "no-store"
+    execution_id = made.json()["executionId"]
+    assert made.headers["location"] == f"/tasks/send/executions/{execution_id}"
+    execution = await desk.finished("send", execution_id)
+    assert execution["status"] == "completed"
+    assert execution["input"] == email
+    assert execution["output"] == email | {"copies": ["b"]}
+    finished_at = datetime.fromisoformat(execution["finishedAt"])
+    assert abs(datetime.now(UTC) - finished_at).total_seconds() < 60
+    assert (await desk.get(f"/tasks/send/executions/{execution_id}")).json() == execution
+
+
+async def test_values_of_javascript_go_as_plain_json(desk: Desk) -> None:
+    rich = {
+        "big": 2**80,
+        "seen": [1, 2],
+        "stock": {"a": 1},
+        "counts": {"1": "one"},
+        "total": -(2**63),
+        "picture": "aGk=",
+    }
+    execution = await desk.finished("enrich", await desk.enqueue("enrich", rich))
+
+    assert execution["output"] == rich
+
+
+@pytest.mark.parametrize(
+    "value", [None, [], {}, "", 0, 1.5, True, [None], {"json": 1, "meta": [[1]]}, 2**200]
+)
+async def test_plain_values_come_back_as_they_were(desk: Desk, value: object) -> None:
+    execution = await desk.finished("echo", await desk.enqueue("echo", value))
+
+    assert execution["output"] == execution["input"] == value
+    assert type(execution["output"]) is type(value)
+
+
+async def test_input_may_be_left_out(desk: Desk) -> None:
+    made = await desk.post("/tasks/held/executions", {})
+    desk.gate.set()
+
+    execution = await desk.finished("held", made.json()["executionId"])
+    assert (execution["output"], "input" in execution) == ("let go", False)
+
+
+async def test_key_with_a_slash_is_one_part_of_the_path(desk: Desk) -> None:
+    made = await desk.post("/tasks/a%2Fb%20c/executions", {"input": 1})
+
+    execution_id = made.json()["executionId"]
+    assert made.headers["location"] == f"/tasks/a%2Fb%20c/executions/{execution_id}"
+    assert (await desk.get(made.headers["location"])).status == 200
+
+
+async def test_mounted_door_tells_where_the_execution_is(desk: Desk) -> None:
+    made = await ask(
+        desk.door,
+        "/a%20pi/tasks/echo/executions",
+        '{"input": 1}',
+        headers=(JSON,),
+        root_path="/a pi",
+    )
+
+    execution_id = made.json()["executionId"]
+    assert made.headers["location"] == f"/a%20pi/tasks/echo/executions/{execution_id}"
+
+
+@pytest.mark.parametrize("key", ["order-7", '"order-7"'])
+async def test_key_in_the_header_makes_one_execution(desk: Desk, key: str) -> None:
+    path = "/tasks/echo/executions"
+    first = await desk.post(path, {"input": 1}, ("idempotency-key", "order-7"))
+    again = await desk.post(path, {"input": 1}, ("idempotency-key", key))
+    by_option = await desk.post(path, {"input": 1, "options": {"idempotencyKey": "order-7"}})
+
+    assert first.json() == again.json() == by_option.json()
+    other = await desk.post(path, {"input": 2}, ("idempotency-key", key))
+    problem = problem_of(other, 409, "CONFLICT")
+    assert problem["executionId"] == first.json()["executionId"]
+    assert problem["idempotencyKey"] == "order-7"
+
+
+async def test_key_has_one_place(desk: Desk) -> None:
+    body = {"input": 1, "options": {"idempotencyKey": "a"}}
+    answer = await desk.post("/tasks/echo/executions", body, ("idempotency-key", "b"))
+
+    assert problem_of(answer, 400, "BAD_REQUEST")["errors"] == [
+        {"detail": "was given in the options, too", "header": "Idempotency-Key"}
+    ]
+    assert desk.calls == 0
+
+
+async def test_many_are_enqueued_at_once_or_none(desk: Desk) -> None:
+    tasks = [{"taskId": "echo", "input": each} for each in (1, 2)]
+    made = await desk.post("/executions", {"tasks": tasks})
+    outputs = [
+        (await desk.finished("echo", each))["output"] for each in made.json()["executionIds"]
+    ]
+    refused = await desk.post("/executions", {"tasks": [*tasks, {"taskId": "send", "input": {}}]})
+
+    assert (made.status, outputs) == (201, [1, 2])
+    errors = problem_of(refused, 400, "BAD_REQUEST")["errors"]
+    assert errors[0]["pointer"] == "#/tasks/2/input"
+    assert len((await desk.get("/executions")).json()["executions"]) == 2
+
+
+async def test_wait_ends_at_its_deadline_with_what_there_is(desk: Desk) -> None:
+    execution_id = await desk.enqueue("held", None)
+    answer = await desk.get(f"/tasks/held/executions/{execution_id}?wait=0.05")
+
+    assert (answer.status, answer.json()["status"]) == (200, "running")
+
+
+async def test_execution_is_cancelled(desk: Desk) -> None:
+    execution_id = await desk.enqueue("held", None)
+    path = f"/tasks/held/executions/{execution_id}/cancel"
+    cancelled, again = await desk.post(path), await desk.post(path)
+
+    assert (cancelled.status, cancelled.json()["status"]) == (200, "cancelled")
+    assert again.json() == cancelled.json()
+
+
+async def test_sleeper_is_woken_up(desk: Desk) -> None:
+    await desk.enqueue("approval", "order 7")
+    output = {"to": "ada", "at": "2024-02-29T12:34:56Z"}
+    body = {"sleepingTaskUniqueId": "order 7", "status": "completed", "output": output}
+    misfit = await desk.post("/tasks/approval/wakeup", {**body, "output": {"to": 1}})
+    woken = await desk.post("/tasks/approval/wakeup", body)
+
+    errors = problem_of(misfit, 400, "BAD_REQUEST")["errors"]
+    assert errors[0]["pointer"].startswith("#/output")
+    assert (woken.status, woken.json()["output"]) == (200, output)
+
+
+async def test_list_filters_and_goes_on_at_its_cursor(desk: Desk) -> None:
+    ids = []
+    for number in range(3):
+        body = {"input": number, "options": {"tags": {"lot": "a:b", "odd": str(number % 2)}}}
+        ids.append((await desk.post("/tasks/echo/executions", body)).json()["executionId"])
+        await desk.finished("echo", ids[-1])
+    await desk.enqueue("held", None)
+    path = "/tasks/echo/executions?tag=lot:a:b&status=completed&status=failed&order=oldest_first"
+    first = (await desk.get(f"{path}&limit=2")).json()
+    rest = (await desk.get(f"{path}&limit=2&cursor={first['nextCursor']}")).json()
+
+    assert [each["executionId"] for each in first["executions"] + rest["executions"]] == ids
+    assert "nextCursor" not in rest
+    assert first["executions"][0]["tags"] == {"lot": "a:b", "odd": "0"}
+    odd = (await desk.get("/executions?taskId=echo&tag=odd:1&isRoot=true")).json()
+    assert [each["executionId"] for each in odd["executions"]] == [ids[1]]
+    later = (await desk.get("/executions?createdFrom=2200-01-01T00:00:00Z")).json()
+    assert later == {"executions": []}
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter", "detail"),
+    [
+        ("limit=0", "limit", "expected int >= 1"),
+        ("limit=ten", "limit", "expected a whole number"),
+        ("limit=1&limit=2", "limit", "was given more than once"),
+        ("isRoot=1", "isRoot", "expected true or false"),
+        ("status=done", "status", "invalid enum value 'done'"),
+        ("tag=lot", "tag", "expected name:value"),
+        ("tag=a:1&tag=a:2", "tag", "has two values for 'a'"),
+        ("tag=a%20b:1", "tag", None),
+        ("createdFrom=today", "createdFrom", "invalid RFC3339 encoded datetime"),
+        ("createdFrom=2024-01-01T00:00:00", "createdFrom", None),
+        ("order=random", "order", "invalid enum value 'random'"),
+    ],
+)
+async def test_wrong_filter_is_named(
+    desk: Desk, query: str, parameter: str, detail: str | None
+) -> None:
+    answer = await desk.get(f"/tasks/echo/executions?{query}")
+
+    (error,) = problem_of(answer, 400, "BAD_REQUEST")["errors"]
+    assert error["parameter"] == parameter
+    assert detail is None or error["detail"] == detail
+
+
+async def test_wrong_cursor_is_told(desk: Desk) -> None:
+    problem = problem_of(await desk.get("/executions?cursor=mine"), 400, "BAD_REQUEST")
+
+    assert "cursor" in problem["detail"]
+
+
+@pytest.mark.parametrize("wait", ["-1", "61", "1e1", "", "soon", "1&wait=1", "60.0001", "nan"])
+async def test_wait_is_a_bounded_number_of_seconds(desk: Desk, wait: str) -> None:
+    answer = await desk.get(f"/tasks/echo/executions/te_1?wait={wait}")
+
+    (error,) = problem_of(answer, 400, "BAD_REQUEST")["errors"]
+    assert error["parameter"] == "wait"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "detail"),
+    [
+        ({"input": {"to": 7, "at": "2024-01-01T00:00:00Z"}}, "#/input/to", "expected str, got int"),
+        ({"input": {"to": "a", "at": "today"}}, "#/input/at", "invalid RFC3339 encoded datetime"),
+        ({}, "#/input", None),
+        ([], "#", "expected an object"),
+        ({"input": {}, "options": 7}, "#/options", None),
+        ({"input": 1, "options": {"timeoutMs": "1"}}, "#/options/timeoutMs", None),
+        ({"input": {"__proto__": 1}}, "#/input", None),
+    ],
+)
+async def test_wrong_body_is_named_by_a_pointer(
+    desk: Desk, body: object, pointer: str, detail: str | None
+) -> None:
+    answer = await desk.post("/tasks/send/executions", body)
+
+    (error,) = problem_of(answer, 400, "BAD_REQUEST")["errors"]
+    assert error["pointer"] == pointer
+    assert detail is None or error["detail"] == detail
+    assert (await desk.get("/executions")).json() == {"executions": []}
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("", "not JSON"),
+        ('{"input": 1', "not JSON"),
+        ('{"input": NaN}', "not JSON: NaN is not a JSON number"),
+        ('{"input": 1e999}', "infinity would arrive as null"),
+        ('{"input": ' + "9" * 5000 + "}", "not JSON"),
+        ('{"input": ' + "[" * 400 + "]" * 400 + "}", "nested deeper than"),
+    ],
+)
+async def test_body_that_is_not_json_is_refused(desk: Desk, text: str, detail: str) -> None:
+    answer = await ask(desk.door, "/tasks/echo/executions", text, headers=(JSON,))
+
+    (error,) = problem_of(answer, 400, "BAD_REQUEST")["errors"]
+    assert detail in error["detail"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("content-type", "text/plain")],
+        [("content-type", "application/x-www-form-urlencoded")],
+        [JSON, ("content-encoding", "gzip")],
+    ],
+)
+async def test_body_of_another_type_is_refused(
+    desk: Desk, headers: Iterable[tuple[str, str]]
+) -> None:
+    answer = await ask(desk.door, "/tasks/echo/executions", '{"input": 1}', headers=headers)
+
+    problem_of(answer, 415, "UNSUPPORTED_MEDIA_TYPE")
+    assert desk.calls == 0
+
+
+async def test_longer_body_is_not_read_to_its_end(desk: Desk) -> None:
+    connection = Connection([b" " * 40_000] * 5)
+    await desk.door(
+        scope_of("POST", "/tasks/echo/executions", (JSON,)), connection.receive, connection.send
+    )
+
+    problem_of(connection.answer(), 413, "PAYLOAD_TOO_LARGE")
+    assert connection.chunks_read == 3
+
+
+async def test_body_of_many_large_integers_fits_when_it_fits(desk: Desk) -> None:
+    numbers = [2**64] * 4_000
+    execution = await desk.finished("echo", await desk.enqueue("echo", numbers))
+
+    assert execution["output"] == numbers
+
+
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("/tasks/nobody/executions/te_1", "Task nobody not found"),
+        ("/tasks/echo/executions/te_1", "Task execution not found [executionId=te_1]"),
+        ("/tasks/echo", "There is nothing at this path"),
+        ("/", "There is nothing at this path"),
+        ("/tasks//executions/te_1", "Task  not found"),
+    ],
+)
+async def test_what_is_not_there_is_a_problem(desk: Desk, path: str, detail: str) -> None:
+    assert problem_of(await desk.get(path), 404, "NOT_FOUND")["detail"] == detail
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/tasks/echo/executions/te_1", "GET"),
+        ("PUT", "/tasks/echo/executions", "GET, POST"),
+        ("GET", "/tasks/echo/wakeup", "POST"),
+        ("OPTIONS", "/executions", "GET, POST"),
+    ],
+)
+async def test_other_methods_are_refused_with_those_there_are(
+    desk: Desk, method: str, path: str, allowed: str
+) -> None:
+    answer = await desk.get(path, method=method)
+
+    problem_of(answer, 405, "METHOD_NOT_SUPPORTED")
+    assert answer.headers["allow"] == allowed
+
+
+async def test_head_has_the_head_of_get_and_no_body(desk: Desk) -> None:
+    execution_id = await desk.enqueue("echo", 1)
+    await desk.finished("echo", execution_id)
+    path = f"/tasks/echo/executions/{execution_id}"
+    got, head = await desk.get(path), await desk.get(path, method="HEAD")
+
+    assert (head.status, head.pairs, head.body) == (200, got.pairs, b"")
+
+
+async def test_middlewares_of_the_router_guard_this_door_too(desk: Desk) -> None:
+    answer = await desk.get("/executions", ("authorization", "nobody"))
+
+    assert problem_of(answer, 401, "UNAUTHORIZED")["detail"] == "Who are you?"
+
+
+async def test_headers_of_orpc_mean_nothing_here(desk: Desk) -> None:
+    answer = await desk.get("/executions", ("x-orpc-batch", "streaming"), ("last-event-id", "7"))
+
+    assert answer.json() == {"executions": []}
+
+
+async def test_scopes_hold_at_this_door(desk: Desk) -> None:
+    access = Access(tasks={"echo"}, procedures={"enqueueTask", "getTaskExecution"})
+    tokens = BearerTokens({"app": BearerToken("secret-of-sufficient-length-1", access=access)})
+    door = Guard(desk.door, auth=tokens)
+    token = ("authorization", "Bearer secret-of-sufficient-length-1")
+
+    async def post(path: str, *headers: tuple[str, str]) -> Answer:
+        return await ask(door, path, '{"input": 1}', headers=(JSON, *headers))
+
+    problem_of(await post("/tasks/echo/executions"), 401, "UNAUTHORIZED")
+    problem_of(await post("/tasks/send/executions", token), 403, "FORBIDDEN")
+    problem_of(await post("/tasks/echo/executions/te_1/cancel", token), 403, "FORBIDDEN")
+    assert (await post("/tasks/echo/executions", token)).status == 201
+
+
+async def test_failure_of_the_server_is_masked_and_has_an_id(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def broken(ctx: CallContext, input: object, proceed: Next) -> object:
+        raise LookupError("password=hunter2")
+
+    executor = DurableExecutor(InMemoryStorage())
+    door = RESTHandler(create_tasks_router(rpc.use(broken), executor, {}))
+    answer = await ask(door, "/executions", b"", method="GET", headers=())
+
+    problem = problem_of(answer, 500, "INTERNAL_SERVER_ERROR")
+    assert "hunter2" not in answer.body.decode()
+    assert problem["detail"] == "Internal server error"
+    assert answer.headers["x-error-id"] in str(caplog.records[-1].__dict__)
+
+
+async def test_executor_that_does_not_run_is_told() -> None:
+    desk = Desk()
+
+    problem_of(await desk.post("/tasks/echo/executions", {"input": 1}), 503, "SERVICE_UNAVAILABLE")
+
+
+async def test_caller_that_leaves_ends_its_wait(desk: Desk) -> None:
+    execution_id = await desk.enqueue("held", None)
+    connection = Connection()
+    target = f"/tasks/held/executions/{execution_id}?wait=60"
+    waiting = asyncio.create_task(
+        desk.door(scope_of("GET", target), connection.receive, connection.send)
+    )
+    await asyncio.sleep(0.1)  # until it waits; a shorter time would only make this test easier
+    connection.hang_up.set()
+
+    await asyncio.wait_for(waiting, timeout=10)
+    assert connection.sent == []
+
+
+async def test_caller_that_leaves_before_its_body_ends_enqueues_nothing(desk: Desk) -> None:
+    messages = [{"type": "http.request", "body": b'{"in', "more_body": True}]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await desk.door(scope_of("POST", "/tasks/echo/executions", (JSON,)), receive, send)
+    assert sent == []
+    assert desk.calls == 0
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_bound_of_a_body_is_positive(size: int) -> None:
+    with pytest.raises(ValueError, match="max_body_size: expected at least 1 byte"):
+        RESTHandler({}, max_body_size=size)
