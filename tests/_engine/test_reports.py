@@ -12,7 +12,7 @@ from durable_execution._core.progress import Report
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.reports import REPORT_LIMIT, Reports
 from durable_execution._engine.running import Attempt
-from durable_execution.errors import StorageError, StorageUnavailableError
+from durable_execution.errors import InvalidOptionError, StorageError, StorageUnavailableError
 from tests._core.records import record_in
 from tests._engine.attempts import on_the_loop
 
@@ -22,6 +22,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.batches: list[list[tuple[str, float]]] = []
+        self.numbers: list[int] = []
         self.error: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -30,16 +31,17 @@ class Kept:
         await self.gate.wait()
         if self.error is not None:
             raise self.error
+        self.numbers += [each.progress.number for each in reports]
         self.batches.append([(each.execution_id, each.progress.fraction) for each in reports])
         return [True] * len(reports)
 
 
 class Scene:
-    def __init__(self) -> None:
+    def __init__(self, now: int = 9_000) -> None:
         self.kept = Kept()
         self.needs = 0
         self.told: list[str] = []
-        clock = Clock(lambda: 9_000)
+        clock = Clock(lambda: now)
         self.reports = Reports(self.kept, clock, needed=self._need, written=self._tell)  # type: ignore[arg-type]
 
     def _need(self) -> None:
@@ -141,6 +143,22 @@ async def test_an_attempt_that_is_over_reports_nothing(scene: Scene) -> None:
         scene.reports.take(each, 0.5, None)
     await scene.reports.write()
     assert scene.kept.batches == [[("te_2", 0.5)]]
+
+
+async def test_what_goes_on_outside_is_written_at_once_in_the_order_of_time(scene: Scene) -> None:
+    parked = record_in("running", execution_id="te_1", fence=2)
+    elsewhere = Scene(now=9_001)
+    for each in (scene, elsewhere):
+        for _ in range(5):
+            await each.reports.report(parked, 0.5, None)
+    numbers = scene.kept.numbers + elsewhere.kept.numbers
+    assert numbers == sorted(set(numbers))
+    with pytest.raises(InvalidOptionError, match="fraction"):
+        await scene.reports.report(parked, 2, None)
+    scene.kept.error = StorageUnavailableError("away")
+    with pytest.raises(StorageUnavailableError):
+        await scene.reports.report(parked, 1, None)
+    assert scene.reports.concern(["te_1"])
 
 
 async def test_threads_may_report_at_once(scene: Scene) -> None:

@@ -77,7 +77,7 @@ class Engine:
         self.finishes = Finishes(storage, pace=pace)
         self.watches = Watches(storage, pace=pace)
         self._reporter = Reporter()
-        self._reports = Reports(
+        self.reports = Reports(
             storage,
             self.clock,
             needed=self._reporter.announce,
@@ -95,7 +95,7 @@ class Engine:
             clock=self.clock,
             options=options,
             shutdown_signal=self._shutdown_signal,
-            on_progress=self._reports.take,
+            on_progress=self.reports.take,
             finalize_input=self._finalize_input,
         )
         self._rescuer = Rescuer(
@@ -184,9 +184,9 @@ class Engine:
                 doubted=self._doubted,
             ),
             self._eager,
-            self._reports,
+            self.reports,
         )
-        self._reporter.begin(self._reports)
+        self._reporter.begin(self.reports)
         await self.heart.start()
         self._stop_listening = self.storage.listen(self._changed)
         is_started = asyncio.Event()

@@ -6,10 +6,11 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable
-from itertools import count, islice
+from itertools import islice
 from typing import Final
 
-from durable_execution._core.progress import Progress, Report
+from durable_execution._core.progress import Progress, Report, check_progress
+from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.running import Attempt
 from durable_execution.errors import StorageError, StorageUnavailableError
@@ -18,6 +19,7 @@ from durable_execution.storage.protocol import Storage
 logger = logging.getLogger(__name__)
 
 REPORT_LIMIT: Final = 1000
+NUMBERS_PER_MS: Final = 1000
 
 
 class Reports:
@@ -42,7 +44,7 @@ class Reports:
         self._clock = clock
         self._needed = needed
         self._written = written
-        self._numbers = count(1)
+        self._number = 0
         self._pending: dict[str, Progress] = {}
         self._guard = threading.Lock()
         """Held by whoever changes what is pending, never for long."""
@@ -53,14 +55,18 @@ class Reports:
         """Take the progress of an attempt, unless it is over. From any thread."""
         if attempt.has_ended or not attempt.is_ours:
             return
-        record = attempt.record
-        now = max(self._clock.now(), record.updated_at)
-        with self._guard:
-            progress = Progress(record.fence, next(self._numbers), fraction, message, now)
-            is_first = not self._pending
-            self._pending[record.execution_id] = progress
-        if is_first:
-            self._needed()
+        self._note(attempt.record, fraction, message)
+
+    async def report(self, record: ExecutionRecord, fraction: float, message: str | None) -> None:
+        """Write the progress of an attempt that goes on in another program, as read in its row.
+
+        Raises:
+            InvalidOptionError: The fraction or the message is none.
+            StorageUnavailableError: The storage could not be reached; it is tried again later.
+        """
+        check_progress(fraction, message)
+        self._note(record, float(fraction), message)
+        await self.write([record.execution_id])
 
     @property
     def is_busy(self) -> bool:
@@ -80,6 +86,17 @@ class Reports:
         async with self._writing:
             while batch := self._next_batch(among):
                 await self._write(batch)
+
+    def _note(self, record: ExecutionRecord, fraction: float, message: str | None) -> None:
+        now = max(self._clock.now(), record.updated_at)
+        with self._guard:
+            # In the order of time, too: several executors may speak for one that is outside.
+            self._number = max(self._number + 1, now * NUMBERS_PER_MS)
+            progress = Progress(record.fence, self._number, fraction, message, now)
+            is_first = not self._pending
+            self._pending[record.execution_id] = progress
+        if is_first:
+            self._needed()
 
     def _next_batch(self, among: Collection[str] | None) -> dict[str, Progress]:
         with self._guard:
