@@ -19,6 +19,7 @@ from durable_execution._engine.clock import wall_clock
 from durable_execution._engine.surroundings import Surroundings
 from tests.processes.blocking import blocking
 from tests.processes.next_release import next_release
+from tests.processes.outside import outside_at
 from tests.processes.tasks import add_one, count_up, tasks
 
 LOG_FORMAT = "%(levelname)s %(name)s %(message)s %(error)s"
@@ -98,6 +99,8 @@ def main() -> None:
     parser.add_argument("--lease", type=float, default=1)
     parser.add_argument("--stall", type=float, default=60)
     parser.add_argument("--clock-off", type=int, default=0, help="seconds")
+    parser.add_argument("--app", default="", help="where an app takes attempts")
+    parser.add_argument("--callback-lease", type=float, default=60)
     parser.add_argument("--release", choices=("this", "next"), default="this")
     arguments = parser.parse_args()
     log_to_stderr()
@@ -111,6 +114,8 @@ def main() -> None:
     executor = Displaced(open_storage(arguments.url), options, arguments.clock_off)
     executor.include(tasks)
     executor.include(blocking)
+    if arguments.app:
+        outside_at(executor, arguments.app, arguments.callback_lease)
     if arguments.release == "next":
         executor.include(next_release)
     asyncio.run(ROLES[arguments.role](executor, arguments))
