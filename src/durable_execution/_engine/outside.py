@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from durable_execution._core import decisions, transitions
 from durable_execution._core.decisions import Raised, Returned
 from durable_execution._core.patch import patched
+from durable_execution._core.progress import check_progress
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import Status
 from durable_execution._core.task import CallbackPlan, Task
@@ -66,13 +67,29 @@ class Outside(ABC):
         engine, _ = self._checked(task)
         return await _conclude(engine, task, turn, Raised(to_stored_error(error)))
 
-    async def extend_attempt(self, task: Task[Any, Any], turn: Turn) -> int:
+    async def extend_attempt(
+        self,
+        task: Task[Any, Any],
+        turn: Turn,
+        *,
+        fraction: float | None = None,
+        message: str | None = None,
+    ) -> int:
         """Begin the lease of an attempt anew; return its end, in milliseconds since the epoch.
 
-        It ends with the time of the attempt at the latest.
+        It ends with the time of the attempt at the latest. With a fraction it is the progress of
+        the attempt, too, as `TaskContext.progress` would report it.
+
+        Raises:
+            InvalidOptionError: The fraction is not from 0 to 1, or the message is too long.
         """
         engine, plan = self._checked(task)
-        return await _extend(engine, task, turn, plan.lease_ms)
+        if fraction is not None:
+            check_progress(fraction, message)
+        record, expires_at = await _extend(engine, task, turn, plan.lease_ms)
+        if fraction is not None:
+            await engine.reports.report(record, fraction, message)
+        return expires_at
 
     def _checked(self, task: Task[Any, Any]) -> tuple[Engine, CallbackPlan]:
         engine = self._running_engine()
@@ -104,7 +121,9 @@ async def _conclude(
             return patched(record, transition.patch).status
 
 
-async def _extend(engine: Engine, task: Task[Any, Any], turn: Turn, lease_ms: int) -> int:
+async def _extend(
+    engine: Engine, task: Task[Any, Any], turn: Turn, lease_ms: int
+) -> tuple[ExecutionRecord, int]:
     while True:
         record = await _record(engine, task, turn)
         now = _now(engine, record)
@@ -117,11 +136,10 @@ async def _extend(engine: Engine, task: Task[Any, Any], turn: Turn, lease_ms: in
             )
         if not record.is_parked:
             # Its executor holds it still. The lease begins when that lets go, which is later.
-            return min(now + lease_ms, ends_at)
+            return record, min(now + lease_ms, ends_at)
         transition = transitions.extend(record, lease_ms=lease_ms, now=now)
         if await engine.commits.apply(record, transition):
-            after = patched(record, transition.patch)
-            return after.expires_at or ends_at
+            return record, patched(record, transition.patch).expires_at or ends_at
 
 
 async def _record(engine: Engine, task: Task[Any, Any], turn: Turn) -> ExecutionRecord:

@@ -21,8 +21,10 @@ from durable_execution import (
     InvalidTokenError,
     RetryOptions,
     Storage,
+    TaskExecutionHandle,
 )
 from durable_execution.client import CallbackRequest, callback_answer, create_callback_client
+from durable_execution.orpc import ORPCError
 from durable_execution.server import create_callback_task
 from tests.remote.callbacks.lab import (
     OTHER_SECRET,
@@ -212,6 +214,32 @@ async def test_heartbeats_keep_an_attempt_beyond_its_lease(storage: Storage) -> 
 
         assert await handle.result() == "at last"
         assert len(lab.app.asked) == 1
+
+
+async def test_heartbeats_tell_those_who_watch_how_far_it_is(storage: Storage) -> None:
+    async with started(storage=storage) as lab:
+        handle = await lab.enqueue()
+        told = asyncio.create_task(told_by(handle))
+        request = await lab.app.request()
+        await lab.parked(handle)
+        await lab.callbacks.heartbeat(request.token, 0.25)
+        await lab.callbacks.heartbeat(request.token, 0.5, "half")
+        await until_progress(handle, 0.5)
+        await lab.callbacks.complete(request.token, 1)
+
+        changes = await told
+    assert [each for each in changes if isinstance(each, str)] == ["running", "completed"]
+    assert (0.5, "half") in changes
+
+
+@pytest.mark.parametrize("progress", [{"fraction": 1.5}, {"fraction": "half"}, {}, 7])
+async def test_progress_out_of_bounds_is_refused(progress: object) -> None:
+    async with started() as lab:
+        await lab.enqueue()
+        token = (await lab.app.request()).token
+        with pytest.raises(ORPCError) as refusal:
+            await lab.client.heartbeatTask({"token": token, "progress": progress})
+    assert refusal.value.status == 400
 
 
 async def test_no_heartbeat_keeps_an_attempt_beyond_its_time() -> None:
@@ -465,6 +493,23 @@ def test_bad_options_are_refused_where_the_task_is_defined(
     with pytest.raises(InvalidOptionError, match=words) as refusal:
         create_callback_task(DurableExecutor(InMemoryStorage()), {"id": "t"}, **options)
     assert "not base64" not in str(refusal.value)
+
+
+async def told_by(handle: TaskExecutionHandle[Any]) -> list[object]:
+    """All that is told of an execution but `ready`, which may be over too soon to be seen."""
+    told: list[object] = []
+    async for change in handle.watch():
+        if change.type == "progress":
+            told.append((change.progress.fraction, change.progress.message))
+        elif change.execution.status != "ready":
+            told.append(change.execution.status)
+    return told
+
+
+async def until_progress(handle: TaskExecutionHandle[Any], fraction: float) -> None:
+    async with asyncio.timeout(10):
+        while (said := await handle.get_progress()) is None or said.fraction != fraction:
+            await asyncio.sleep(0.01)  # nobody tells this test
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -115,9 +115,17 @@ class CallbackClient:
             FAIL_TASK, write_fail_task(token, message, is_retryable=is_retryable)
         )
 
-    async def heartbeat(self, token: str) -> datetime:
-        """Begin the lease of the attempt anew; return when it ends."""
-        answer = await self._call(HEARTBEAT_TASK, write_heartbeat_task(token))
+    async def heartbeat(
+        self, token: str, fraction: float | None = None, message: str | None = None
+    ) -> datetime:
+        """Begin the lease of the attempt anew; return when it ends.
+
+        Args:
+            token: That of the request.
+            fraction: How much of the work is done, from 0 to 1; whoever watches is told.
+            message: With a fraction: what is being done, for people.
+        """
+        answer = await self._call(HEARTBEAT_TASK, write_heartbeat_task(token, fraction, message))
         return _read(HEARTBEAT_TASK, _LEASE, answer).expires_at
 
     async def _end(self, name: str, call: Mapping[str, object]) -> Status:
@@ -151,9 +159,12 @@ class SyncCallbackClient:
         )
         return cast("Status", status)
 
-    def heartbeat(self, token: str) -> datetime:
+    def heartbeat(
+        self, token: str, fraction: float | None = None, message: str | None = None
+    ) -> datetime:
         """See `CallbackClient.heartbeat`."""
-        return cast("datetime", self._link.run(lambda: self._callbacks.heartbeat(token)))
+        expires_at = self._link.run(lambda: self._callbacks.heartbeat(token, fraction, message))
+        return cast("datetime", expires_at)
 
 
 class _Ending(msgspec.Struct):

@@ -38,9 +38,22 @@ def write_fail_task(token: str, message: str, *, is_retryable: bool) -> dict[str
     return {"token": token, "error": message, "isRetryable": is_retryable}
 
 
-def write_heartbeat_task(token: str) -> dict[str, object]:
+class HeartbeatTask(NamedTuple):
+    """What `heartbeatTask` is called with; no fraction where nothing is said of the progress."""
+
+    token: str
+    fraction: float | None
+    message: str | None
+
+
+def write_heartbeat_task(
+    token: str, fraction: float | None, message: str | None
+) -> dict[str, object]:
     """Write the input of `heartbeatTask`."""
-    return {"token": token}
+    if fraction is None:
+        return {"token": token}
+    progress = {"fraction": fraction} | ({} if message is None else {"message": message})
+    return {"token": token, "progress": progress}
 
 
 def read_complete_task(value: object) -> CompleteTask:
@@ -68,14 +81,17 @@ def read_fail_task(value: object) -> FailTask:
     return FailTask(call.token, error, call.is_retryable or False)
 
 
-def read_heartbeat_task(value: object) -> str:
-    """Read the input of `heartbeatTask`: its token.
+def read_heartbeat_task(value: object) -> HeartbeatTask:
+    """Read the input of `heartbeatTask`; whoever takes the progress checks its bounds.
 
     Raises:
         ValidationFailed: A field is missing or of the wrong type.
     """
-    call, _ = read_fields(_TOKEN, value)
-    return call.token
+    call, _ = read_fields(_HEARTBEAT, value)
+    progress = call.progress
+    if progress is None:
+        return HeartbeatTask(call.token, None, None)
+    return HeartbeatTask(call.token, progress.fraction, progress.message)
 
 
 _Token = Annotated[str, msgspec.Meta(max_length=MAX_GIVEN_TOKEN_LENGTH, pattern=STORABLE)]
@@ -90,5 +106,16 @@ class _FailCall(msgspec.Struct, rename="camel"):
     is_retryable: bool | None = None
 
 
+class _Progress(msgspec.Struct):
+    fraction: float
+    message: str | None = None
+
+
+class _HeartbeatCall(msgspec.Struct):
+    token: _Token
+    progress: _Progress | None = None
+
+
+_HEARTBEAT: Final[Schema[_HeartbeatCall]] = Schema(_HeartbeatCall)
 _TOKEN: Final[Schema[_TokenCall]] = Schema(_TokenCall)
 _FAIL: Final[Schema[_FailCall]] = Schema(_FailCall)

@@ -36,7 +36,8 @@ def create_callbacks_router(
 
     - `completeTask({token, output})` and `failTask({token, error, isRetryable?})` end the attempt
       of the token and give `{executionId, status}`. Who says the same again gets the same answer.
-    - `heartbeatTask({token})` begins the lease anew and gives `{expiresAt}`.
+    - `heartbeatTask({token, progress?: {fraction, message?}})` begins the lease anew, reports the
+      progress, and gives `{expiresAt}`.
 
     A token that was not made here is answered 401, one whose attempt is over 409.
 
@@ -78,8 +79,11 @@ def calling_back(tasks: MountedTasks) -> Mapping[str, Procedure]:
 
     async def heartbeat_task(ctx: CallContext, input: object) -> object:
         with told():
-            task, turn = turn_of(read_heartbeat_task(input))
-            expires_at = await executor.extend_attempt(task, turn)
+            call = read_heartbeat_task(input)
+            task, turn = turn_of(call.token)
+            expires_at = await executor.extend_attempt(
+                task, turn, fraction=call.fraction, message=call.message
+            )
         return encoded_object({"expiresAt": date_text(expires_at)}, dates=("expiresAt",))
 
     if not callbacks:
