@@ -82,10 +82,10 @@ async def test_nothing_is_read_while_nobody_watches(watches: Watches, rows: Rows
     watched = watches.watch("te_1")
     assert watches.is_needed
     del watched
-    assert not watches.is_needed
     watches.announce_change()
     watches.announce(row("te_1"))
     assert await watches.run_once() is False
+    assert not watches.is_needed
     assert (rows.glances, rows.reads) == ([], [])
     assert watches.pause() == 60
 

@@ -72,6 +72,7 @@ class Commits:
         self._changes = Batcher(self._apply, limit=BATCH_LIMIT)
         self._reads = Batcher(storage.get, limit=BATCH_LIMIT)
         self._families = Batcher(self._children_of, limit=FAMILY_LIMIT)
+        self._summaries = Batcher(self._summaries_of, limit=BATCH_LIMIT)
         self._listeners: Listeners | None = None
         self._eager: EagerStart | None = None
         self._reports: Reports | None = None
@@ -137,6 +138,12 @@ class Commits:
         """
         return await self._persist(lambda: self._families.submit(parent_execution_id), tries=None)
 
+    async def summaries_of(self, parent_execution_id: str) -> list[ExecutionRecord]:
+        """Return the same without payloads, as patient as `get`; many who ask share the answer."""
+        return await self._persist(
+            lambda: self._summaries.submit(parent_execution_id), tries=PATIENT_TRIES
+        )
+
     async def apply(self, record: ExecutionRecord, transition: Transition) -> bool:
         """Apply a transition; return whether its guard held.
 
@@ -167,13 +174,28 @@ class Commits:
 
     def pumps(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """Return the loops that must run for the batches to flow."""
-        batchers = (self._inserts, self._groups, self._changes, self._reads, self._families)
-        return tuple(batcher.run for batcher in batchers)
+        return (
+            self._inserts.run,
+            self._groups.run,
+            self._changes.run,
+            self._reads.run,
+            self._families.run,
+            self._summaries.run,
+        )
 
     async def _children_of(self, parent_ids: list[str]) -> Sequence[list[ExecutionRecord]]:
         families: dict[str | None, list[ExecutionRecord]] = {each: [] for each in parent_ids}
         for child in await self._storage.children_of(list(dict.fromkeys(parent_ids))):
             families[child.parent_execution_id].append(child)
+        return [families[parent_id] for parent_id in parent_ids]
+
+    async def _summaries_of(self, parent_ids: list[str]) -> Sequence[list[ExecutionRecord]]:
+        families: dict[str | None, list[ExecutionRecord]] = {each: [] for each in parent_ids}
+        asked = list(dict.fromkeys(parent_ids))
+        for first in range(0, len(asked), FAMILY_LIMIT):
+            part = asked[first : first + FAMILY_LIMIT]
+            for child in await self._storage.children_of(part, with_payloads=False):
+                families[child.parent_execution_id].append(child)
         return [families[parent_id] for parent_id in parent_ids]
 
     async def _insert(self, rows: list[NewRow]) -> Sequence[ExecutionRecord | None]:

@@ -222,6 +222,4 @@ async def children_shown(engine: Engine, record: ExecutionRecord) -> list[Execut
     """Return the children that the view of a row names, without payloads."""
     if not has_children(record):
         return []
-    return await engine.commits.ask(
-        lambda storage: storage.children_of([record.execution_id], with_payloads=False)
-    )
+    return await engine.commits.summaries_of(record.execution_id)

@@ -83,6 +83,8 @@ class Watches:
 
     def __init__(self, storage: Storage, *, pace: Pace) -> None:
         self.wakeup = Wakeup()
+        self.is_needed = False
+        """Whether anybody watches anything, or did a moment ago: cheap to ask for every task."""
         self._storage = storage
         self._pace = pace
         self._watched: WeakValueDictionary[str, Watched] = WeakValueDictionary()
@@ -104,13 +106,9 @@ class Watches:
             watched = self._watched[execution_id] = Watched(execution_id, self._is_over)
             if record is not None:
                 self._moved[execution_id] = record
+            self.is_needed = True
             self._look_at(execution_id)
         return watched
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether anybody watches anything."""
-        return bool(self._watched)
 
     def is_watched(self, execution_id: str) -> bool:
         """Whether somebody watches the execution."""
@@ -141,6 +139,7 @@ class Watches:
     async def run_once(self) -> bool:
         """Look at a bounded number of the executions that are watched."""
         if not self._watched:
+            self.is_needed = False
             self._stale.clear()
             self._moved.clear()
             return False
