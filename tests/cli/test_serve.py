@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,14 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from durable_execution.client import (
+    ORPCError,
+    RPCLink,
+    SyncLink,
+    create_orpc_client,
+    create_task_client_handles,
+    declare_task,
+)
 from tests.cli.served import APPLICATION, Served, refused, served
 
 pytestmark = pytest.mark.processes
@@ -87,6 +96,43 @@ def test_call_that_hangs_does_not_hold_up_the_end(server: Served) -> None:
         server.wait_for_file("hangs")
         assert server.end(signal.SIGTERM) == 0
         assert isinstance(answer.exception(timeout=10), OSError)
+
+
+TASKS_ROUTER = """
+from durable_execution.server import create_tasks_router
+
+router = create_tasks_router(rpc, executor, {"work": work})
+app = create_executor_app(executor, {"/rpc": RPCHandler(router)})
+"""
+
+
+def test_first_signal_sends_those_who_wait_elsewhere_while_their_task_still_ends(
+    folder: Path,
+) -> None:
+    (folder / "served_app.py").write_text(APPLICATION + TASKS_ROUTER)
+    work = declare_task("work", input=float, output=str)
+    with (
+        served(folder) as server,
+        SyncLink(RPCLink(f"{server.url}/rpc", timeout=20)) as link,
+        ThreadPoolExecutor(2) as callers,
+    ):
+        client = create_orpc_client(link)
+        execution_id = create_task_client_handles(client, {"work": work}).work.enqueue(2.0)
+        named = {"taskId": "work", "executionId": execution_id}
+        server.wait_for_file("began")
+        waiting = callers.submit(client.waitTaskExecution, named)
+        changes = client.watchTaskExecution(named)
+        assert next(changes)["execution"]["status"] in {"ready", "running"}
+        watching = callers.submit(lambda: list(changes))
+        time.sleep(0.5)  # until the server has both: it says nothing while they wait
+
+        assert server.end(signal.SIGTERM) == 0
+
+        for call_under_way in (waiting, watching):
+            error = call_under_way.exception(timeout=10)
+            assert isinstance(error, ORPCError)
+            assert error.code == "SERVICE_UNAVAILABLE"
+        assert (folder / "ended").exists()
 
 
 def test_work_of_a_server_that_was_cut_off_is_done_by_the_next(folder: Path) -> None:

@@ -82,6 +82,13 @@ class Lab:
                 await self.steps.get()
             return "done"
 
+        @executor.task
+        async def paced(ctx: TaskContext, steps: int) -> int:
+            for step in range(1, steps + 1):
+                ctx.progress(step / steps, f"step {step}")
+                await asyncio.sleep(0.2)  # for watchers that cannot say when they have seen it
+            return steps
+
         self.send_email = send_email
         self.held = held
         self.approval: SleepingTask[int] = executor.sleeping_task("approval", output=int)
@@ -93,6 +100,7 @@ class Lab:
             "held": held,
             "broken": broken,
             "stepping": stepping,
+            "paced": paced,
             "approval": self.approval,
             **self._define_parents(executor, echo),
         }
