@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from durable_execution._codec import UNDEFINED
 from durable_execution._core.definitions import Definitions
@@ -18,19 +18,18 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.task import SleepingTask, Task
 from durable_execution._core.views import FinishedTaskExecution
-from durable_execution._core.watching import position_of
-from durable_execution._engine.changes import Changes
 from durable_execution._engine.compose import new_root, new_roots
 from durable_execution._engine.departure import Departure
 from durable_execution._engine.engine import Engine
-from durable_execution._engine.handle import (
-    TaskExecutionHandle,
-    children_shown,
-    finish_anywhere,
-)
-from durable_execution._engine.options import ExecutorOptions, seconds
+from durable_execution._engine.handle import TaskExecutionHandle
+from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.outside import Outside
 from durable_execution._engine.oversight import Oversight
+from durable_execution._engine.stored import (
+    StoredExecutions,
+    StoredStatusChange,
+    StoredTaskExecution,
+)
 from durable_execution._engine.surroundings import MACHINE
 from durable_execution._engine.viewing import finished_view_of
 from durable_execution._engine.waking import Ending, wake_up
@@ -45,6 +44,8 @@ from durable_execution.storage.transactional import TransactionalStorage
 if TYPE_CHECKING:
     from durable_execution.storage.sql.caller import CallerConnection
 
+__all__ = ["DurableExecutor", "StoredStatusChange", "StoredTaskExecution"]
+
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
 
@@ -53,21 +54,7 @@ DEFAULT_OPTIONS = ExecutorOptions()
 Hearing = Literal["told", "polls", "deaf"]
 
 
-class StoredTaskExecution(NamedTuple):
-    """One execution as it is stored, with the children that its view names, without payloads."""
-
-    record: ExecutionRecord
-    children: Sequence[ExecutionRecord]
-
-
-class StoredStatusChange(NamedTuple):
-    """The rows of an execution as they have become; watching `after` this id goes on from here."""
-
-    id: str
-    execution: StoredTaskExecution
-
-
-class DurableExecutor(Definitions, Oversight, Outside):
+class DurableExecutor(Definitions, Oversight, Outside, StoredExecutions):
     """Runs tasks durably: what was enqueued ends, whatever happens to this process.
 
     Use it as `async with executor:`, or call `start` and `shutdown`. All calls belong on the event
@@ -290,7 +277,10 @@ class DurableExecutor(Definitions, Oversight, Outside):
         return TaskExecutionHandle(engine, task, holder.execution_id)
 
     async def enqueue_tasks(
-        self, tasks: Iterable[TaskToEnqueue[OutputT]]
+        self,
+        tasks: Iterable[TaskToEnqueue[OutputT]],
+        *,
+        connection: CallerConnection | None = None,
     ) -> list[TaskExecutionHandle[OutputT]]:
         """Enqueue up to 1,000 tasks in one transaction: all of them, or none.
 
@@ -302,6 +292,9 @@ class DurableExecutor(Definitions, Oversight, Outside):
 
         Args:
             tasks: What to enqueue, each made by `task_to_enqueue`; of one task or of several.
+            connection: As in `enqueue_task`: the executions become part of its transaction. What
+                the database refuses, such as a key, is raised after those before it were added:
+                roll back, to a savepoint at least.
 
         Returns:
             A handle for each, in their order.
@@ -328,7 +321,7 @@ class DurableExecutor(Definitions, Oversight, Outside):
         if not records:
             return []
         handles = [
-            TaskExecutionHandle(engine, each.task, record.execution_id, is_new=True)
+            TaskExecutionHandle(engine, each.task, record.execution_id, is_new=connection is None)
             for each, record in zip(wanted, records, strict=True)
         ]
         strict_ids = {
@@ -336,7 +329,10 @@ class DurableExecutor(Definitions, Oversight, Outside):
             for each, record in zip(wanted, records, strict=True)
             if each.label.idempotency_key is not None and each.on_conflict == "raise"
         }
-        holders = await engine.commits.insert_all(records, strict_ids)
+        if connection is None:
+            holders = await engine.commits.insert_all(records, strict_ids)
+        else:
+            holders = await self._insert_with(connection, records, strict_ids)
         return [
             handle
             if holder is None
@@ -357,70 +353,6 @@ class DurableExecutor(Definitions, Oversight, Outside):
         engine = self._running_engine()
         await self._record_of(engine, task, execution_id)
         return TaskExecutionHandle(engine, task, execution_id)
-
-    async def get_stored_task_execution(
-        self, task: Task[Any, Any], execution_id: str
-    ) -> StoredTaskExecution:
-        """Return the rows behind an execution: for a server, which passes payloads on undecoded.
-
-        Raises:
-            DurableExecutionNotFoundError: The task is not registered here, or it has no such
-                execution.
-            ExecutorShutDownError: The executor is not running.
-            StorageError: The storage cannot be reached.
-        """
-        engine = self._running_engine()
-        record = await self._record_of(engine, task, execution_id)
-        return StoredTaskExecution(record, await children_shown(engine, record))
-
-    async def wait_stored_task_execution(
-        self, task: Task[Any, Any], execution_id: str, *, timeout: float | timedelta
-    ) -> StoredTaskExecution:
-        """Return the rows behind an execution once it has finished, or as they are at the timeout.
-
-        For a server, which holds a request open for so long. All who wait share one read.
-
-        Raises:
-            DurableExecutionNotFoundError: The task is not registered here, it has no such
-                execution, or that was deleted meanwhile.
-            ExecutorShutDownError: The executor is not running, or shut down meanwhile.
-            StorageError: The storage cannot be reached.
-        """
-        engine = self._running_engine()
-        record = await self._record_of(engine, task, execution_id)
-        if not record.is_finished:
-            try:
-                async with asyncio.timeout(seconds(timeout)):
-                    record = await finish_anywhere(engine, execution_id)
-            except TimeoutError:
-                record = await self._record_of(engine, task, execution_id)
-        return StoredTaskExecution(record, await children_shown(engine, record))
-
-    async def watch_stored_task_execution(
-        self, task: Task[Any, Any], execution_id: str, *, after: str | None = None
-    ) -> Changes[StoredStatusChange]:
-        """Watch an execution as `TaskExecutionHandle.watch` does, with the rows behind it.
-
-        For a server, which passes payloads on undecoded. Yields `StoredStatusChange`s, the finished
-        rows last, and `ProgressChange`s. With the id of the last change nothing follows: then
-        `get_stored_task_execution` has the finished rows.
-
-        Raises:
-            InvalidOptionError: `after` is not the id of a change.
-            DurableExecutionNotFoundError: The task is not registered here, or it has no such
-                execution; while iterating: it was deleted.
-            ExecutorShutDownError: The executor is not running; while iterating: it shut down.
-            StorageError: The storage cannot be reached. While iterating, it is waited for.
-        """
-        engine = self._running_engine()
-        at = position_of(after)
-        record = await self._record_of(engine, task, execution_id)
-
-        async def of_status(change_id: str, record: ExecutionRecord) -> StoredStatusChange:
-            children = await children_shown(engine, record)
-            return StoredStatusChange(change_id, StoredTaskExecution(record, children))
-
-        return Changes(engine.watches.watch(execution_id, record), at, of_status)
 
     @overload
     async def wakeup_sleeping_task_execution(
@@ -471,21 +403,20 @@ class DurableExecutor(Definitions, Oversight, Outside):
         record = await wake_up(engine, task, sleeping_task_unique_id, ending)
         return finished_view_of(record, task)
 
-    async def _record_of(
-        self, engine: Engine, task: Task[Any, Any], execution_id: str
-    ) -> ExecutionRecord:
-        self._check_known(task)
-        record = await engine.commits.get(execution_id)
-        if record is None:
-            raise DurableExecutionNotFoundError(
-                f"Task execution not found [executionId={execution_id}]"
-            )
-        if record.task_id != task.id:
-            raise DurableExecutionNotFoundError(
-                f"Task execution belongs to another task [providedTaskId={task.id}] "
-                f"[taskId={record.task_id}] [executionId={execution_id}]"
-            )
-        return record
+    async def _insert_with(
+        self,
+        connection: CallerConnection,
+        records: Sequence[ExecutionRecord],
+        strict_ids: Collection[str],
+    ) -> list[ExecutionRecord | None]:
+        storage = self._transactional_storage()
+        holders: list[ExecutionRecord | None] = []
+        for record in records:
+            holder = await storage.insert_with(connection, record)
+            if holder is not None and record.execution_id in strict_ids:
+                check_same_input(record, holder)
+            holders.append(holder)
+        return holders
 
     def _transactional_storage(self) -> TransactionalStorage:
         if not isinstance(self._storage, TransactionalStorage):
