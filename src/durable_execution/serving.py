@@ -84,7 +84,22 @@ def create_executor_app(
     async def health(_: Request) -> Response:
         return _health_of(executor)
 
-    app = Starlette()
+    class ExecutorApp(Starlette):
+        """Passes requests on at once where nothing was put around the routes.
+
+        What Starlette always puts there is put around the one route of its own kind instead: it
+        takes as long as a short call.
+        """
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            is_bare = not (self.user_middleware or self.exception_handlers or self.debug)
+            if is_bare and scope["type"] == "http":
+                scope["app"] = self
+                await self.router(scope, receive, send)
+                return
+            await super().__call__(scope, receive, send)
+
+    app = ExecutorApp()
     app.router = _router_class()(
         [
             Route(HEALTH_PATH, health, methods=["GET"]),
@@ -103,6 +118,7 @@ def create_executor_app(
 
 
 def _router_class() -> Callable[..., Router]:
+    from starlette.middleware.exceptions import ExceptionMiddleware
     from starlette.routing import Mount, Router
 
     class Doors:
@@ -142,7 +158,7 @@ def _router_class() -> Callable[..., Router]:
         ) -> None:
             super().__init__(routes, **options)
             # The list itself: what is mounted later is found, and guarded, as well.
-            doors = Doors(self.routes, super().__call__)
+            doors = Doors(self.routes, ExceptionMiddleware(super().__call__))
             is_guarded = auth is not None or bounds is not None
             self._entrance: AsgiApp = (
                 Guard(
