@@ -59,6 +59,7 @@ def create_executor_app(
     """
     _check_mounts(mounts, open_mounts)
     try:
+        app = _application_class()()
         from starlette.routing import Mount, Route
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
@@ -77,7 +78,6 @@ def create_executor_app(
     async def health(_: Request) -> Response:
         return _health_of(executor)
 
-    app = _application_class()()
     app.router = _router_class()(
         [
             Route(HEALTH_PATH, health, methods=["GET"]),
