@@ -156,6 +156,7 @@ class DurableExecutor(Definitions, Oversight, Outside, StoredExecutions):
         are ready for other executors at once, with no retry spent. Threads cannot be stopped:
         executions whose thread does not end are left to the end of the lease.
         """
+        self.announce_shutdown()
         async with self._changing:
             self._has_shut_down = True
             engine, self._engine = self._engine, None

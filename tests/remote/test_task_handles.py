@@ -391,6 +391,7 @@ async def test_older_server_is_told_of_by_its_lack(lab: Lab) -> None:
         with pytest.raises(DurableExecutionError, match="server has no such procedure") as caught:
             await call
         assert not caught.value.is_retryable
+        assert isinstance(caught.value.__cause__, ORPCError)
 
 
 def test_arguments_are_checked_when_the_handles_are_made(client: ORPCClient) -> None:
