@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from durable_execution import DurableExecutor, InMemoryStorage, TaskContext
 from tests.interop.conftest import ROOM, node, node_modules
 from tests.served import served
 
@@ -59,6 +60,20 @@ async def test_watching_tells_progress_and_ends_with_the_finish(page: dict[str, 
 
     assert lines[-1] == "completed"
     assert set(lines) & {"0% 0 of 3 s", "33% 1 of 3 s", "67% 2 of 3 s"}
+
+
+async def test_handles_of_an_executor_watch_too(page: dict[str, Any]) -> None:
+    async with DurableExecutor(InMemoryStorage()) as executor:
+
+        @executor.task
+        async def encode(ctx: TaskContext, seconds: int) -> str:
+            ctx.progress(1)
+            return str(seconds)
+
+        lines = await page["encode_here"](executor, encode, [3, 2])
+        assert lines[-2:] == [1, "completed"]
+        counts = (await executor.count_task_executions())["encode"].by_status
+        assert sum(counts.values()) == 2
 
 
 async def test_what_was_enqueued_is_found_and_stopped(page: dict[str, Any]) -> None:
