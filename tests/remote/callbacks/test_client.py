@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,7 +19,15 @@ from durable_execution.client import (
     SyncCallbackClient,
     create_callback_client,
 )
-from durable_execution.orpc import AsgiSender, ORPCError, RPCLink, SyncLink, create_orpc_client, rpc
+from durable_execution.orpc import (
+    AsgiSender,
+    ORPCError,
+    Request,
+    RPCLink,
+    SyncLink,
+    create_orpc_client,
+    rpc,
+)
 from durable_execution.server import RPCHandler, create_tasks_router
 from tests.orpc._client.fake_sender import FakeSender, json_response
 from tests.remote.callbacks.lab import App, Lab, started
@@ -36,6 +45,20 @@ async def test_the_tasks_router_has_the_procedures_where_there_is_a_callback_tas
         assert await handle.result() == 1
         without = create_tasks_router(rpc, lab.executor, {"plain": plain})
         assert not {"completeTask", "failTask", "heartbeatTask"} & without.keys()
+
+
+async def test_any_http_client_can_call_back() -> None:
+    async with started() as lab:
+        app = RPCHandler(create_tasks_router(rpc, lab.executor, {"t": lab.task}), prefix="/rpc")
+        handle = await lab.enqueue()
+        body = json.dumps({"json": {"token": (await lab.app.request()).token, "output": [1]}})
+        headers = (("content-type", "application/json"),)
+        post = Request("POST", "/rpc/completeTask", headers=headers, body=body.encode())
+        answer = await AsgiSender(app).send(post, max_response_size=10_000)
+
+        said = json.loads(answer.body)  # type: ignore[arg-type]
+        assert said == {"json": {"executionId": handle.execution_id, "status": "completed"}}
+        assert await handle.result() == [1]
 
 
 @pytest.mark.parametrize(
