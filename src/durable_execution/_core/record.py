@@ -84,6 +84,9 @@ class ExecutionRecord(msgspec.Struct, frozen=True, gc=False):
     output: bytes | None = None
     error: StoredError | None = None
 
+    traceparent: str | None = None
+    """The trace that the execution belongs to, and the span in it that caused it (W3C)."""
+
     @property
     def is_finished(self) -> bool:
         """Whether the row will never change again."""

@@ -433,7 +433,9 @@ def _instant(patch: Patch) -> int:
 
 
 def _lightened(record: ExecutionRecord) -> ExecutionRecord:
-    return msgspec.structs.replace(record, input=b"", run_output=None, output=None)
+    return msgspec.structs.replace(
+        record, input=b"", run_output=None, output=None, traceparent=None
+    )
 
 
 def _is_held(record: ExecutionRecord | None, executor_id: str, fence: int) -> bool:

@@ -19,6 +19,7 @@ from durable_execution.testing.storage_suite import (
     progress,
     search,
     sleepers,
+    traces,
     tree,
 )
 from durable_execution.testing.storage_suite.harness import Harness
@@ -39,6 +40,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *progress.CHECKS,
     *search.CHECKS,
     *deletion.CHECKS,
+    *traces.CHECKS,
     *concurrency.CHECKS,
 )
 """Every check, by verb."""
