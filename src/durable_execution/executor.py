@@ -25,14 +25,17 @@ from durable_execution._engine.handle import TaskExecutionHandle
 from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.outside import Outside
 from durable_execution._engine.oversight import Oversight
+from durable_execution._engine.storage_metrics import StorageCallMetrics
 from durable_execution._engine.stored import (
     StoredExecutions,
     StoredStatusChange,
     StoredTaskExecution,
 )
 from durable_execution._engine.surroundings import MACHINE
+from durable_execution._engine.telling import tell_enqueued
 from durable_execution._engine.viewing import finished_view_of
 from durable_execution._engine.waking import Ending, wake_up
+from durable_execution._observing import TasksEnqueued
 from durable_execution.errors import (
     DurableExecutionNotFoundError,
     ExecutorShutDownError,
@@ -112,6 +115,15 @@ class DurableExecutor(Definitions, Oversight, Outside, StoredExecutions):
         if self._engine is None:
             return frozenset()
         return frozenset(each.record.execution_id for each in self._engine.running.attempts())
+
+    def get_storage_metrics(self) -> Mapping[str, StorageCallMetrics]:
+        """Return how often the storage was called since the start, and how long it took, by verb.
+
+        Empty unless `ExecutorOptions.enable_storage_metrics` is set and the executor runs.
+        """
+        if self._engine is None or self._engine.storage_metrics is None:
+            return {}
+        return self._engine.storage_metrics.by_verb()
 
     async def start(self) -> None:
         """Open the storage, migrate it if need be, and begin to run tasks.
@@ -255,23 +267,29 @@ class DurableExecutor(Definitions, Oversight, Outside, StoredExecutions):
         )
         label = checked_label(key, on_conflict, tags)
         now = engine.clock.now()
-        record, decoded = new_root(
-            task,
-            input,
-            options,
-            execution_id=engine.new_id(now),
-            max_size=self._options.max_serialized_input_size,
-            now=now,
-            label=label,
-        )
-        # What the caller has not committed yet may be finished elsewhere: such a handle must look.
-        is_new = connection is None
-        handle = TaskExecutionHandle(engine, task, record.execution_id, is_new=is_new)
-        if connection is None:
-            holder = await engine.commits.insert(record, decoded)
-        else:
-            holder = await self._transactional_storage().insert_with(connection, record)
+        execution_id = engine.new_id(now)
+        with engine.enqueuing(task.id, execution_id) as traceparent:
+            record, decoded = new_root(
+                task,
+                input,
+                options,
+                execution_id=execution_id,
+                max_size=self._options.max_serialized_input_size,
+                now=now,
+                label=label,
+                traceparent=traceparent,
+            )
+            # What the caller has not committed yet may be finished elsewhere: such a handle must
+            # look.
+            is_new = connection is None
+            handle = TaskExecutionHandle(engine, task, record.execution_id, is_new=is_new)
+            if connection is None:
+                holder = await engine.commits.insert(record, decoded)
+            else:
+                holder = await self._transactional_storage().insert_with(connection, record)
         if holder is None:
+            if engine.tell is not None:
+                engine.tell(TasksEnqueued(task.id, 1))
             return handle
         if on_conflict == "raise":
             check_same_input(record, holder)
@@ -312,28 +330,34 @@ class DurableExecutor(Definitions, Oversight, Outside, StoredExecutions):
         """
         engine = self._running_engine()
         wanted = list(islice(tasks, MAX_TASKS_TO_ENQUEUE + 1))
-        records = new_roots(
-            wanted,
-            self._tasks,
-            new_id=engine.new_id,
-            max_size=self._options.max_serialized_input_size,
-            now=engine.clock.now(),
-        )
-        if not records:
-            return []
-        handles = [
-            TaskExecutionHandle(engine, each.task, record.execution_id, is_new=connection is None)
-            for each, record in zip(wanted, records, strict=True)
-        ]
-        strict_ids = {
-            record.execution_id
-            for each, record in zip(wanted, records, strict=True)
-            if each.label.idempotency_key is not None and each.on_conflict == "raise"
-        }
-        if connection is None:
-            holders = await engine.commits.insert_all(records, strict_ids)
-        else:
-            holders = await self._insert_with(connection, records, strict_ids)
+        with engine.enqueuing_together(wanted) as traceparent:
+            records = new_roots(
+                wanted,
+                self._tasks,
+                new_id=engine.new_id,
+                max_size=self._options.max_serialized_input_size,
+                now=engine.clock.now(),
+                traceparent=traceparent,
+            )
+            if not records:
+                return []
+            handles = [
+                TaskExecutionHandle(
+                    engine, each.task, record.execution_id, is_new=connection is None
+                )
+                for each, record in zip(wanted, records, strict=True)
+            ]
+            strict_ids = {
+                record.execution_id
+                for each, record in zip(wanted, records, strict=True)
+                if each.label.idempotency_key is not None and each.on_conflict == "raise"
+            }
+            if connection is None:
+                holders = await engine.commits.insert_all(records, strict_ids)
+            else:
+                holders = await self._insert_with(connection, records, strict_ids)
+        if engine.tell is not None:
+            tell_enqueued(engine.tell, records, holders)
         return [
             handle
             if holder is None
