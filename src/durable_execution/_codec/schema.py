@@ -181,8 +181,9 @@ def _make(kind: Any, value: Any) -> Any:
         return value
     if issubclass(kind, PurePath) and isinstance(value, str):
         return kind(value)
-    if kind in _FROM_PLAIN and isinstance(value, _FROM_PLAIN[kind][0]):
-        return _FROM_PLAIN[kind][1](value)
+    plain, make = _FROM_PLAIN.get(kind, (None, None))
+    if make is not None and type(value) is plain:  # by exact type: a bool is an int
+        return make(value)
     expected = kind.__name__ if issubclass(kind, OWN_TYPES) else "str"
     raise ValueError(f"Expected `{expected}`, got `{type(value).__name__}`")
 
