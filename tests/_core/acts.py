@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from durable_execution._core import transitions
 from durable_execution._core.patch import Transition, patched
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.status import WaitingStatus
 from durable_execution._core.transitions import Move
 from durable_execution.errors import StoredError
 from tests._core.records import NOW, record_in
@@ -22,6 +25,11 @@ Act = Callable[[ExecutionRecord], ExecutionRecord]
 
 def _by(make: Callable[[ExecutionRecord], Transition]) -> Act:
     return lambda record: patched(record, make(record).patch)
+
+
+def _wait_again(record: ExecutionRecord, to: WaitingStatus) -> ExecutionRecord:
+    spawned = msgspec.structs.replace(record, waiting_for_children_at=2_500)
+    return transitions.reopened(spawned, to=to, children=2, now=NOW)
 
 
 ACTS: dict[str, tuple[Move, Act]] = {
@@ -68,6 +76,12 @@ ACTS: dict[str, tuple[Move, Act]] = {
     ),
     "expire": ("expire", _by(lambda row: transitions.expire(row, error=ERROR, now=NOW))),
     "cancel": ("cancel", _by(lambda row: transitions.cancel(row, error=ERROR, now=NOW))),
+    "run again": ("run_again", lambda row: transitions.reopened(row, now=NOW)),
+    "wait again": ("wait_again", lambda row: _wait_again(row, "waiting_for_children")),
+    "wait again for finalize": (
+        "wait_again",
+        lambda row: _wait_again(row, "waiting_for_finalize"),
+    ),
     "cancel with ancestor": (
         "cancel",
         lambda row: transitions.cancelled_with_ancestor(row, error=ERROR, now=NOW),

@@ -42,6 +42,11 @@ _NEXT: dict[Status, set[Status]] = {
         "cancelled",
     },
     "waiting_for_finalize": {"waiting_for_finalize", "completed", "finalize_failed", "cancelled"},
+    "failed": {"ready", "running"},
+    "timed_out": {"ready", "running"},
+    "finalize_failed": {"waiting_for_children", "waiting_for_finalize"},
+    "cancelled": {"ready", "running", "waiting_for_children", "waiting_for_finalize"},
+    "completed": set(),
 }
 _NEVER_CHANGE = [
     "task_id",
@@ -60,21 +65,22 @@ _NEVER_CHANGE = [
     "created_at",
     "input",
 ]
-_NEVER_FALL = ["fence", "attempt", "crash_count", "children_count"]
+_NEVER_FALL = ["fence", "children_count"]
+_NEVER_FALL_UNTIL_REOPENED = ["attempt", "crash_count"]
 
 
 def check_writes(database: ModelDatabase) -> None:
     """Check each change since the last check, and forget it."""
     for before, after in database.writes:
         if before is not None:
-            assert not before.is_finished, f"a finished row changed: {before} -> {after}"
             assert after.status in _NEXT[before.status], f"illegal: {before} -> {after}"
             for name in _NEVER_CHANGE:
                 assert getattr(before, name) == getattr(after, name), f"{name} changed: {after}"
             is_move = (before.status, before.fence) != (after.status, after.fence)
             risen = _revision(after) - _revision(before)
             assert risen > 0 if is_move else risen == 0, f"out of order: {before} -> {after}"
-            for name in _NEVER_FALL:
+            kept = [] if before.is_finished else _NEVER_FALL_UNTIL_REOPENED
+            for name in [*_NEVER_FALL, *kept]:
                 assert getattr(before, name) <= getattr(after, name), f"{name} fell: {after}"
             if before.is_parked and after.is_parked:
                 assert (before.expires_at or 0) <= (after.expires_at or 0), f"cut short: {after}"
@@ -120,7 +126,6 @@ def _check_alone(row: ExecutionRecord) -> None:
     assert row.crash_count <= CRASH_BUDGET, row
     if row.is_sleeping:
         assert row.executor_id is None, row
-        assert row.fence == 0, row
         assert row.retry.max_retries == 0, row
         assert row.status not in {"ready", *WAITING}, row
     if row.status in WAITING:
@@ -163,7 +168,10 @@ def _check_count(row: ExecutionRecord, children: list[ExecutionRecord]) -> None:
         assert unfinished == 0, (row, children)
     ordinary = [child.index_in_parent for child in children if not child.is_finalize]
     assert ordinary == list(range(row.children_count)), (row, children)
-    assert len(children) - len(ordinary) <= 1, (row, children)
+    finalizes = [child.index_in_parent for child in children if child.is_finalize]
+    assert len(set(finalizes)) == len(finalizes), (row, children)
+    earlier = [child for child in children if child.is_finalize][:-1]
+    assert all(child.status in ERRORED for child in earlier), (row, children)
 
 
 def _check_shape(

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 from durable_execution._core.patch import Transition, counted_off, patched
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.reopening import Family, reopen
+from durable_execution._core.status import ERRORED
 from durable_execution._core.transitions import cancelled_with_ancestor, claimed
 from durable_execution.errors import StoredError
 
@@ -58,10 +60,26 @@ class ModelDatabase:
             self._cancel_below(record.execution_id, transition.cancels_descendants)
         return True
 
+    def reopen(self, root: ExecutionRecord) -> None:
+        """Reopen what failed in a tree, its root first."""
+        level = [root]
+        while level:
+            decided = [reopen(row, self._family(row), now=self.now) for row in level]
+            level = []
+            for each in decided:
+                assert not isinstance(each, str), each
+                self._write(each.after)
+                level += each.repeated
+
     def children_of(self, execution_id: str) -> list[ExecutionRecord]:
         """Return the children by index, a finalize child last."""
         children = [row for row in self.rows.values() if row.parent_execution_id == execution_id]
         return sorted(children, key=lambda child: (child.is_finalize, child.index_in_parent))
+
+    def failed_roots(self) -> list[ExecutionRecord]:
+        """Return roots that have failed."""
+        rows = self.rows.values()
+        return [row for row in rows if row.parent_execution_id is None and row.status in ERRORED]
 
     def ready(self) -> list[ExecutionRecord]:
         """Return ready rows, the earliest to start first."""
@@ -92,6 +110,15 @@ class ModelDatabase:
     def parked(self) -> list[ExecutionRecord]:
         """Return the rows that another program works on."""
         return [row for row in self.rows.values() if row.is_parked]
+
+    def _family(self, row: ExecutionRecord) -> Family:
+        children = self.children_of(row.execution_id)
+        ordinary = [child for child in children if not child.is_finalize]
+        return Family(
+            children_count=len(ordinary),
+            failed=tuple(child for child in ordinary if child.status in ERRORED),
+            finalize=children[-1] if len(children) > len(ordinary) else None,
+        )
 
     def _cancel_below(self, execution_id: str, error: StoredError) -> None:
         for child in self.children_of(execution_id):

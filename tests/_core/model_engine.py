@@ -12,6 +12,7 @@ from durable_execution._core.decisions import HandedBack, Outcome, Parked, Raise
 from durable_execution._core.offspring import Place, Seed, child_record, root_record
 from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.reopening import new_finalize_index
 from durable_execution._core.retry import RetryPolicy
 from durable_execution.errors import StoredError
 from tests._core.plans import Chain, Fan, Loop, Plan, Sleeper, Work
@@ -72,7 +73,8 @@ class ModelEngine:
                 return transitions.advance(parent, child=child, now=now)
             case joining.RunFinalize():
                 seed = self._seed(_finalize_of(plan), b"settled")
-                child = child_record(seed, parent, Place(index=0, is_finalize=True), now=now)
+                place = Place(index=new_finalize_index(parent), is_finalize=True)
+                child = child_record(seed, parent, place, now=now)
                 return transitions.finalize(parent, child=child, now=now)
             case joining.Complete(output):
                 return transitions.join(parent, output=output, now=now)
@@ -89,7 +91,7 @@ class ModelEngine:
         self, parent: ExecutionRecord, children: list[ExecutionRecord], plan: Plan
     ) -> joining.Verdict:
         if isinstance(plan, Fan):
-            finalize_child = next((child for child in children if child.is_finalize), None)
+            finalize_child = next((each for each in reversed(children) if each.is_finalize), None)
             has_finalize = plan.finalize is not None
             return joining.join_parent(parent, finalize_child, has_finalize=has_finalize)
         last = joining.last_of(children)

@@ -33,11 +33,16 @@ LEGAL: dict[Move, tuple[set[str], set[str]]] = {
         {"ready", "running", "waiting_for_children", "waiting_for_finalize"},
         {"cancelled"},
     ),
+    "run_again": ({"failed", "timed_out", "cancelled"}, {"ready", "running"}),
+    "wait_again": (
+        {"finalize_failed", "cancelled"},
+        {"waiting_for_children", "waiting_for_finalize"},
+    ),
 }
 ONLY_SLEEPERS = {"wake_up", "expire"}
 ONLY_PARKED = {"extend"}
 PARKED_TOO = {"complete", "fail", "retry", "cancel", "extend"}
-EVERYBODY = {"cancel"}
+EVERYBODY = {"cancel", "run_again"}
 
 
 def test_the_table_holds_every_move_and_nothing_else() -> None:
@@ -245,6 +250,53 @@ def test_a_row_that_was_never_claimed_cannot_be_parked() -> None:
         ),
         ("expire", "running", True, {"status": "timed_out", "error": ERROR, "finished_at": NOW}),
         ("cancel", "ready", False, {"status": "cancelled", "error": ERROR, "finished_at": NOW}),
+        (
+            "run again",
+            "failed",
+            False,
+            {
+                "status": "ready",
+                "fence": 5,
+                "executor_id": None,
+                "attempt": 0,
+                "crash_count": 0,
+                "start_at": NOW,
+                "started_at": None,
+                "expires_at": None,
+                "finished_at": None,
+            },
+        ),
+        (
+            "run again",
+            "timed_out",
+            True,
+            {
+                "status": "running",
+                "fence": 1,
+                "attempt": 0,
+                "crash_count": 0,
+                "start_at": NOW,
+                "started_at": NOW,
+                "expires_at": NOW + 60_000,
+                "finished_at": None,
+                "error": None,
+            },
+        ),
+        (
+            "wait again",
+            "finalize_failed",
+            False,
+            {
+                "status": "waiting_for_children",
+                "fence": 5,
+                "attempt": 0,
+                "crash_count": 0,
+                "waiting_for_children_at": 2_500,
+                "active_children_count": 2,
+                "finished_at": None,
+                "error": None,
+            },
+        ),
     ],
 )
 def test_a_move_changes_these_fields_and_no_other(

@@ -49,7 +49,10 @@ _CYCLES: st.SearchStrategy[list[Choice]] = st.lists(
 
 
 class Trees(RuleBasedStateMachine):
-    """Executors, joiners, rescuers and people, all acting on one database in any order."""
+    """Executors, joiners, rescuers and people, all acting on one database in any order.
+
+    People cancel, and they retry what has failed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,6 +68,7 @@ class Trees(RuleBasedStateMachine):
         self.tokens: list[ExecutionRecord] = []
         """What was handed to programs outside, as it was claimed."""
         self.cancels_left = 0
+        self.retries_left = 0
         self.ends_in_a_storm = False
         self.roots: Iterator[Plan] = iter(())
         self.choices: Iterator[Choice] = iter(())
@@ -173,6 +177,16 @@ class Trees(RuleBasedStateMachine):
             error = StoredError(error_type="cancelled", message="stop")
             record = _pick(unfinished, pick)
             self._send(transitions.cancel(record, error=error, now=self.database.now), arrival)
+        else:
+            self.work()
+
+    @rule(pick=_PICK)
+    def retry(self, pick: int) -> None:
+        failed = self.database.failed_roots()
+        if failed and self.retries_left:
+            self.retries_left -= 1
+            self.database.now += 1
+            self.database.reopen(_pick(failed, pick))
         else:
             self.work()
 
@@ -286,6 +300,7 @@ class Trees(RuleBasedStateMachine):
         self.database.insert(record)
         self.database.insert(record)
         self.cancels_left += 1
+        self.retries_left += 2
 
     def _claim(self, executor_id: str, limit: int) -> None:
         self.database.now = max(self.database.now + 1, self.database.ready()[0].start_at)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durable_execution._core.progress import Progress
-from durable_execution._core.status import FINISHED, UNFINISHED, Status
+from durable_execution._core.status import FINISHED, STATUSES, Status
 from durable_execution._core.transitions import IllegalTransitionError, Move
 from durable_execution._core.watching import START, Position, next_news, position_of, revision_of
 from durable_execution.errors import InvalidOptionError
@@ -26,7 +26,7 @@ class State(NamedTuple):
 
 
 @pytest.mark.parametrize(("move", "act"), ACTS.values(), ids=list(ACTS))
-@pytest.mark.parametrize("status", sorted(UNFINISHED))
+@pytest.mark.parametrize("status", sorted(STATUSES))
 def test_every_legal_move_raises_the_revision(status: Status, move: Move, act: Act) -> None:
     before = record_in(status)
     try:

@@ -52,6 +52,8 @@ class Adversary:
             world.at(random.uniform(0, self.horizon), lambda: clients.cancel(simulation))
         for _ in range(random.choice((0, 0, 1, 4))):
             world.at(random.uniform(0, 2 * self.horizon), lambda: clients.delete(simulation))
+        for _ in range(random.choice((0, 0, 2, 5))):
+            world.at(random.uniform(0, 1.5 * self.horizon), lambda: clients.retry(simulation))
         for _ in range(random.choice((0, 1, 2, 4, 8))):
             world.at(random.uniform(0, self.horizon), lambda: self._strike(simulation))
 

@@ -1,4 +1,4 @@
-"""What people do with executors: enqueue, wait, wake up, cancel. And what they must be told."""
+"""What people do with executors: enqueue, wait, wake up, cancel, retry. And what they are told."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from durable_execution import (
     DurableExecutionNotFoundError,
     ExecutorShutDownError,
     IdempotencyConflictError,
+    InvalidInputError,
     StorageUnavailableError,
     TaskExecutionHandle,
 )
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.status import ERRORED
 from tests.simulation.workload import ROOTS, input_of, leaves, nap, tasks
 
 if TYPE_CHECKING:
@@ -87,6 +90,23 @@ def cancel(simulation: Simulation) -> None:
         process.do(_cancel(simulation, process, row.task_id, row.execution_id))
 
 
+def retry(simulation: Simulation) -> None:
+    """Retry something that has failed, perhaps twice at a moment."""
+    random = simulation.world.random
+    failed = [
+        row
+        for row in simulation.database.rows()
+        if row.status in ERRORED and row.parent_execution_id is None
+    ]
+    if not failed:
+        return
+    row = random.choice(failed)
+    for _ in range(random.choice((1, 1, 2))):
+        process = _someone(simulation)
+        if process is not None:
+            process.do(_retry(simulation, process, row))
+
+
 async def _enqueue(
     simulation: Simulation,
     process: Process,
@@ -121,8 +141,7 @@ async def wait(simulation: Simulation, process: Process, handle: TaskExecutionHa
         return
     row = simulation.database.find(handle.execution_id)
     assert row is not None
-    assert row.is_finished, f"told of a finish that was not: {row}"
-    assert view.status == row.status, (view, row)
+    assert simulation.ledger.is_told(view.status, row), f"told of a finish that was not: {row}"
     process.note("is told", handle.execution_id[-6:], view.status)
 
 
@@ -142,7 +161,7 @@ async def _wake_up(
         return
     row = simulation.database.find(view.execution_id)
     assert row is not None
-    assert view.status == row.status, (view, row)
+    assert simulation.ledger.is_told(view.status, row), (view, row)
 
 
 async def _cancel(
@@ -158,8 +177,24 @@ async def _cancel(
         return
     row = simulation.database.find(execution_id)
     assert row is not None
-    assert row.is_finished, f"cancelled and not finished: {row}"
+    is_ended = row.is_finished or execution_id in simulation.ledger.reopened
+    assert is_ended, f"cancelled and not finished: {row}"
     process.note("cancelled", execution_id[-6:])
+
+
+async def _retry(simulation: Simulation, process: Process, row: ExecutionRecord) -> None:
+    try:
+        view = await process.executor.retry_task_execution(row.task_id, row.execution_id)
+    except UNLUCKY:
+        return
+    except DurableExecutionNotFoundError:
+        assert row.execution_id in simulation.database.deleted, "not found, and not deleted"
+        return
+    except InvalidInputError as error:
+        if "deleted" not in str(error):
+            raise
+        return  # a part of it was, by a deletion with a limit
+    process.note("retried", view.execution_id[-6:], view.status)
 
 
 async def _delete(process: Process, age: float, limit: int) -> None:

@@ -7,18 +7,16 @@ rows say they did.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from durable_execution._codec import dumps
 from durable_execution._core.patch import Finish, Requeue, Transition
 from durable_execution._core.record import ExecutionRecord
-from durable_execution._core.status import ERRORED, WAITING
+from durable_execution._core.status import ERRORED, WAITING, Status
 from durable_execution.errors import DuplicateSleepingIdError
 from tests._core.invariants import CRASH_BUDGET, check_writes
 from tests.simulation.database import Database
-from tests.simulation.outside import is_outside, output_of
 from tests.simulation.trace import Trace
 
 if TYPE_CHECKING:
@@ -59,6 +57,8 @@ class Ledger:
     """Execution ids by task and key, of what is not deleted."""
     runs: list[Run] = field(default_factory=list)
     open_runs: dict[str, list[Run]] = field(default_factory=dict)
+    reopened: set[str] = field(default_factory=set)
+    """What was retried at some time."""
     errors: list[str] = field(default_factory=list)
 
     def execute(
@@ -78,13 +78,12 @@ class Ledger:
         except DuplicateSleepingIdError as error:
             return None, error
         if verb == "apply":
-            for row, transition, matched in zip(before, args[0], result.matched, strict=True):
-                if matched and row is not None:
-                    self._check_entitled(process, row, transition)
-        if verb == "claim":
-            unknown = [row for row in result.records if row.task_id not in process.tasks]
-            assert not unknown, f"{process.name} claimed unknown tasks: {unknown}"
-        if verb == "delete_finished":
+            self._check_applied(process, before, args[0], result.matched)
+        elif verb == "claim":
+            _check_claimed(process, result.records)
+        elif verb == "reopen":
+            self._note_reopened(result.rows)
+        elif verb == "delete_finished":
             self._check_deleted(deleted_before, finished_before=args[0])
         if database.writes:
             self._check_writes()
@@ -140,6 +139,12 @@ class Ledger:
         if run in runs:
             runs.remove(run)
 
+    def is_told(self, status: Status, row: ExecutionRecord) -> bool:
+        """Whether the finish that somebody was told of is the row's, or was before a retry."""
+        if status in ERRORED and row.execution_id in self.reopened:
+            return True
+        return row.is_finished and status == row.status
+
     def note_death(self, process: Process) -> None:
         """Whatever ran there runs no more."""
         for runs in self.open_runs.values():
@@ -170,10 +175,28 @@ class Ledger:
             if (row.root_execution_id or row.execution_id) not in cut:
                 self._check_family(row)
 
+    def _note_reopened(self, rows: Sequence[ExecutionRecord]) -> None:
+        """What was cancelled while it ran may run on until the next beat of its executor."""
+        for row in rows:
+            self.reopened.add(row.execution_id)
+            for run in self.open_runs.get(row.execution_id, ()):
+                run.is_stubborn = True
+
     def _spread_news(self, writer: Process) -> None:
         for process in self.processes:
             if process is not writer and process.is_alive:
                 process.adversary.spread_news(process)
+
+    def _check_applied(
+        self,
+        process: Process,
+        before: Sequence[ExecutionRecord | None],
+        transitions: Sequence[Transition],
+        matched: Sequence[bool],
+    ) -> None:
+        for row, transition, was_matched in zip(before, transitions, matched, strict=True):
+            if was_matched and row is not None:
+                self._check_entitled(process, row, transition)
 
     def _check_entitled(
         self, process: Process, row: ExecutionRecord, transition: Transition
@@ -188,11 +211,6 @@ class Ledger:
             )
             return
         patch = transition.patch
-        if row.is_parked and _is_silence(transition):
-            assert row.expires_at is not None, row
-            assert row.expires_at <= self.database.now(), f"expired and extended: {row}"
-        if is_outside(row) and (row.is_parked or _may_come_from_outside(row, transition)):
-            return
         assert process.engine.executor_id == row.executor_id, (
             f"{process.name} wrote what {row.executor_id} runs: {row} {patch}"
         )
@@ -245,14 +263,14 @@ class Ledger:
             assert unfinished == 0, f"unfinished below: {row} {children}"
         ordinary = sorted(child.index_in_parent for child in children if not child.is_finalize)
         assert ordinary == list(range(row.children_count)), (row, children)
-        assert len(children) - len(ordinary) <= 1, (row, children)
+        finalizes = [child for child in children if child.is_finalize]
+        finalizes.sort(key=lambda child: child.index_in_parent)
+        assert all(child.status in ERRORED for child in finalizes[:-1]), (row, children)
 
     def _check_origin(self, row: ExecutionRecord) -> None:
         """A completed run's output is what the holder of its fence returned."""
         if row.status != "completed" or row.output is None or row.is_sleeping:
             return
-        if is_outside(row):
-            assert row.output == dumps(output_of(row.fence)), f"of an attempt that is over: {row}"
         if row.task_id not in self.with_tokens:
             return
         token = token_of(row.output)
@@ -262,6 +280,11 @@ class Ledger:
         assert found == (row.execution_id, row.fence, row.executor_id, row.attempt), (run, row)
 
 
+def _check_claimed(process: Process, records: Sequence[ExecutionRecord]) -> None:
+    unknown = [row for row in records if row.task_id not in process.tasks]
+    assert not unknown, f"{process.name} claimed unknown tasks: {unknown}"
+
+
 def token_of(payload: bytes) -> int | None:
     """Return the token that a run put into its output."""
     _, _, tail = payload.partition(b'"token":')
@@ -269,23 +292,6 @@ def token_of(payload: bytes) -> int | None:
         return None
     digits = tail[: next((i for i, c in enumerate(tail) if not 48 <= c <= 57), len(tail))]
     return int(digits) if digits else None
-
-
-def _is_silence(transition: Transition) -> bool:
-    """Whether an attempt ends because its app was not heard of in time."""
-    patch = transition.patch
-    error = patch.error if isinstance(patch, Finish | Requeue) else None
-    if error is None:
-        return False
-    return error.error_type == "timed_out" or error.message.startswith("Lease of the callback")
-
-
-def _may_come_from_outside(row: ExecutionRecord, transition: Transition) -> bool:
-    """Whether an app may end an attempt so, through anybody, before its executor lets go of it."""
-    patch = transition.patch
-    if isinstance(patch, Finish):
-        return patch.status in ("completed", "failed")
-    return isinstance(patch, Requeue) and patch.attempt == row.attempt + 1
 
 
 def _is_rescue(row: ExecutionRecord, transition: Transition) -> bool:
@@ -307,11 +313,6 @@ def _check_alone(row: ExecutionRecord) -> None:
     assert row.attempt <= row.retry.max_retries, row
     assert row.crash_count <= CRASH_BUDGET, row
     if row.status == "running":
-        assert (row.executor_id is None) == (row.sleeping_unique_id is not None), row
-        if row.is_parked:
-            assert is_outside(row), row
-            assert row.expires_at is not None, row
-            assert row.attempt_ends_at is not None, row
-            assert row.expires_at <= row.attempt_ends_at, row
+        assert (row.executor_id is None) == row.is_sleeping, row
     if row.status == "ready":
         assert row.executor_id is None, row

@@ -13,9 +13,11 @@ from durable_execution._core import transitions as law
 from durable_execution._core.offspring import Label
 from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.reopening import new_finalize_index
+from durable_execution._core.status import ERRORED
 from durable_execution.errors import DuplicateSleepingIdError
 from durable_execution.storage import Storage, open_storage
-from durable_execution.storage.protocol import Applied, Beat, Claim
+from durable_execution.storage.protocol import Applied, Beat, Claim, Reopened
 from durable_execution.storage.search import Page, Search
 from durable_execution.testing.records import RecordBuilder
 from durable_execution.testing.storage_suite.harness import CANCELLED, FAILED
@@ -39,6 +41,7 @@ class Life:
         self.kinds: set[str] = set()
         self.statuses: set[str] = set()
         self.deleted = 0
+        self.reopened = 0
 
     async def same(self, call: str, *arguments: object) -> object:
         answers = [_plain(await _answer(storage, call, arguments)) for storage in self.storages]
@@ -55,7 +58,8 @@ class Life:
     async def step(self) -> None:
         await self.clock.advance(self.random.choice([0, 1, 400, 2_000]))
         often = [self.enqueue, self.claim, self.claim, self.move, self.move]
-        await self.random.choice([*often, self.beat, self.sweep, self.look, self.delete])()
+        seldom = [self.beat, self.sweep, self.look, self.delete, self.reopen]
+        await self.random.choice([*often, *seldom])()
 
     async def enqueue(self) -> None:
         now = self.clock()
@@ -65,7 +69,6 @@ class Life:
                 task_id=self.random.choice(sorted(TASKS)),
                 sleep_before_run_ms=self.random.choice([0, 0, 900]),
                 label=self._label(),
-                traceparent=self.random.choice([None, None, f"00-{1:032x}-{2:016x}-01"]),
             )
             for _ in range(self.random.randint(1, 5))
         ]
@@ -119,6 +122,13 @@ class Life:
         assert isinstance(deleted, int)
         self.deleted += deleted
 
+    async def reopen(self) -> None:
+        failed = [row for row in await self.rows() if row.status in ERRORED]
+        for row in self._some(failed)[:3]:
+            answer = await self.same("reopen", row.execution_id, self.clock())
+            assert isinstance(answer, Reopened)
+            self.reopened += len(answer.rows)
+
     async def move(self) -> None:
         moves = [self._move(row) for row in self._some(await self.rows()) if not row.is_finished]
         if moves and self.random.random() < 0.3:
@@ -132,7 +142,8 @@ class Life:
     def _move(self, row: ExecutionRecord) -> Transition:
         now = self.clock()
         if row.is_joinable and row.status == "waiting_for_children" and self._coin():
-            child = self.records.child(row, now, is_finalize=True)
+            index = new_finalize_index(row)
+            child = self.records.child(row, now, index=index, is_finalize=True)
             return law.finalize(row, child=child, now=now)
         if row.is_joinable:
             return law.join(row, output=b"joined", now=now)
@@ -195,6 +206,9 @@ def _plain(answer: object) -> object:
     if isinstance(answer, Applied):
         rows = sorted(answer.joinable, key=_by_id)
         return msgspec.structs.replace(answer, joinable=tuple(rows))
+    if isinstance(answer, Reopened):
+        rows = sorted(answer.rows, key=_by_id)
+        return msgspec.structs.replace(answer, rows=tuple(rows))
     if isinstance(answer, Page):
         return answer
     if hasattr(answer, "records"):
@@ -233,6 +247,7 @@ async def test_every_storage_lives_the_same_life(
     await life.rows()
     assert {"completed", "cancelled", "failed"} <= life.statuses, "the life was too quiet"
     assert life.deleted > 0
+    assert life.reopened > 0
     assert life.kinds == {"Finish", "Requeue", "Wait", "Park"}
     for storage in storages:
         await storage.close()

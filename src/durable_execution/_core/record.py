@@ -28,12 +28,13 @@ class ExecutionRecord(msgspec.Struct, frozen=True, gc=False):
     - a row is finished exactly when `finished_at` is set;
     - `running` has an owner (`executor_id`) unless it sleeps or is parked (`sleeping_unique_id`):
       one of the two, never both;
-    - a sleeping row was never claimed, its fence is 0; the fence of a parked row is above 0;
+    - a sleeping row is never claimed; what parks a row begins its sleeping id, and no other;
     - an errored finish has `error`; `completed` has none;
     - `active_children_count` is the number of unfinished children (the finalize child included)
       while the row waits, and 0 in every other status;
     - a waiting row whose count is 0 is joinable;
-    - a finished row has no unfinished descendant;
+    - a finished row has no unfinished descendant, and no descendant of a completed row ever
+      changes;
     - only a root has an idempotency key or tags, and no two rows of a task have the same key.
     """
 
@@ -47,13 +48,14 @@ class ExecutionRecord(msgspec.Struct, frozen=True, gc=False):
     input: bytes
 
     fence: int = 0
-    """Raised by each claim and each step of a waiting row: proves whose write is current."""
+    """Raised by each claim, each step of a waiting row and each reopening: proves whose write is
+    current."""
     executor_id: str | None = None
     """The executor that holds the lease, or held it last."""
     started_at: int | None = None
     expires_at: int | None = None
     attempt: int = 0
-    """Attempts before this one that failed and were retried."""
+    """Attempts before this one that failed and were retried, since it was enqueued or reopened."""
     crash_count: int = 0
     """Times the row was taken from a dead executor."""
 
@@ -74,7 +76,7 @@ class ExecutionRecord(msgspec.Struct, frozen=True, gc=False):
     is_finalize: bool = False
 
     children_count: int = 0
-    """Children inserted so far, the finalize child left out."""
+    """Children inserted so far, finalize children left out."""
     active_children_count: int = 0
     waiting_for_children_at: int | None = None
     waiting_for_finalize_at: int | None = None
@@ -84,18 +86,16 @@ class ExecutionRecord(msgspec.Struct, frozen=True, gc=False):
     output: bytes | None = None
     error: StoredError | None = None
 
-    traceparent: str | None = None
-    """The trace that the execution belongs to, and the span in it that caused it (W3C)."""
-
     @property
     def is_finished(self) -> bool:
-        """Whether the row will never change again."""
+        """Whether the row has ended. It changes again only if it has failed and is reopened."""
         return self.status in FINISHED
 
     @property
     def is_sleeping(self) -> bool:
         """Whether the row is a sleeping task's, which is ended from outside, never claimed."""
-        return self.sleeping_unique_id is not None and self.fence == 0
+        sleeping_id = self.sleeping_unique_id
+        return sleeping_id is not None and not sleeping_id.startswith(PARKED_PREFIX)
 
     @property
     def sleeping_task_unique_id(self) -> str | None:
@@ -105,12 +105,21 @@ class ExecutionRecord(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_parked(self) -> bool:
         """Whether its attempt goes on in another program, and no executor holds it meanwhile."""
-        return self.status == "running" and self.sleeping_unique_id is not None and self.fence > 0
+        sleeping_id = self.sleeping_unique_id
+        return (
+            self.status == "running"
+            and sleeping_id is not None
+            and sleeping_id.startswith(PARKED_PREFIX)
+        )
 
     @property
     def attempt_ends_at(self) -> int | None:
         """When the time of the attempt under way is over, wherever it goes on."""
         return None if self.started_at is None else self.started_at + self.timeout_ms
+
+    def without_payloads(self) -> ExecutionRecord:
+        """Return the row with an empty `input` and no outputs, as lists show it."""
+        return msgspec.structs.replace(self, input=b"", run_output=None, output=None)
 
     @property
     def is_joinable(self) -> bool:

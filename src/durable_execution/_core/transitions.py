@@ -1,9 +1,10 @@
 """The law: every legal move of an execution's status, and nothing else changes one.
 
 Pure: reads no clock, makes no id, awaits nothing. The table comes first; each move below it has
-one function, which builds the guarded change or raises `IllegalTransitionError`. Two moves have
-no `Transition`, because storages do them in bulk: `claim` (see `claimed`) and the cascade that
-cancels descendants (see `cancelled_with_ancestor`).
+one function, which builds the guarded change or raises `IllegalTransitionError`. Some moves have
+no `Transition`, because storages do them in bulk: `claim` (see `claimed`), the cascade that cancels
+descendants (see `cancelled_with_ancestor`), and what reopens a finished row that has failed: either
+`run_again` or `wait_again` (see `reopened`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import msgspec
 
 from durable_execution._core.patch import Finish, Guard, Park, Patch, Requeue, Transition, Wait
 from durable_execution._core.record import PARKED_PREFIX, ExecutionRecord
-from durable_execution._core.status import UNFINISHED, FinishedStatus, Status
+from durable_execution._core.status import UNFINISHED, FinishedStatus, Status, WaitingStatus
 from durable_execution.errors import StoredError
 
 Move = Literal[
@@ -34,6 +35,8 @@ Move = Literal[
     "wake_up",
     "expire",
     "cancel",
+    "run_again",
+    "wait_again",
 ]
 
 
@@ -65,6 +68,10 @@ MOVES: Final[dict[Move, Law]] = {
     "wake_up": _law({"running"}, {"completed", "failed"}),
     "expire": _law({"running"}, {"timed_out"}),
     "cancel": _law(set(UNFINISHED), {"cancelled"}),
+    "run_again": _law({"failed", "timed_out", "cancelled"}, {"ready", "running"}),
+    "wait_again": _law(
+        {"finalize_failed", "cancelled"}, {"waiting_for_children", "waiting_for_finalize"}
+    ),
 }
 
 
@@ -233,6 +240,47 @@ def cancelled_with_ancestor(
         finished_at=now,
         updated_at=now,
         active_children_count=0,
+    )
+
+
+def reopened(
+    record: ExecutionRecord, *, to: WaitingStatus | None = None, children: int = 0, now: int
+) -> ExecutionRecord:
+    """Return a row that has failed as it is when it is run again, its budgets whole.
+
+    A row that has spawned waits, for that many children. Any other is ready; a sleeping one sleeps
+    again, from now on. The fence is raised: whatever was meant for the row as it was is void. An
+    error stays, as after any retry, until the next attempt has ended.
+    """
+    status: Status = to or ("running" if record.is_sleeping else "ready")
+    move: Move = "run_again" if to is None else "wait_again"
+    _check(move, record, status, is_sleeping=None if to is None else False)
+    if (to is None) != (record.waiting_for_children_at is None):
+        raise IllegalTransitionError(move, record, "only what has spawned waits again")
+    after = msgspec.structs.replace(
+        record,
+        status=status,
+        fence=record.fence + 1,
+        attempt=0,
+        crash_count=0,
+        updated_at=now,
+        finished_at=None,
+        active_children_count=children,
+    )
+    if to is not None:
+        return msgspec.structs.replace(after, error=None)
+    if record.is_sleeping:
+        expires_at = now + record.timeout_ms
+        return msgspec.structs.replace(
+            after, start_at=now, started_at=now, expires_at=expires_at, error=None
+        )
+    return msgspec.structs.replace(
+        after,
+        executor_id=None,
+        sleeping_unique_id=None,
+        start_at=now,
+        started_at=None,
+        expires_at=None,
     )
 
 

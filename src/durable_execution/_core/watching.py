@@ -51,9 +51,9 @@ def position_of(change_id: str | None) -> Position:
 def revision_of(status: Status, fence: int) -> int:
     """Return a number that every change of a row's status raises, and every step of a waiting row.
 
-    Nothing else changes it: an attempt that goes on elsewhere still runs. A claim and each step of
-    a waiting row raise the fence. With the same fence a row that runs can only become ready again
-    or finish, and one that is ready or waits can only finish.
+    Nothing else changes it: an attempt that goes on elsewhere still runs. A claim, each step of a
+    waiting row and a reopening raise the fence. With the same fence a row that runs can only become
+    ready again or finish, and one that is ready or waits can only finish.
     """
     if status in FINISHED:
         return 3 * fence + 3

@@ -7,7 +7,6 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
-from durable_execution._core import transitions
 from durable_execution._core.changes import StatusChange, TaskProgress
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import TaskDeclaration
@@ -16,6 +15,7 @@ from durable_execution._core.watching import position_of
 from durable_execution._engine.changes import Changes, progress_view_of
 from durable_execution._engine.compose import NOTHING
 from durable_execution._engine.engine import Engine
+from durable_execution._engine.interventions import cancelled
 from durable_execution._engine.options import seconds
 from durable_execution._engine.viewing import (
     UNKNOWN_ERROR,
@@ -23,11 +23,7 @@ from durable_execution._engine.viewing import (
     has_children,
     view_of,
 )
-from durable_execution.errors import (
-    DurableExecutionCancelledError,
-    DurableExecutionNotFoundError,
-    to_stored_error,
-)
+from durable_execution.errors import DurableExecutionNotFoundError
 
 OutputT = TypeVar("OutputT")
 
@@ -79,7 +75,8 @@ class TaskExecutionHandle(Generic[OutputT]):
             ExecutorShutDownError: The executor shut down meanwhile.
             InvalidInputError: What is stored does not fit the task's types as they are now.
         """
-        record = self._watch.finished or await self._finished_within(timeout)
+        finished = self._engine.finishes.finish_of(self._watch)
+        record = finished or await self._finished_within(timeout)
         return finished_view_of(record, self._task, await children_shown(self._engine, record))
 
     async def result(self, *, timeout: float | timedelta | None = None) -> OutputT:
@@ -92,7 +89,8 @@ class TaskExecutionHandle(Generic[OutputT]):
             TimeoutError: It had not finished within `timeout`; the execution itself goes on.
             ExecutorShutDownError: The executor shut down meanwhile.
         """
-        record = self._watch.finished or await self._finished_within(timeout)
+        finished = self._engine.finishes.finish_of(self._watch)
+        record = finished or await self._finished_within(timeout)
         if record.status == "completed":
             return self._task.load_output(record.output or NOTHING)
         raise (record.error or UNKNOWN_ERROR).to_exception()
@@ -158,15 +156,7 @@ class TaskExecutionHandle(Generic[OutputT]):
         Raises:
             DurableExecutionNotFoundError: It does not exist.
         """
-        error = to_stored_error(DurableExecutionCancelledError())
-        while True:
-            record = await self._record()
-            if record.is_finished:
-                return
-            now = self._engine.clock.now()
-            transition = transitions.cancel(record, error=error, now=now)
-            if await self._engine.cancel(record, transition):
-                return
+        await cancelled(self._engine, await self._record())
 
     def _finished_within(
         self, timeout: float | timedelta | None

@@ -78,7 +78,8 @@ def _verdict(
 ) -> Verdict:
     plan = task.plan
     if isinstance(plan, ParentPlan):
-        finalize_child = next((child for child in children if child.is_finalize), None)
+        # The last of them: after a retry there may be more than one.
+        finalize_child = next((child for child in reversed(children) if child.is_finalize), None)
         return joining.join_parent(parent, finalize_child, has_finalize=plan.finalize is not None)
     if not children:
         return FailToJoin(StoredError(message="Child task execution not found"))

@@ -8,6 +8,7 @@ from typing import Any
 from durable_execution._core.decisions import Spawned
 from durable_execution._core.offspring import Place
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.reopening import new_finalize_index
 from durable_execution._core.task import ChildTask, LoopPlan, ParentTaskOutput, SequencePlan, Task
 from durable_execution._engine import compose
 from durable_execution._engine.clock import Clock
@@ -126,7 +127,7 @@ class Spawning:
             compose.NOTHING,
             task.options,
             parent,
-            Place(index=0, is_finalize=True),
+            Place(index=new_finalize_index(parent), is_finalize=True),
             execution_id=self._new_id(),
             max_size=self._options.max_serialized_input_size,
             now=self._clock.now(),

@@ -237,7 +237,8 @@ def _summaries(children: Sequence[ExecutionRecord]) -> tuple[TaskExecutionSummar
 
 
 def _finalize_among(children: Sequence[ExecutionRecord]) -> TaskExecutionSummary | None:
-    for child in children:
+    # The last of them: after a retry there may be more than one.
+    for child in reversed(children):
         if child.is_finalize:
             return TaskExecutionSummary(child.task_id, child.execution_id)
     return None

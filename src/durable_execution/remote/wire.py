@@ -71,7 +71,10 @@ _FIELDS: Final[Mapping[str, Callable[[ExecutionRecord, Children], object]]] = {
     "error": lambda record, _: msgspec.to_builtins(record.error),
     "executorId": lambda record, _: record.executor_id,
     "expiresAt": lambda record, _: _instant(record.expires_at),
-    "finalize": lambda _, children: next(map(_summary, filter(_is_finalize, children)), None),
+    # The last of them: after a retry there may be more than one.
+    "finalize": lambda _, children: next(
+        map(_summary, filter(_is_finalize, reversed(children))), None
+    ),
     "finishedAt": lambda record, _: _instant(record.finished_at),
     "output": lambda record, _: Encoded(record.output or _NOTHING),
     "startedAt": lambda record, _: _instant(record.started_at),

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 ChildrenOf = Callable[[Sequence[str], int], Awaitable[list[str]]]
 """Returns the ids of children of these rows, in any order, at most so many."""
 
 
-async def rows_to_delete(
-    roots: Sequence[str], limit: int, children_of: ChildrenOf
-) -> Sequence[str]:
+class Felling(NamedTuple):
+    """Rows to delete, and the roots of their trees, which may be among them."""
+
+    rows: Sequence[str]
+    roots: Sequence[str]
+
+
+async def rows_to_delete(roots: Sequence[str], limit: int, children_of: ChildrenOf) -> Felling:
     """Return at most `limit` rows: the trees of as many of these roots as fit, whole.
 
     When the first tree alone is larger, these are rows of it that have nothing below them, or
@@ -20,7 +26,7 @@ async def rows_to_delete(
     while True:
         rows, is_whole = await _trees(roots, limit, children_of)
         if is_whole or len(roots) <= 1:
-            return rows
+            return Felling(rows, roots)
         roots = roots[: len(roots) // 2]
 
 

@@ -131,17 +131,21 @@ class Shelf:
         The caller deletes them, or gives them back with `keep_finished_root`.
         """
         roots = self._finished_roots
-        taken: list[str] = []
+        taken: dict[str, None] = {}
         passed_over: list[tuple[int, str]] = []
         while roots and len(taken) < limit and roots[0][0] < before:
             entry = heapq.heappop(roots)
-            if entry[1] < id_before:
-                taken.append(entry[1])
+            finished_at, execution_id = entry
+            row = self._rows.get(execution_id)
+            if row is None or row.finished_at != finished_at:
+                continue  # it was reopened since
+            if execution_id < id_before:
+                taken[execution_id] = None
             else:
                 passed_over.append(entry)
         for entry in passed_over:
             heapq.heappush(roots, entry)
-        return taken
+        return list(taken)
 
     def keep_finished_root(self, record: ExecutionRecord) -> None:
         """Put a finished root into the index of those that may be deleted one day."""

@@ -11,7 +11,7 @@ import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -21,10 +21,12 @@ from durable_execution._core.labels import check_same_input
 from durable_execution._core.patch import Finish, Patch, Transition, counted_off, patched
 from durable_execution._core.progress import Progress, Report
 from durable_execution._core.record import ExecutionRecord
-from durable_execution._core.status import Status
+from durable_execution._core.reopening import Family
+from durable_execution._core.status import ERRORED, Status
 from durable_execution._core.transitions import cancelled_with_ancestor, claimed
 from durable_execution.errors import DuplicateSleepingIdError, StorageError
 from durable_execution.storage._felling import rows_to_delete
+from durable_execution.storage._reopening import rows_to_reopen
 from durable_execution.storage._shelf import Shelf, place
 from durable_execution.storage.protocol import (
     Applied,
@@ -33,6 +35,7 @@ from durable_execution.storage.protocol import (
     Claimed,
     Glance,
     Pulse,
+    Reopened,
     Sleepers,
 )
 from durable_execution.storage.search import Page, Search, Span
@@ -190,7 +193,7 @@ class InMemoryStorage:
             ]
         if with_payloads:
             return children
-        return [_lightened(child) for child in children]
+        return [child.without_payloads() for child in children]
 
     async def last_children_of(  # noqa: D102
         self, parent_execution_ids: Sequence[str]
@@ -215,6 +218,24 @@ class InMemoryStorage:
     async def apply(self, transitions: Sequence[Transition]) -> Applied:  # noqa: D102
         with self._lock:
             return self._apply(transitions)
+
+    async def reopen(self, execution_id: str, now: int) -> Reopened:  # noqa: D102
+        shelf = self._shelf
+
+        async def families_of(parent_ids: Sequence[str]) -> Mapping[str, Family]:
+            return {parent_id: _family(shelf.children(parent_id)) for parent_id in parent_ids}
+
+        with self._lock:
+            root = shelf.get(execution_id)
+            if root is None or root.status not in ERRORED:
+                return Reopened(root=root)
+            found = await rows_to_reopen(root, families_of, now=now)
+            if isinstance(found, str):
+                return Reopened(root=root, refusal=found)
+            for each in found:
+                shelf.put(each.after)
+            rows = tuple(each.after.without_payloads() for each in found)
+            return Reopened(root=found[0].after, rows=rows)
 
     async def heartbeat(self, beat: Beat) -> Pulse:  # noqa: D102
         with self._lock:
@@ -284,7 +305,9 @@ class InMemoryStorage:
                     found.append(row)
                     if len(found) > search.limit:
                         break
-        return search.page(found if search.with_payloads else [_lightened(row) for row in found])
+        return search.page(
+            found if search.with_payloads else [row.without_payloads() for row in found]
+        )
 
     async def counts(  # noqa: D102
         self, task_ids: frozenset[str] | None = None
@@ -308,7 +331,7 @@ class InMemoryStorage:
 
         with self._lock:
             taken = shelf.take_finished_roots(finished_before, limit, id_before=id_before)
-            doomed = await rows_to_delete(taken, limit, children_of)
+            doomed = (await rows_to_delete(taken, limit, children_of)).rows
             for row in map(shelf.get, doomed):
                 if row is not None:
                     shelf.remove(row)
@@ -432,9 +455,12 @@ def _instant(patch: Patch) -> int:
     return patch.finished_at if isinstance(patch, Finish) else patch.updated_at
 
 
-def _lightened(record: ExecutionRecord) -> ExecutionRecord:
-    return msgspec.structs.replace(
-        record, input=b"", run_output=None, output=None, traceparent=None
+def _family(children: Sequence[ExecutionRecord]) -> Family:
+    ordinary = [child for child in children if not child.is_finalize]
+    return Family(
+        children_count=len(ordinary),
+        failed=tuple(sorted((each for each in ordinary if each.status in ERRORED), key=place)),
+        finalize=max((each for each in children if each.is_finalize), key=place, default=None),
     )
 
 

@@ -26,6 +26,7 @@ import msgspec
 from durable_execution._core.patch import Transition
 from durable_execution._core.progress import Progress, Report
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.reopening import Refusal
 from durable_execution._core.status import Status
 from durable_execution.storage.search import Page, Search
 
@@ -103,6 +104,17 @@ class Glance(msgspec.Struct, frozen=True, gc=False):
     fence: int
     progress: Progress | None = None
     """The newest that was reported."""
+
+
+class Reopened(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a tree that was to be retried."""
+
+    root: ExecutionRecord | None
+    """As it is now; None if there is no such row."""
+    rows: tuple[ExecutionRecord, ...] = ()
+    """The rows that were reopened, as they are now, the root among them; payloads left out."""
+    refusal: Refusal | None = None
+    """Why nothing was reopened, unless the root has not failed or is not there."""
 
 
 class Storage(Protocol):
@@ -213,17 +225,18 @@ class Storage(Protocol):
     async def children_of(
         self, parent_execution_ids: Sequence[str], *, with_payloads: bool = True
     ) -> list[ExecutionRecord]:
-        """Return the children of these parents: by parent, by index, a finalize child last.
+        """Return the children of these parents: by parent, by index, finalize children last.
 
-        Without payloads `input` is empty and `run_output`, `output` and `traceparent` are None:
-        cheap, for lists.
+        Without payloads `input` is empty and `run_output` and `output` are None: cheap, for lists.
         """
         ...
 
     async def last_children_of(
         self, parent_execution_ids: Sequence[str]
     ) -> list[ExecutionRecord | None]:
-        """Return for each parent, in order, its finalize child or else the one of highest index.
+        """Return for each parent, in order, its last finalize child or else its last child.
+
+        The last is the one of highest index.
 
         The cost does not grow with the number of children: a loop has one for every turn.
         """
@@ -255,6 +268,15 @@ class Storage(Protocol):
 
         Raises:
             DuplicateSleepingIdError: A child's `sleeping_unique_id` is taken; nothing was applied.
+        """
+        ...
+
+    async def reopen(self, execution_id: str, now: int) -> Reopened:
+        """Run a tree again that has failed: its root, and what failed below it.
+
+        As `reopening.reopen` says of each row, in one transaction: of two callers at one moment
+        one reopens the tree, and the other one finds it unfinished. Nobody deletes any of it
+        meanwhile. A root that has completed, or has yet to end, is left as it is.
         """
         ...
 
@@ -322,7 +344,8 @@ class Storage(Protocol):
 
         At most `limit` rows, with their keys and tags: whole trees, as many as fit. A single tree
         with more rows goes in several calls, from below, its root last. 0 says that nothing is
-        left to delete. Unfinished rows are never deleted; a finished root has none.
+        left to delete. Unfinished rows are never deleted; a finished root has none. A tree that is
+        reopened at this moment stays whole.
 
         Only roots whose id is below `id_before` are looked at. Ids have the order of creation, so
         that this spares reading what is too young to have finished before that instant.

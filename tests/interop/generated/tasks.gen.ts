@@ -50,7 +50,7 @@ export type Invoice = {
   /** Counted from 1. */
   invoiceNumber: number
   issuedAt: Date
-  lines: Line[]
+  lines: Item[]
   year: number
 }
 
@@ -59,7 +59,7 @@ export type InvoiceInput = {
   /** Counted from 1. */
   invoiceNumber: number
   issuedAt: Date
-  lines?: LineInput[] | undefined
+  lines?: ItemInput[] | undefined
   password?: string | undefined
 }
 
@@ -76,16 +76,6 @@ export type ItemInput = {
   sku: string
   color: Color
   size?: Size | undefined
-  price?: string | number | undefined
-}
-
-export type Line = {
-  sku: string
-  price: string
-}
-
-export type LineInput = {
-  sku: string
   price?: string | number | undefined
 }
 

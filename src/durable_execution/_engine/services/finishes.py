@@ -64,6 +64,23 @@ class Finishes:
             self._watches[execution_id] = watch
         return watch
 
+    def forget(self, execution_id: str) -> None:
+        """Forget how an execution finished that is run again: it is yet to finish, anywhere."""
+        watch = self._watches.get(execution_id)
+        if watch is not None:
+            watch.finished = None
+            watch.unchanged_since = None
+
+    def finish_of(self, watch: Watch) -> ExecutionRecord | None:
+        """Return the finish if it is known to be the last.
+
+        What has failed may have been retried by another process, unless none has written since.
+        """
+        finished = watch.finished
+        if finished is None or finished.status == "completed":
+            return finished
+        return None if self.may_have_finished_elsewhere(watch) else finished
+
     def may_have_finished_elsewhere(self, watch: Watch) -> bool:
         """Whether the execution may have finished without this process having heard of it."""
         return watch.unchanged_since != self._changes

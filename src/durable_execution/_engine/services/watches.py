@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from durable_execution._core.progress import Progress
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.status import ERRORED
 from durable_execution._core.watching import revision_of
 from durable_execution._engine.pace import Pace
 from durable_execution._engine.services.shared_reading import READ_LIMIT, SharedReading
@@ -48,6 +49,11 @@ class Watched:
     def is_settled(self) -> bool:
         """Whether nothing will change any more."""
         return self.error is not None or (self.record is not None and self.record.is_finished)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has finished, but perhaps not for good."""
+        return self.record is not None and self.record.status in ERRORED
 
     @property
     def revision(self) -> int:
@@ -102,7 +108,8 @@ class Watches:
         Its row may be given where it has just been read.
         """
         watched = self._watched.get(execution_id)
-        if watched is None:
+        if watched is None or watched.has_failed:
+            # What has failed may have been retried since: whoever comes now looks again.
             watched = self._watched[execution_id] = Watched(execution_id, self._is_over)
             if record is not None:
                 self._moved[execution_id] = record

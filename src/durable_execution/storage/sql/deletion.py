@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durable_execution.storage._felling import rows_to_delete
+from durable_execution.storage._felling import Felling, rows_to_delete
 from durable_execution.storage.sql.driver import SqlDialect, Transaction
 from durable_execution.storage.sql.rows import Row, to_tags
 from durable_execution.storage.sql.statements import Statements
@@ -19,8 +19,8 @@ class Deletion:
 
     async def find(
         self, transaction: Transaction, finished_before: int, limit: int, *, id_before: str
-    ) -> Sequence[str]:
-        """Return the ids of the rows to delete, at most `limit`."""
+    ) -> Felling:
+        """Return what to delete, at most `limit` rows."""
 
         async def children_of(parent_ids: Sequence[str], at_most: int) -> list[str]:
             statement = self._statements.children_ids
@@ -33,9 +33,16 @@ class Deletion:
         roots = [str(row[0]) for row in await transaction.fetch(statement, values)]
         return await rows_to_delete(roots, limit, children_of)
 
-    async def delete(self, transaction: Transaction, execution_ids: Sequence[str]) -> int:
-        """Delete these rows with their tags and progress; return how many there still were."""
-        deleted = await self._delete(transaction, execution_ids)
+    async def delete(self, transaction: Transaction, felling: Felling) -> int | None:
+        """Delete rows with their tags and progress; return how many there still were.
+
+        None says that a root is no longer there or no longer finished: nothing was deleted.
+        """
+        hold = self._statements.hold_finished
+        values = hold.bind(execution_ids=self._dialect.texts(felling.roots))
+        if len(await transaction.fetch(hold, values)) < len(felling.roots):
+            return None
+        deleted = await self._delete(transaction, felling.rows)
         if deleted:
             ids = self._dialect.texts([str(row[0]) for row in deleted])
             forget = self._statements.delete_progress

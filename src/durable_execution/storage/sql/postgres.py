@@ -48,6 +48,7 @@ from durable_execution.storage.sql.rows import (
     FINISH,
     PARK,
     PROGRESS,
+    REOPEN,
     REQUEUE,
     TAG,
     WAIT,
@@ -128,15 +129,15 @@ class PostgresDialect:
         new = postgresql.insert(executions).from_select(FIELDS, select(*rows.c))
         return new.on_conflict_do_nothing(index_elements=[_E.execution_id])
 
-    def insert_root(self, layout: Sequence[str]) -> ClauseElement:  # noqa: D102
-        return insert_ready(layout)
+    def insert_root(self) -> ClauseElement:  # noqa: D102
+        return insert_ready()
 
-    def insert_child(self, layout: Sequence[str]) -> ClauseElement:  # noqa: D102
-        return insert_children(layout)
+    def insert_child(self) -> ClauseElement:  # noqa: D102
+        return insert_children()
 
-    def insert_claimed(self, layout: Sequence[str]) -> ClauseElement:
+    def insert_claimed(self) -> ClauseElement:
         """All rows or none: the lease is looked for in the same statement, and held."""
-        return insert_claimed(layout, self._lease(sql_cast(bindparam("executor_id"), Text)))
+        return insert_claimed(self._lease(sql_cast(bindparam("executor_id"), Text)))
 
     def insert_keyed(self) -> ClauseElement:
         """A statement can pass over one kind of conflict only, so the ids are looked up."""
@@ -243,6 +244,12 @@ class PostgresDialect:
             "held_rows": cast("Select[Any]", statements["held_rows"])
             .order_by(_E.execution_id.desc())
             .with_for_update(read=True, key_share=True),
+            "reopen": for_each(cast("Update", statements["reopen"]), REOPEN).returning(
+                _E.execution_id
+            ),
+            "hold_finished": cast("Select[Any]", statements["hold_finished"]).with_for_update(
+                key_share=True
+            ),
             "lock_executors": select(executors.c.executor_id)
             .where(self.is_any_of(executors.c.executor_id, "executor_ids"))
             .order_by(executors.c.executor_id)

@@ -55,9 +55,8 @@ FIELDS_BUT_PAYLOADS: Final = (
     "tags",
     "error",
 )
-FIELDS: Final = (*FIELDS_BUT_PAYLOADS, *PAYLOADS, "traceparent")
-"""The columns of an execution, in the order in which rows are written and read. What is behind
-the payloads came later, and is read with them: databases add a column as the last one."""
+FIELDS: Final = FIELDS_BUT_PAYLOADS + PAYLOADS
+"""The columns of an execution, in the order in which rows are written and read."""
 GUARD: Final = (
     "guard_id",
     "guard_status",
@@ -70,6 +69,20 @@ COMPLETE: Final = ("output", "finished_at", "guard_id", "guard_fence")
 """A `FINISH` of what has run well, as nearly all are."""
 REQUEUE: Final = ("start_at", "updated_at", "attempt", "crash_count", "error", *GUARD)
 PARK: Final = ("expires_at", "expires_at", "sleeping_unique_id", "updated_at", *GUARD)
+REOPEN: Final = (
+    "status",
+    "executor_id",
+    "sleeping_unique_id",
+    "start_at",
+    "started_at",
+    "expires_at",
+    "updated_at",
+    "error",
+    "active_children_count",
+    "guard_id",
+    "guard_status",
+    "guard_fence",
+)
 TAG: Final = ("name", "value", "execution_id")
 PROGRESS: Final = ("execution_id", "fence", "number", "fraction", "message", "updated_at")
 WAIT: Final = (
@@ -136,13 +149,12 @@ def to_row(record: ExecutionRecord) -> Row:
         record.input,
         record.run_output,
         record.output,
-        record.traceparent,
     )
 
 
 def without_payloads(row: Row) -> Row:
     """Return a row of `FIELDS_BUT_PAYLOADS` as one of `FIELDS`, its payloads empty."""
-    return (*row, b"", None, None, None)
+    return (*row, b"", None, None)
 
 
 def to_record(row: tuple[Any, ...]) -> ExecutionRecord:
@@ -268,6 +280,24 @@ def park_row(guard: Guard, patch: Park) -> Row:
         patch.sleeping_unique_id,
         patch.updated_at,
         *guard_values(guard),
+    )
+
+
+def reopen_row(before: ExecutionRecord, after: ExecutionRecord) -> Row:
+    """Return the values of `REOPEN`."""
+    return (
+        after.status,
+        after.executor_id,
+        after.sleeping_unique_id,
+        after.start_at,
+        after.started_at,
+        after.expires_at,
+        after.updated_at,
+        error_text(after.error),
+        after.active_children_count,
+        before.execution_id,
+        before.status,
+        before.fence,
     )
 
 

@@ -28,10 +28,9 @@ from sqlalchemy import (
     update,
 )
 
-from durable_execution._core.status import WAITING
+from durable_execution._core.status import ERRORED, WAITING
 from durable_execution.storage.sql.driver import SqlDialect, Statement
-from durable_execution.storage.sql.new_rows import CHILD, ROOT, TRACED_CHILD, TRACED_ROOT
-from durable_execution.storage.sql.rows import FIELDS, FIELDS_BUT_PAYLOADS, PROGRESS, TAG
+from durable_execution.storage.sql.rows import FIELDS, FIELDS_BUT_PAYLOADS, PROGRESS, REOPEN, TAG
 from durable_execution.storage.sql.schema import (
     IS_HELD,
     IS_JOINABLE,
@@ -61,9 +60,6 @@ class Statements:
     insert_root: Statement
     insert_claimed: Statement
     insert_child: Statement
-    insert_root_traced: Statement
-    insert_claimed_traced: Statement
-    insert_child_traced: Statement
     insert_keyed: Statement
     insert_tag: Statement
     present: Statement
@@ -86,6 +82,10 @@ class Statements:
     park: Statement
     count_off: Statement
     cancel_descendants: Statement
+    hold_finished: Statement
+    failed_children: Statement
+    children_counts: Statement
+    reopen: Statement
     joinable_among: Statement
     joinable: Statement
     expired_sleepers: Statement
@@ -134,6 +134,7 @@ def build_statements(dialect: SqlDialect) -> Statements:
     parts = {
         **_rows(dialect),
         **_moves(),
+        **_reopenings(dialect),
         **_sweeps(dialect),
         **_leases(dialect),
         **_counts(dialect),
@@ -153,12 +154,9 @@ def compiled(statement: ClauseElement, dialect: SqlDialect) -> Statement:
 def _rows(dialect: SqlDialect) -> dict[str, ClauseElement]:
     return {
         "insert": dialect.insert(),
-        "insert_root": dialect.insert_root(ROOT),
-        "insert_claimed": dialect.insert_claimed(ROOT),
-        "insert_child": dialect.insert_child(CHILD),
-        "insert_root_traced": dialect.insert_root(TRACED_ROOT),
-        "insert_claimed_traced": dialect.insert_claimed(TRACED_ROOT),
-        "insert_child_traced": dialect.insert_child(TRACED_CHILD),
+        "insert_root": dialect.insert_root(),
+        "insert_claimed": dialect.insert_claimed(),
+        "insert_child": dialect.insert_child(),
         "insert_keyed": dialect.insert_keyed(),
         "insert_tag": dialect.insert_tag(),
         "present": select(_E.execution_id).where(
@@ -345,6 +343,35 @@ def _cancel_descendants() -> ClauseElement:
         )
         .where(_E.execution_id.in_(select(descendants.c.execution_id)))
     )
+
+
+def _reopenings(dialect: SqlDialect) -> dict[str, ClauseElement]:
+    is_child = dialect.is_any_of(_E.parent_execution_id, "parent_execution_ids")
+    return {
+        # Whoever changes a finished tree holds its root.
+        "hold_finished": select(_E.execution_id)
+        .where(dialect.is_any_of(_E.execution_id, "execution_ids"), _E.finished_at.is_not(None))
+        .order_by(_E.execution_id),
+        "failed_children": select(*[_E[name] for name in FIELDS_BUT_PAYLOADS])
+        .where(is_child, or_(status_in(ERRORED), _E.is_finalize))
+        .order_by(_E.parent_execution_id, _E.is_finalize, _E.index_in_parent),
+        "children_counts": select(_E.parent_execution_id, func.count())
+        .where(is_child, not_(_E.is_finalize))
+        .group_by(_E.parent_execution_id),
+        "reopen": update(executions)
+        .ordered_values(
+            (_E.fence, _E.fence + literal_column("1", BigInteger)),
+            (_E.attempt, literal_column("0", Integer)),
+            (_E.crash_count, literal_column("0", Integer)),
+            (_E.finished_at, literal_column("NULL")),
+            *((_E[name], bindparam(name)) for name in REOPEN[:-3]),
+        )
+        .where(
+            _E.execution_id == bindparam("guard_id"),
+            _E.status == bindparam("guard_status"),
+            _E.fence == bindparam("guard_fence"),
+        ),
+    }
 
 
 def _sweeps(dialect: SqlDialect) -> dict[str, ClauseElement]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +14,7 @@ from durable_execution._core.progress import Report
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import Status
 from durable_execution.errors import DuplicateSleepingIdError, InvalidOptionError
+from durable_execution.storage._felling import Felling
 from durable_execution.storage.protocol import (
     Applied,
     Beat,
@@ -20,6 +22,7 @@ from durable_execution.storage.protocol import (
     Claimed,
     Glance,
     Pulse,
+    Reopened,
     Sleepers,
 )
 from durable_execution.storage.search import Page, Search
@@ -39,6 +42,7 @@ from durable_execution.storage.sql.driver import (
 from durable_execution.storage.sql.insertion import insert_claimed, insert_roots
 from durable_execution.storage.sql.migrations import migrate
 from durable_execution.storage.sql.peeking import Peeking
+from durable_execution.storage.sql.reopening import Reopener
 from durable_execution.storage.sql.reporting import report_progress
 from durable_execution.storage.sql.rows import (
     Row,
@@ -267,6 +271,14 @@ class SqlStorage:
 
         return await self._insert(work, is_single=is_one_statement(transitions))
 
+    async def reopen(self, execution_id: str, now: int) -> Reopened:  # noqa: D102
+        reopener = Reopener(self._statements, self._dialect)
+
+        async def work(transaction: Transaction) -> Reopened:
+            return await reopener.run(transaction, execution_id, now)
+
+        return await self._driver.write(work)
+
     async def heartbeat(self, beat: Beat) -> Pulse:  # noqa: D102
         statements = self._statements
         held_ids = self._dialect.texts([execution_id for execution_id, _ in beat.held])
@@ -412,18 +424,18 @@ class SqlStorage:
             return 0
         deletion = Deletion(self._statements, self._dialect)
 
-        async def find(transaction: Transaction) -> Sequence[str]:
+        async def find(transaction: Transaction) -> Felling:
             return await deletion.find(transaction, finished_before, limit, id_before=id_before)
 
-        # Found apart, so that the lock is held only while rows go: what has finished stays so.
-        doomed = await self._driver.scan(find)
-        if not doomed:
-            return 0
-
-        async def delete(transaction: Transaction) -> int:
-            return await deletion.delete(transaction, doomed)
-
-        return await self._driver.write(delete)
+        while True:
+            # Found apart, so that the lock is held only while rows go.
+            felling = await self._driver.scan(find)
+            if not felling.rows:
+                return 0
+            work = partial(deletion.delete, felling=felling)
+            deleted = await self._driver.write(work)
+            if deleted is not None:
+                return deleted
 
     async def _scan(self, statement: Statement, values: Row) -> list[Row]:
         async def work(transaction: Transaction) -> list[Row]:

@@ -17,9 +17,9 @@ from durable_execution.testing.storage_suite import (
     lease,
     parking,
     progress,
+    reopening,
     search,
     sleepers,
-    traces,
     tree,
 )
 from durable_execution.testing.storage_suite.harness import Harness
@@ -38,9 +38,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     *sleepers.CHECKS,
     *parking.CHECKS,
     *progress.CHECKS,
+    *reopening.CHECKS,
     *search.CHECKS,
     *deletion.CHECKS,
-    *traces.CHECKS,
     *concurrency.CHECKS,
 )
 """Every check, by verb."""
