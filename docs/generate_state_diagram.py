@@ -20,7 +20,9 @@ _PAGE: Final = """\
 <!-- Written by docs/generate_state_diagram.py from _core/transitions.py; do not edit. -->
 
 An execution starts as `ready`. A sleeping one starts as `running`, and only the moves marked with
-a star, and `cancel`, end it. A waiting execution moves on once none of its children is active.
+a star, and `cancel`, end it. One that an app works on is parked: it stays `running`, held by no
+executor, and is extended, completed, failed or retried from outside. A waiting execution moves on
+once none of its children is active.
 
 Whoever retries a tree that has failed makes what failed in it run again or, where it has children,
 wait again for those that do. A sleeping execution that is run again is `running` at once.

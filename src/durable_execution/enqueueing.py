@@ -14,6 +14,7 @@ from durable_execution._core.task import Task
 from durable_execution._engine.clock import wall_clock
 from durable_execution._engine.compose import new_root
 from durable_execution._engine.ids import new_execution_id
+from durable_execution._observing import current_traceparent
 from durable_execution.errors import InvalidOptionError
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
@@ -113,6 +114,7 @@ def enqueue_in_transaction(
         max_size=MIB,
         now=now,
         label=label,
+        traceparent=current_traceparent.get(),
     )
     holder = run_with(connection, lambda lent: insert_over(lent, tables, record))
     if holder is None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from durable_execution._codec import UNDEFINED
 from durable_execution._core.definitions import Definitions
@@ -18,23 +18,25 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.task import SleepingTask, Task
 from durable_execution._core.views import FinishedTaskExecution
-from durable_execution._core.watching import position_of
-from durable_execution._engine.changes import Changes
 from durable_execution._engine.compose import new_root, new_roots
 from durable_execution._engine.departure import Departure
 from durable_execution._engine.engine import Engine
-from durable_execution._engine.handle import (
-    TaskExecutionHandle,
-    children_shown,
-    finish_anywhere,
-)
+from durable_execution._engine.handle import TaskExecutionHandle
 from durable_execution._engine.interventions import Interventions
-from durable_execution._engine.options import ExecutorOptions, seconds
+from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.outside import Outside
 from durable_execution._engine.oversight import Oversight
+from durable_execution._engine.storage_metrics import StorageCallMetrics
+from durable_execution._engine.stored import (
+    StoredExecutions,
+    StoredStatusChange,
+    StoredTaskExecution,
+)
 from durable_execution._engine.surroundings import MACHINE
+from durable_execution._engine.telling import tell_enqueued
 from durable_execution._engine.viewing import finished_view_of
 from durable_execution._engine.waking import Ending, wake_up
+from durable_execution._observing import TasksEnqueued
 from durable_execution.errors import (
     DurableExecutionNotFoundError,
     ExecutorShutDownError,
@@ -46,6 +48,8 @@ from durable_execution.storage.transactional import TransactionalStorage
 if TYPE_CHECKING:
     from durable_execution.storage.sql.caller import CallerConnection
 
+__all__ = ["DurableExecutor", "StoredStatusChange", "StoredTaskExecution"]
+
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
 
@@ -54,21 +58,7 @@ DEFAULT_OPTIONS = ExecutorOptions()
 Hearing = Literal["told", "polls", "deaf"]
 
 
-class StoredTaskExecution(NamedTuple):
-    """One execution as it is stored, with the children that its view names, without payloads."""
-
-    record: ExecutionRecord
-    children: Sequence[ExecutionRecord]
-
-
-class StoredStatusChange(NamedTuple):
-    """The rows of an execution as they have become; watching `after` this id goes on from here."""
-
-    id: str
-    execution: StoredTaskExecution
-
-
-class DurableExecutor(Definitions, Oversight, Interventions, Outside):
+class DurableExecutor(Definitions, Oversight, Interventions, Outside, StoredExecutions):
     """Runs tasks durably: what was enqueued ends, whatever happens to this process.
 
     Use it as `async with executor:`, or call `start` and `shutdown`. All calls belong on the event
@@ -127,6 +117,15 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside):
             return frozenset()
         return frozenset(each.record.execution_id for each in self._engine.running.attempts())
 
+    def get_storage_metrics(self) -> Mapping[str, StorageCallMetrics]:
+        """Return how often the storage was called since the start, and how long it took, by verb.
+
+        Empty unless `ExecutorOptions.enable_storage_metrics` is set and the executor runs.
+        """
+        if self._engine is None or self._engine.storage_metrics is None:
+            return {}
+        return self._engine.storage_metrics.by_verb()
+
     async def start(self) -> None:
         """Open the storage, migrate it if need be, and begin to run tasks.
 
@@ -170,6 +169,7 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside):
         are ready for other executors at once, with no retry spent. Threads cannot be stopped:
         executions whose thread does not end are left to the end of the lease.
         """
+        self.announce_shutdown()
         async with self._changing:
             self._has_shut_down = True
             engine, self._engine = self._engine, None
@@ -268,30 +268,39 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside):
         )
         label = checked_label(key, on_conflict, tags)
         now = engine.clock.now()
-        record, decoded = new_root(
-            task,
-            input,
-            options,
-            execution_id=engine.new_id(now),
-            max_size=self._options.max_serialized_input_size,
-            now=now,
-            label=label,
-        )
-        # What the caller has not committed yet may be finished elsewhere: such a handle must look.
-        is_new = connection is None
-        handle = TaskExecutionHandle(engine, task, record.execution_id, is_new=is_new)
-        if connection is None:
-            holder = await engine.commits.insert(record, decoded)
-        else:
-            holder = await self._transactional_storage().insert_with(connection, record)
+        execution_id = engine.new_id(now)
+        with engine.enqueuing(task.id, execution_id) as traceparent:
+            record, decoded = new_root(
+                task,
+                input,
+                options,
+                execution_id=execution_id,
+                max_size=self._options.max_serialized_input_size,
+                now=now,
+                label=label,
+                traceparent=traceparent,
+            )
+            # What the caller has not committed yet may be finished elsewhere: such a handle must
+            # look.
+            is_new = connection is None
+            handle = TaskExecutionHandle(engine, task, record.execution_id, is_new=is_new)
+            if connection is None:
+                holder = await engine.commits.insert(record, decoded)
+            else:
+                holder = await self._transactional_storage().insert_with(connection, record)
         if holder is None:
+            if engine.tell is not None:
+                engine.tell(TasksEnqueued(task.id, 1))
             return handle
         if on_conflict == "raise":
             check_same_input(record, holder)
         return TaskExecutionHandle(engine, task, holder.execution_id)
 
     async def enqueue_tasks(
-        self, tasks: Iterable[TaskToEnqueue[OutputT]]
+        self,
+        tasks: Iterable[TaskToEnqueue[OutputT]],
+        *,
+        connection: CallerConnection | None = None,
     ) -> list[TaskExecutionHandle[OutputT]]:
         """Enqueue up to 1,000 tasks in one transaction: all of them, or none.
 
@@ -303,6 +312,9 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside):
 
         Args:
             tasks: What to enqueue, each made by `task_to_enqueue`; of one task or of several.
+            connection: As in `enqueue_task`: the executions become part of its transaction. What
+                the database refuses, such as a key, is raised after those before it were added:
+                roll back, to a savepoint at least.
 
         Returns:
             A handle for each, in their order.
@@ -319,25 +331,34 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside):
         """
         engine = self._running_engine()
         wanted = list(islice(tasks, MAX_TASKS_TO_ENQUEUE + 1))
-        records = new_roots(
-            wanted,
-            self._tasks,
-            new_id=engine.new_id,
-            max_size=self._options.max_serialized_input_size,
-            now=engine.clock.now(),
-        )
-        if not records:
-            return []
-        handles = [
-            TaskExecutionHandle(engine, each.task, record.execution_id, is_new=True)
-            for each, record in zip(wanted, records, strict=True)
-        ]
-        strict_ids = {
-            record.execution_id
-            for each, record in zip(wanted, records, strict=True)
-            if each.label.idempotency_key is not None and each.on_conflict == "raise"
-        }
-        holders = await engine.commits.insert_all(records, strict_ids)
+        with engine.enqueuing_together(wanted) as traceparent:
+            records = new_roots(
+                wanted,
+                self._tasks,
+                new_id=engine.new_id,
+                max_size=self._options.max_serialized_input_size,
+                now=engine.clock.now(),
+                traceparent=traceparent,
+            )
+            if not records:
+                return []
+            handles = [
+                TaskExecutionHandle(
+                    engine, each.task, record.execution_id, is_new=connection is None
+                )
+                for each, record in zip(wanted, records, strict=True)
+            ]
+            strict_ids = {
+                record.execution_id
+                for each, record in zip(wanted, records, strict=True)
+                if each.label.idempotency_key is not None and each.on_conflict == "raise"
+            }
+            if connection is None:
+                holders = await engine.commits.insert_all(records, strict_ids)
+            else:
+                holders = await self._insert_with(connection, records, strict_ids)
+        if engine.tell is not None:
+            tell_enqueued(engine.tell, records, holders)
         return [
             handle
             if holder is None
@@ -358,70 +379,6 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside):
         engine = self._running_engine()
         await self._record_of(engine, task, execution_id)
         return TaskExecutionHandle(engine, task, execution_id)
-
-    async def get_stored_task_execution(
-        self, task: Task[Any, Any], execution_id: str
-    ) -> StoredTaskExecution:
-        """Return the rows behind an execution: for a server, which passes payloads on undecoded.
-
-        Raises:
-            DurableExecutionNotFoundError: The task is not registered here, or it has no such
-                execution.
-            ExecutorShutDownError: The executor is not running.
-            StorageError: The storage cannot be reached.
-        """
-        engine = self._running_engine()
-        record = await self._record_of(engine, task, execution_id)
-        return StoredTaskExecution(record, await children_shown(engine, record))
-
-    async def wait_stored_task_execution(
-        self, task: Task[Any, Any], execution_id: str, *, timeout: float | timedelta
-    ) -> StoredTaskExecution:
-        """Return the rows behind an execution once it has finished, or as they are at the timeout.
-
-        For a server, which holds a request open for so long. All who wait share one read.
-
-        Raises:
-            DurableExecutionNotFoundError: The task is not registered here, it has no such
-                execution, or that was deleted meanwhile.
-            ExecutorShutDownError: The executor is not running, or shut down meanwhile.
-            StorageError: The storage cannot be reached.
-        """
-        engine = self._running_engine()
-        record = await self._record_of(engine, task, execution_id)
-        if not record.is_finished:
-            try:
-                async with asyncio.timeout(seconds(timeout)):
-                    record = await finish_anywhere(engine, execution_id)
-            except TimeoutError:
-                record = await self._record_of(engine, task, execution_id)
-        return StoredTaskExecution(record, await children_shown(engine, record))
-
-    async def watch_stored_task_execution(
-        self, task: Task[Any, Any], execution_id: str, *, after: str | None = None
-    ) -> Changes[StoredStatusChange]:
-        """Watch an execution as `TaskExecutionHandle.watch` does, with the rows behind it.
-
-        For a server, which passes payloads on undecoded. Yields `StoredStatusChange`s, the finished
-        rows last, and `ProgressChange`s. With the id of the last change nothing follows: then
-        `get_stored_task_execution` has the finished rows.
-
-        Raises:
-            InvalidOptionError: `after` is not the id of a change.
-            DurableExecutionNotFoundError: The task is not registered here, or it has no such
-                execution; while iterating: it was deleted.
-            ExecutorShutDownError: The executor is not running; while iterating: it shut down.
-            StorageError: The storage cannot be reached. While iterating, it is waited for.
-        """
-        engine = self._running_engine()
-        at = position_of(after)
-        record = await self._record_of(engine, task, execution_id)
-
-        async def of_status(change_id: str, record: ExecutionRecord) -> StoredStatusChange:
-            children = await children_shown(engine, record)
-            return StoredStatusChange(change_id, StoredTaskExecution(record, children))
-
-        return Changes(engine.watches.watch(execution_id, record), at, of_status)
 
     @overload
     async def wakeup_sleeping_task_execution(
@@ -472,21 +429,20 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside):
         record = await wake_up(engine, task, sleeping_task_unique_id, ending)
         return finished_view_of(record, task)
 
-    async def _record_of(
-        self, engine: Engine, task: Task[Any, Any], execution_id: str
-    ) -> ExecutionRecord:
-        self._check_known(task)
-        record = await engine.commits.get(execution_id)
-        if record is None:
-            raise DurableExecutionNotFoundError(
-                f"Task execution not found [executionId={execution_id}]"
-            )
-        if record.task_id != task.id:
-            raise DurableExecutionNotFoundError(
-                f"Task execution belongs to another task [providedTaskId={task.id}] "
-                f"[taskId={record.task_id}] [executionId={execution_id}]"
-            )
-        return record
+    async def _insert_with(
+        self,
+        connection: CallerConnection,
+        records: Sequence[ExecutionRecord],
+        strict_ids: Collection[str],
+    ) -> list[ExecutionRecord | None]:
+        storage = self._transactional_storage()
+        holders: list[ExecutionRecord | None] = []
+        for record in records:
+            holder = await storage.insert_with(connection, record)
+            if holder is not None and record.execution_id in strict_ids:
+                check_same_input(record, holder)
+            holders.append(holder)
+        return holders
 
     def _transactional_storage(self) -> TransactionalStorage:
         if not isinstance(self._storage, TransactionalStorage):

@@ -57,15 +57,9 @@ def create_executor_app(
             is mounted at an open one, or `auth` authenticates nobody.
         ModuleNotFoundError: Starlette, which is part of the `server` extra, is not installed.
     """
-    for path in mounts:
-        _check_path(path)
-    for path in open_mounts:
-        if path not in mounts:
-            raise InvalidOptionError(f"open_mounts: nothing is mounted at {path!r}")
-        if any(app is mounts[path] for at, app in mounts.items() if at not in open_mounts):
-            raise InvalidOptionError(f"open_mounts: what is at {path!r} is also mounted locked")
+    _check_mounts(mounts, open_mounts)
     try:
-        from starlette.applications import Starlette
+        app = _application_class()()
         from starlette.routing import Mount, Route
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
@@ -84,7 +78,6 @@ def create_executor_app(
     async def health(_: Request) -> Response:
         return _health_of(executor)
 
-    app = Starlette()
     app.router = _router_class()(
         [
             Route(HEALTH_PATH, health, methods=["GET"]),
@@ -102,7 +95,29 @@ def create_executor_app(
     return app
 
 
+def _application_class() -> type[Starlette]:
+    from starlette.applications import Starlette
+
+    class ExecutorApp(Starlette):
+        """Passes requests on at once where nothing was put around the routes.
+
+        What Starlette always puts there is put around the one route of its own kind instead: it
+        takes as long as a short call.
+        """
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            is_bare = not (self.user_middleware or self.exception_handlers or self.debug)
+            if is_bare and scope["type"] == "http":
+                scope["app"] = self
+                await self.router(scope, receive, send)
+                return
+            await super().__call__(scope, receive, send)
+
+    return ExecutorApp
+
+
 def _router_class() -> Callable[..., Router]:
+    from starlette.middleware.exceptions import ExceptionMiddleware
     from starlette.routing import Mount, Router
 
     class Doors:
@@ -142,7 +157,7 @@ def _router_class() -> Callable[..., Router]:
         ) -> None:
             super().__init__(routes, **options)
             # The list itself: what is mounted later is found, and guarded, as well.
-            doors = Doors(self.routes, super().__call__)
+            doors = Doors(self.routes, ExceptionMiddleware(super().__call__))
             is_guarded = auth is not None or bounds is not None
             self._entrance: AsgiApp = (
                 Guard(
@@ -179,6 +194,16 @@ def _health_of(executor: DurableExecutor) -> Response:
         headers={"cache-control": "no-store"},
         media_type="application/json",
     )
+
+
+def _check_mounts(mounts: Mapping[str, AsgiApp], open_mounts: Collection[str]) -> None:
+    for path in mounts:
+        _check_path(path)
+    for path in open_mounts:
+        if path not in mounts:
+            raise InvalidOptionError(f"open_mounts: nothing is mounted at {path!r}")
+        if any(app is mounts[path] for at, app in mounts.items() if at not in open_mounts):
+            raise InvalidOptionError(f"open_mounts: what is at {path!r} is also mounted locked")
 
 
 def _check_path(path: str) -> None:

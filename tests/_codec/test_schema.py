@@ -178,6 +178,7 @@ def test_a_hint_that_says_nothing_changes_nothing(hint: Any) -> None:
         (dict[Any, int], JsMap([({"a": 1}, 1)]), "input: unhashable type: 'dict'"),
         (JsSet, 1, "input: expected JsSet, got int"),
         (BigInt, "1", "input: expected BigInt, got str"),
+        (BigInt, True, "input: expected BigInt, got bool"),
         (Url, "not absolute", "input: expected an absolute URL"),
         (Path, 1, "input: expected str, got int"),
         (Point, {"xAxis": "1"}, "input.xAxis: expected int, got str"),

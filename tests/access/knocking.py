@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from durable_execution import DurableExecutor, InMemoryStorage, TaskContext
 from durable_execution.access import Access, BearerToken, BearerTokens
 from durable_execution.orpc import BatchHandlerPlugin, CORSPlugin, RPCHandler, rpc
-from durable_execution.server import create_executor_app, create_tasks_router
+from durable_execution.server import RESTHandler, create_executor_app, create_tasks_router
 from tests.orpc.fuzz.mutations import (
     Pairs,
     damaged_headers,
@@ -29,7 +29,18 @@ LIMITED: Final = "a-token-for-the-open-task"
 OTHER: Final = "a-token-that-was-taken-away"
 KNOWN: Final = re.compile(rf"bearer +{re.escape(LIMITED)} *", re.IGNORECASE)
 
-_TARGETS: Final = ["/rpc", "/rpc/", "/ui", "/", "//rpc/enqueueTask", "/rpc/../ui", "/%72pc/x", "*"]
+_TARGETS: Final = [
+    "/rpc",
+    "/api",
+    "/api/../ui",
+    "/rpc/",
+    "/ui",
+    "/",
+    "//rpc/enqueueTask",
+    "/rpc/../ui",
+    "/%72pc/x",
+    "*",
+]
 _METHODS: Final = ["POST", "GET", "HEAD", "OPTIONS", "PUT", "SEARCH", "post"]
 _SCHEMES: Final = [
     "Bearer ",
@@ -88,13 +99,11 @@ class House:
             tasks="open",
             procedures={"enqueueTask", "enqueueTasks", "getTaskExecution", "cancelTaskExecution"},
         )
-        handler = RPCHandler(
-            create_tasks_router(rpc, self.executor, tasks),
-            plugins=[CORSPlugin(), BatchHandlerPlugin()],
-        )
+        router = create_tasks_router(rpc, self.executor, tasks)
+        handler = RPCHandler(router, plugins=[CORSPlugin(), BatchHandlerPlugin()])
         self.app = create_executor_app(
             self.executor,
-            {"/rpc": handler, "/ui": PlainTextResponse("a page")},
+            {"/rpc": handler, "/api": RESTHandler(router), "/ui": PlainTextResponse("a page")},
             auth=BearerTokens({"web-app": BearerToken(LIMITED, access=access)}),
         )
 
@@ -102,8 +111,11 @@ class House:
 def knock(dice: random.Random) -> Knock:
     """A request that would be answered, with a few things wrong, sometimes none."""
     method = "POST"
-    if dice.random() < 0.2:
+    kind = dice.random()
+    if kind < 0.2:
         target, headers, body = _batch(dice)
+    elif kind < 0.4:
+        method, target, headers, body = _rest(dice)
     else:
         name, value = _call(dice)
         target, headers, body = f"/rpc/{name}", (_JSON,), json.dumps({"json": value}).encode()
@@ -146,6 +158,13 @@ def _call(dice: random.Random) -> tuple[str, dict[str, Any]]:
             ),
         )
     )
+
+
+def _rest(dice: random.Random) -> tuple[str, str, Pairs, bytes]:
+    key = dice.choice(("open", "open", "closed", "sleeper", "missing", "op%65n", "clos%65d"))
+    tail = dice.choice(("", "", "/te_1", "/te_1?wait=0", "/te_1/cancel", "?limit=2"))
+    target = f"/api/tasks/{key}/executions{tail}"
+    return dice.choice(("POST", "GET")), target, (_JSON,), b'{"a": [1]}'
 
 
 def _batch(dice: random.Random) -> tuple[str, Pairs, bytes]:

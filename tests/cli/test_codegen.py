@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -102,3 +103,12 @@ def test_wrong_arguments_are_told(folder: Path, arguments: tuple[str, ...], mess
 
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_document_has_the_server_and_title_it_is_given(folder: Path) -> None:
+    result = run("openapi", "mailing:tasks", "--server", "https://a.example/v1", "--title", "Mail")
+
+    document = json.loads(result.stdout)
+    assert document["servers"] == [{"url": "https://a.example/v1"}]
+    assert document["info"]["title"] == "Mail"
+    assert "/tasks/sendEmail/executions" in document["paths"]

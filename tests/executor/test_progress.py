@@ -15,6 +15,7 @@ from durable_execution import (
     TaskContext,
     TaskExecutionHandle,
     child_task,
+    task_to_enqueue,
 )
 from durable_execution.testing import make_context
 from tests.executor.faulty_storage import FaultyStorage
@@ -52,6 +53,20 @@ async def test_progress_is_there_when_the_result_is(executor: DurableExecutor) -
     assert execution.started_at is not None
     assert execution.started_at <= first.updated_at
     assert (first.updated_at - execution.finished_at).total_seconds() < 0.1
+
+
+async def test_the_last_word_of_many_that_come_and_go_is_kept(executor: DurableExecutor) -> None:
+    @executor.task()
+    async def work(ctx: TaskContext, number: int) -> None:
+        for place in range(4):
+            ctx.progress(place / 4)
+            await asyncio.sleep(number % 7 / 100)  # so that writes and outcomes cross
+        ctx.progress(1, str(number))
+
+    handles = await executor.enqueue_tasks([task_to_enqueue(work, each) for each in range(200)])
+    await asyncio.gather(*[handle.result(timeout=30) for handle in handles])
+    kept = await asyncio.gather(*[handle.get_progress() for handle in handles])
+    assert [each and each.message for each in kept] == [str(number) for number in range(200)]
 
 
 async def test_a_parent_and_an_attempt_that_fails_keep_theirs(executor: DurableExecutor) -> None:

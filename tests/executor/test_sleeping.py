@@ -106,6 +106,15 @@ async def test_a_bad_sleeping_id_is_refused_at_the_door(
         await executor.enqueue_task(approve, unique_id)
 
 
+async def test_ids_of_our_own_are_no_sleeping_ids(
+    executor: DurableExecutor, approve: SleepingTask[int]
+) -> None:
+    with pytest.raises(InvalidInputError, match="must not begin with 'durable-execution:'"):
+        await executor.enqueue_task(approve, "durable-execution:te_1")
+    with pytest.raises(DurableExecutionNotFoundError):
+        await executor.wakeup_sleeping_task_execution(approve, "durable-execution:te_1", output=1)
+
+
 async def test_sleeping_ids_are_unique_over_all_tasks_for_ever(
     executor: DurableExecutor, approve: SleepingTask[int]
 ) -> None:

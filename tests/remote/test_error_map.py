@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from durable_execution import (
+    AttemptOverError,
     DuplicateSleepingIdError,
     DurableExecutionCancelledError,
     DurableExecutionError,
@@ -12,6 +13,7 @@ from durable_execution import (
     IdempotencyConflictError,
     InvalidInputError,
     InvalidOptionError,
+    InvalidTokenError,
     StorageError,
     StorageUnavailableError,
 )
@@ -27,6 +29,8 @@ from durable_execution.remote.error_map import call_error_of, task_error_of
 
 TOLD = [
     (DurableExecutionNotFoundError("no such task"), 404, "NOT_FOUND", "no such task"),
+    (InvalidTokenError(), 401, "INVALID_TOKEN", "Token is not valid"),
+    (AttemptOverError("ended"), 409, "CONFLICT", "ended"),
     (ExecutorShutDownError("shut down"), 503, "SERVICE_UNAVAILABLE", "shut down"),
     (
         StorageUnavailableError("postgresql://user:secret@db refused"),

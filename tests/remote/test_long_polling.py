@@ -134,6 +134,9 @@ async def test_server_that_leaves_sends_its_waiters_on(lab: Lab) -> None:
     handles = create_task_client_handles(client, lab.tasks)
     execution_id = await handles.echo.enqueue(7)
 
+    assert (await handles.echo.wait(execution_id, timeout=10)).status == "completed"
+    assert not refusals
+    refusals.append(ORPCError("SERVICE_UNAVAILABLE", "about to shut down"))
     assert await handles.echo.result(execution_id, timeout=10) == 7
     assert not refusals
 

@@ -241,6 +241,8 @@ async def test_unknown_execution_is_not_found(handles: TaskClientHandles) -> Non
         await handles.echo.get_execution("te_nobody")
     with pytest.raises(DurableExecutionNotFoundError):
         await handles.echo.wait_and_get_finished_execution("te_nobody")
+    with pytest.raises(DurableExecutionNotFoundError):
+        await handles.echo.wait("te_nobody")
 
 
 async def test_server_that_is_not_there_is_a_retryable_internal_error(lab: Lab) -> None:
@@ -256,24 +258,50 @@ async def test_server_that_is_not_there_is_a_retryable_internal_error(lab: Lab) 
     assert isinstance(caught.value.__cause__, RPCConnectionError)
 
 
-@pytest.mark.parametrize("answer", [None, 7, {"status": "paused"}, {}], ids=repr)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(None, 7, {"status": "paused"}, {}, []),
+        *({"executions": {}}, {"executions": [{}]}, {"executions": [], "nextCursor": 7}),
+    ],
+    ids=repr,
+)
 async def test_answer_of_another_protocol_is_a_retryable_internal_error(
     answer: object, lab: Lab
 ) -> None:
     strange = {
         name: rpc.handler(lambda: answer)
-        for name in ("enqueueTask", "getTaskExecution", "wakeupSleepingTaskExecution")
+        for name in (
+            *("enqueueTask", "enqueueTasks", "getTaskExecution", "waitTaskExecution"),
+            *("cancelTaskExecution", "listTaskExecutions", "wakeupSleepingTaskExecution"),
+        )
     }
     handles = create_task_client_handles(client_of(RPCHandler(strange, prefix="/rpc")), lab.tasks)
 
     for call in (
         handles.echo.enqueue(1),
+        handles.echo.enqueue_many([1]),
         handles.echo.get_execution("te_1"),
+        handles.echo.wait("te_1", timeout=0.01),
+        handles.echo.cancel("te_1"),
+        handles.echo.list(),
         handles.approval.wakeup("u", output=1),
     ):
         with pytest.raises(DurableExecutionError, match="answer cannot be read") as caught:
             await call
         assert (caught.value.is_retryable, caught.value.is_internal) == (True, True)
+
+
+async def test_execution_that_has_not_ended_is_no_answer_to_cancelling(lab: Lab) -> None:
+    handle = await lab.executor.enqueue_task(lab.held)
+    view = await lab.client().getTaskExecution(
+        {"taskId": "held", "executionId": handle.execution_id}
+    )
+    strange = RPCHandler({"cancelTaskExecution": rpc.handler(lambda: view)}, prefix="/rpc")
+    handles = create_task_client_handles(client_of(strange), lab.tasks)
+
+    with pytest.raises(DurableExecutionError, match="the execution has not finished"):
+        await handles.held.cancel(handle.execution_id)
 
 
 async def test_key_makes_one_execution_however_often_it_is_enqueued(
@@ -391,6 +419,7 @@ async def test_older_server_is_told_of_by_its_lack(lab: Lab) -> None:
         with pytest.raises(DurableExecutionError, match="server has no such procedure") as caught:
             await call
         assert not caught.value.is_retryable
+        assert isinstance(caught.value.__cause__, ORPCError)
 
 
 def test_arguments_are_checked_when_the_handles_are_made(client: ORPCClient) -> None:

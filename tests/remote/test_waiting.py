@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from durable_execution.orpc import Event, EventStream, ORPCClient, ORPCError
+from durable_execution.orpc import Event, EventStream, ORPCClient
 from tests.remote.lab import Lab
 from tests.remote.refusals import paths_of, refusal_of
 
@@ -118,6 +118,23 @@ async def test_announced_shutdown_lets_go_of_those_who_wait_and_watch_while_task
     assert await handle.result(timeout=5) == "let go"
 
 
+async def test_shutdown_does_not_make_waiters_wait_for_what_is_drained(
+    lab: Lab, client: ORPCClient
+) -> None:
+    execution_id = await client.enqueueTask({"taskId": "held"})
+    await is_running(client, "held", execution_id)
+    waiting = asyncio.create_task(client.waitTaskExecution(naming("held", execution_id)))
+    await asyncio.sleep(0.05)  # until it waits
+
+    ending = asyncio.create_task(lab.executor.shutdown())
+
+    error = await refusal_of(waiting)
+    assert error.status == 503
+    assert not ending.done()
+    lab.gate.set()
+    await ending
+
+
 async def test_watching_tells_statuses_and_progress_and_returns_the_finished_execution(
     lab: Lab, client: ORPCClient
 ) -> None:
@@ -198,17 +215,17 @@ async def test_failed_execution_ends_the_stream_without_an_error(client: ORPCCli
     assert stream.return_value["status"] == "failed"
 
 
-async def test_deleted_execution_ends_the_stream_with_not_found(
+async def test_deleted_execution_cannot_be_waited_for_nor_watched(
     lab: Lab, client: ORPCClient
 ) -> None:
     execution_id = await client.enqueueTask({"taskId": "echo", "input": 7})
     await client.waitTaskExecution(naming("echo", execution_id))
-    await lab.executor.delete_finished_task_executions(older_than=0)
+    while not await lab.executor.delete_finished_task_executions(older_than=0):
+        await asyncio.sleep(0.001)  # until the millisecond of its finish is over
 
-    with pytest.raises(ORPCError) as caught:
-        await ids_and_values(await watching(client, "echo", execution_id, None))
-
-    assert caught.value.code == "NOT_FOUND"
+    for procedure in ("waitTaskExecution", "watchTaskExecution"):
+        error = await refusal_of(client[procedure](naming("echo", execution_id)))
+        assert error.code == "NOT_FOUND"
 
 
 async def test_whoever_leaves_is_watched_for_no_longer(lab: Lab, client: ORPCClient) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -30,10 +30,14 @@ async def listening(app: Any) -> AsyncIterator[int]:
 
 
 class Proxy:
-    """Passes on bytes. `answers_to_cut` is how many answers it drops with their connection."""
+    """Passes on bytes. `answers_to_cut` is how many answers it drops with their connection.
 
-    def __init__(self, upstream: int) -> None:
-        self._upstream = upstream
+    `upstream` is the port of the server; `on_cut` is called when an answer has been dropped.
+    """
+
+    def __init__(self, upstream: int, on_cut: Callable[[], None] = lambda: None) -> None:
+        self.upstream = upstream
+        self.on_cut = on_cut
         self._open: set[asyncio.StreamWriter] = set()
         self.answers_to_cut = 0
         self.connections = 0
@@ -56,13 +60,14 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._open.add(writer)
-        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
         there = asyncio.create_task(_pass(reader, inner_writer))
         try:
             while piece := await inner_reader.read(65536):
                 if self.answers_to_cut > 0:
                     self.answers_to_cut -= 1
                     writer.transport.abort()
+                    self.on_cut()
                     return
                 writer.write(piece)
                 await writer.drain()

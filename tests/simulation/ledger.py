@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from durable_execution._codec import dumps
 from durable_execution._core.patch import Finish, Requeue, Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import ERRORED, WAITING, Status
 from durable_execution.errors import DuplicateSleepingIdError
 from tests._core.invariants import CRASH_BUDGET, check_writes
 from tests.simulation.database import Database
+from tests.simulation.outside import is_outside, output_of
 from tests.simulation.trace import Trace
 
 if TYPE_CHECKING:
@@ -211,6 +213,11 @@ class Ledger:
             )
             return
         patch = transition.patch
+        if row.is_parked and _is_silence(transition):
+            assert row.expires_at is not None, row
+            assert row.expires_at <= self.database.now(), f"expired and extended: {row}"
+        if is_outside(row) and (row.is_parked or _may_come_from_outside(row, transition)):
+            return
         assert process.engine.executor_id == row.executor_id, (
             f"{process.name} wrote what {row.executor_id} runs: {row} {patch}"
         )
@@ -271,6 +278,8 @@ class Ledger:
         """A completed run's output is what the holder of its fence returned."""
         if row.status != "completed" or row.output is None or row.is_sleeping:
             return
+        if is_outside(row):
+            assert row.output == dumps(output_of(row.fence)), f"of an attempt that is over: {row}"
         if row.task_id not in self.with_tokens:
             return
         token = token_of(row.output)
@@ -294,6 +303,23 @@ def token_of(payload: bytes) -> int | None:
     return int(digits) if digits else None
 
 
+def _is_silence(transition: Transition) -> bool:
+    """Whether an attempt ends because its app was not heard of in time."""
+    patch = transition.patch
+    error = patch.error if isinstance(patch, Finish | Requeue) else None
+    if error is None:
+        return False
+    return error.error_type == "timed_out" or error.message.startswith("Lease of the callback")
+
+
+def _may_come_from_outside(row: ExecutionRecord, transition: Transition) -> bool:
+    """Whether an app may end an attempt so, through anybody, before its executor lets go of it."""
+    patch = transition.patch
+    if isinstance(patch, Finish):
+        return patch.status in ("completed", "failed")
+    return isinstance(patch, Requeue) and patch.attempt == row.attempt + 1
+
+
 def _is_rescue(row: ExecutionRecord, transition: Transition) -> bool:
     patch = transition.patch
     if isinstance(patch, Requeue):
@@ -313,6 +339,11 @@ def _check_alone(row: ExecutionRecord) -> None:
     assert row.attempt <= row.retry.max_retries, row
     assert row.crash_count <= CRASH_BUDGET, row
     if row.status == "running":
-        assert (row.executor_id is None) == row.is_sleeping, row
+        assert (row.executor_id is None) == (row.sleeping_unique_id is not None), row
+        if row.is_parked:
+            assert is_outside(row), row
+            assert row.expires_at is not None, row
+            assert row.attempt_ends_at is not None, row
+            assert row.expires_at <= row.attempt_ends_at, row
     if row.status == "ready":
         assert row.executor_id is None, row

@@ -23,6 +23,7 @@ from durable_execution import (
     Tasks,
     child_task,
 )
+from tests.simulation.outside import App
 from tests.simulation.process import Process
 from tests.simulation.virtual_time import VirtualLoop, thread_of
 
@@ -70,6 +71,8 @@ async def poison(ctx: TaskContext, spec: Any) -> Any:
 
 
 nap = leaves.sleeping_task("nap", timeout=NAP_TIMEOUT)
+
+leaves.add(App().task)
 
 tasks.include(leaves)
 
@@ -162,7 +165,7 @@ ROOTS: Final = tuple(
     if task_id not in {"poison", "total", "judge", "fan_function_finalize", "total_in_steps"}
 )
 CHILDREN: Final = (
-    *("work", "work", "work", "hasty", "thread_work", "thread_work", "nap"),
+    *("work", "work", "work", "hasty", "thread_work", "thread_work", "nap", "outside"),
     *("fan", "fan_in", "fan_function", "fan_fan", "fan_steps", "thread_fan"),
     *("chain", "chain_nap", "chain_fan", "loop", "loop_fan"),
 )
@@ -182,7 +185,7 @@ def _kids_of(random: Random, depth: int) -> Spec:
         return {"kids": []}
     kids = []
     for _ in range(random.choice((0, 1, 1, 2, 3))):
-        task_id = random.choice(CHILDREN if depth + 1 < MAX_DEPTH else CHILDREN[:7])
+        task_id = random.choice(CHILDREN if depth + 1 < MAX_DEPTH else CHILDREN[:8])
         kids.append({"task": task_id, "input": input_of(task_id, random, depth=depth + 1)})
     return {"kids": kids}
 

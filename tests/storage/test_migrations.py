@@ -18,6 +18,7 @@ from durable_execution.storage.sql.sqlite import SqliteDialect
 from durable_execution.storage.sql.sqlite_connection import SqliteConnection
 from durable_execution.storage.sql.statements import build_statements
 from durable_execution.testing.records import RecordBuilder
+from tests.servers.mariadb_fixtures import MariaDb
 
 DIALECT = SqliteDialect()
 STEP = {"sqlite": ("CREATE TABLE later (x INTEGER)", "INSERT INTO later VALUES (7)")}
@@ -90,6 +91,7 @@ class Older:
 
     STATEMENTS = (
         "DROP TABLE durable_task_execution_progress",
+        "ALTER TABLE durable_task_executions DROP COLUMN traceparent",
         "UPDATE durable_execution_schema SET version = 1",
     )
 
@@ -162,6 +164,7 @@ async def test_step_follows_the_names_of_the_tables(tmp_path: Path) -> None:
     old = _ask(tmp_path / "tasks.db", "SELECT sql FROM sqlite_master ORDER BY name")
     connection = sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)
     connection.execute("DROP TABLE jobs_progress")
+    connection.execute("ALTER TABLE jobs DROP COLUMN traceparent")
     connection.execute("UPDATE jobs_schema SET version = 1")
     connection.close()
     await storage.open()
@@ -176,6 +179,7 @@ OPEN_AND_INSERT = """
 import asyncio, sys
 from durable_execution.storage import open_storage
 from durable_execution.testing.records import RecordBuilder
+from tests.servers.mariadb_fixtures import MariaDb
 
 async def main(url, prefix):
     storage = open_storage(url)
@@ -198,3 +202,35 @@ async def test_processes_that_open_an_empty_file_at_once_all_come_up(tmp_path: P
     ]
     assert [await process.wait() for process in processes] == [0] * 6
     assert _ask(file, "SELECT count(*) FROM durable_task_executions") == [(120,)]
+
+
+async def test_step_that_mariadb_cut_short_is_taken_again(mariadb: MariaDb) -> None:
+    """DDL ends transactions there: a crash may leave the column without the version."""
+    storage = open_storage(url := mariadb.new_url())
+    await storage.open()
+    await storage.close()
+    engine = create_engine(_sync(url))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE durable_execution_schema SET version = 2")
+    engine.dispose()
+    await storage.open()
+    assert (await storage.schema_state()).is_current  # type: ignore[attr-defined]
+    await storage.close()
+
+
+async def test_renamed_tables_of_mariadb_take_the_steps(mariadb: MariaDb) -> None:
+    url, tables = mariadb.new_url(), TaskExecutionTables(name="work")
+    storage = open_storage(url, tables=tables)
+    await storage.open()
+    await storage.close()
+    engine = create_engine(_sync(url))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE work DROP COLUMN traceparent")
+        connection.exec_driver_sql("UPDATE work_schema SET version = 2")
+    columns = [each["name"] for each in inspect(engine).get_columns("work")]
+    assert "traceparent" not in columns
+    await storage.open()
+    await storage.close()
+    columns = [each["name"] for each in inspect(engine).get_columns("work")]
+    engine.dispose()
+    assert columns[-1] == "traceparent"

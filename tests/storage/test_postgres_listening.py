@@ -121,12 +121,12 @@ async def test_many_changes_are_told_together(ear: Ear, other: Storage) -> None:
     for _ in range(50):
         await other.insert([builder.root(1)])
     await ear.hears()
-    await asyncio.sleep(10 * postgres_listener.BUNDLE)  # let the last bundle come
+    await asyncio.sleep(10 * postgres_listener.LONGEST_BUNDLE)  # let the last bundle come
     assert 1 <= ear.calls - before < 50
 
 
 async def test_change_is_heard_at_once(ear: Ear, other: Storage) -> None:
-    await asyncio.sleep(2 * postgres_listener.BUNDLE)  # let the bundle of connecting pass
+    await asyncio.sleep(2 * postgres_listener.LONGEST_BUNDLE)  # let the bundle of connecting pass
     waits = []
     loop = asyncio.get_running_loop()
     for number in range(20):
@@ -134,7 +134,7 @@ async def test_change_is_heard_at_once(ear: Ear, other: Storage) -> None:
         await other.insert([RecordBuilder(f"{number}_").root(1)])
         await ear.hears()
         waits.append(loop.time() - begun)
-        await asyncio.sleep(2 * postgres_listener.BUNDLE)  # let the bundle pass
+        await asyncio.sleep(2 * postgres_listener.LONGEST_BUNDLE)  # let the bundle pass
     assert min(waits) < 0.05
 
 

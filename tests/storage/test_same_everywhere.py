@@ -69,6 +69,7 @@ class Life:
                 task_id=self.random.choice(sorted(TASKS)),
                 sleep_before_run_ms=self.random.choice([0, 0, 900]),
                 label=self._label(),
+                traceparent=self.random.choice([None, None, f"00-{1:032x}-{2:016x}-01"]),
             )
             for _ in range(self.random.randint(1, 5))
         ]

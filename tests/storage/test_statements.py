@@ -6,7 +6,7 @@ import pytest
 
 from durable_execution._core.offspring import Label
 from durable_execution._core.record import ExecutionRecord
-from durable_execution.storage.sql import rows
+from durable_execution.storage.sql import new_rows, rows
 from durable_execution.storage.sql.driver import SqlDialect, Statement
 from durable_execution.storage.sql.migrations import schema_ddl
 from durable_execution.storage.sql.schema import executions
@@ -35,6 +35,10 @@ def test_columns_are_the_fields_of_the_record() -> None:
     [
         ("insert", rows.FIELDS),
         ("insert_keyed", rows.FIELDS),
+        ("insert_root", new_rows.ROOT),
+        ("insert_child", new_rows.CHILD),
+        ("insert_root_traced", new_rows.TRACED_ROOT),
+        ("insert_child_traced", new_rows.TRACED_CHILD),
         ("insert_tag", rows.TAG),
         ("finish", rows.FINISH),
         ("requeue", rows.REQUEUE),
@@ -51,6 +55,7 @@ def test_a_row_is_the_record() -> None:
     for record in (
         builder.root(1),
         builder.root(1, label=label),
+        builder.root(1, traceparent=f"00-{1:032x}-{2:016x}-01"),
         builder.sleeper(1, "bell"),
         builder.child(builder.root(1), 2),
     ):

@@ -25,7 +25,9 @@ from durable_execution import (
     Task,
     TaskContext,
     TaskDeclaration,
+    TaskExecutionChange,
     TaskExecutionHandle,
+    TaskProgress,
     Tasks,
     TaskToEnqueue,
     child_task,
@@ -116,6 +118,22 @@ async def narrowing(handle: TaskExecutionHandle[int]) -> None:
         assert_type(finished.output, int)
     else:
         assert_type(finished.error, StoredError)
+
+
+async def watching(handle: TaskExecutionHandle[int]) -> None:
+    async for change in handle.watch(after="1.0.0"):
+        assert_type(change, TaskExecutionChange[int])
+        if change.type == "progress":
+            assert_type(change.progress.fraction, float)
+        elif change.execution.status == "completed":
+            assert_type(change.execution.output, int)
+        _ = change.progress  # type: ignore[union-attr]  # pyright: ignore
+    assert_type(await handle.get_progress(), TaskProgress | None)
+
+
+def reporting(ctx: TaskContext) -> None:
+    ctx.progress(0.5, "half")
+    ctx.progress("half")  # type: ignore[arg-type]  # pyright: ignore
 
 
 async def total(ctx: TaskContext, result: ParentTaskResult[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import types
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
@@ -19,6 +20,7 @@ from .undefined import Undefined
 OWN_TYPES = (BigInt, JsDate, JsMap, JsSet, Opaque, RegExp, Undefined, Url)
 
 _NO_ARRAYS = (str, bytes, bytearray, memoryview, Mapping, JsSet)
+_SINGLE = frozenset({str, int, bool, type(None), types.UnionType})
 _PYDANTIC_MARKS = ("__pydantic_core_schema__", "__pydantic_validator__")
 
 
@@ -72,6 +74,16 @@ def is_unknown(part: object) -> bool:
     if part.__module__ == "types" or is_anything(part):  # UnionType itself
         return False
     return isinstance(msgspec.inspect.type_info(part), msgspec.inspect.CustomType)
+
+
+def is_closed_part(part: object) -> bool:
+    """Whether values of this class, being what they are, need not be made natural before.
+
+    Not containers, which may hold anything, and not float, beside which a whole float is an int.
+    """
+    if not isinstance(part, type):
+        return isinstance(part, msgspec.Meta | str)
+    return part in _SINGLE or _has_fields(part)
 
 
 def _has_fields(part: type) -> bool:

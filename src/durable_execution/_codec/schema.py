@@ -9,7 +9,15 @@ from typing import Any, Generic, TypeVar, Union, get_origin
 
 import msgspec
 
-from .hints import OWN_TYPES, is_anything, is_array, is_pydantic, is_unknown, parts_of
+from .hints import (
+    OWN_TYPES,
+    is_anything,
+    is_array,
+    is_closed_part,
+    is_pydantic,
+    is_unknown,
+    parts_of,
+)
 from .js_collections import JsMap, JsSet
 from .json_text import read_by_type
 from .scalars import BigInt, Url
@@ -116,9 +124,19 @@ class Schema(Generic[T]):
             )
         self._decoder = decoder
         has_arrays = any(map(is_array, parts))
-        self._convert = lambda value: msgspec.convert(
-            _natural(value, has_arrays), hint, str_keys=True, dec_hook=_make
-        )
+        is_closed = all(map(is_closed_part, parts))
+
+        def convert(value: Any) -> Any:
+            if is_closed:
+                # What fits as it is would fit as well when it is made natural, and be the same.
+                try:
+                    return msgspec.convert(value, hint, str_keys=True, dec_hook=_make)
+                except (ValueError, TypeError):
+                    pass
+            natural = _natural(value, has_arrays)
+            return msgspec.convert(natural, hint, str_keys=True, dec_hook=_make)
+
+        self._convert = convert
 
 
 def _pydantic_converter(hint: Any) -> _Convert:
@@ -163,8 +181,9 @@ def _make(kind: Any, value: Any) -> Any:
         return value
     if issubclass(kind, PurePath) and isinstance(value, str):
         return kind(value)
-    if kind in _FROM_PLAIN and isinstance(value, _FROM_PLAIN[kind][0]):
-        return _FROM_PLAIN[kind][1](value)
+    plain, make = _FROM_PLAIN.get(kind, (None, None))
+    if make is not None and type(value) is plain:  # by exact type: a bool is an int
+        return make(value)
     expected = kind.__name__ if issubclass(kind, OWN_TYPES) else "str"
     raise ValueError(f"Expected `{expected}`, got `{type(value).__name__}`")
 

@@ -124,9 +124,9 @@ class TypedJson:
             JsonSyntaxError: not JSON, too large or too deep.
             RejectedEnvelope: null, or tags that do not fit.
         """
-        envelope = self._read(text)
-        if envelope is None:
-            return UNDEFINED
+        envelope = read_json(text, self._limits)
+        if type(envelope) is not dict:
+            return self._without_envelope(envelope)
         json = envelope.get("json", UNDEFINED)
         meta = envelope.get("meta")
         return json if meta is None else self.deserialize(json, meta)
@@ -143,9 +143,9 @@ class TypedJson:
             RejectedEnvelope: null, tags that do not fit, a path that leads nowhere, a file that is
                 missing.
         """
-        envelope = self._read(text)
-        if envelope is None:
-            return UNDEFINED
+        envelope = read_json(text, self._limits)
+        if type(envelope) is not dict:
+            return self._without_envelope(envelope)
         json = place_files(
             envelope.get("json", UNDEFINED),
             envelope.get("maps"),
@@ -154,11 +154,10 @@ class TypedJson:
         )
         return self.deserialize(json, envelope.get("meta"))
 
-    def _read(self, text: bytes | str) -> dict[str, Any] | None:
-        envelope = read_json(text, self._limits)
-        if envelope is None:
+    def _without_envelope(self, json: object) -> object:
+        if json is None:
             raise RejectedEnvelope("expected an envelope, got null")
-        return envelope if type(envelope) is dict else None
+        return UNDEFINED
 
     def _bounded(self, payload: bytes) -> bytes:
         most = self._limits.max_bytes

@@ -55,6 +55,9 @@ class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
     execution is cancelled, is past its timeout, or was lost to another executor: coroutines are
     then cancelled anyway, but a plain function runs in a thread that nobody can stop, and should
     look at it from time to time.
+
+    `traceparent` is the span of the attempt, or what caused its execution, if that is part of a
+    trace: to be sent along with what the task asks of others. Clients of this library do.
     """
 
     task_id: str
@@ -66,6 +69,7 @@ class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_signal: Signal
     cancel_signal: Signal
     reporter: ProgressReporter | None = None
+    traceparent: str | None = None
 
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Tell those who watch the execution how far it has come. From coroutines and threads.

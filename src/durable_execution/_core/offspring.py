@@ -21,6 +21,8 @@ class Seed(msgspec.Struct, frozen=True, kw_only=True):
     sleep_before_run_ms: int = 0
     sleeping_unique_id: str | None = None
     are_children_sequential: bool = False
+    traceparent: str | None = None
+    """The trace of a root. A child has that of its parent."""
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +79,7 @@ def _record(
         created_at=now,
         updated_at=now,
         input=seed.input,
+        traceparent=seed.traceparent,
     )
     if parent is None or place is None:
         return record
@@ -89,4 +92,5 @@ def _record(
         index_in_parent=place.index,
         is_only_child=place.is_only_child,
         is_finalize=place.is_finalize,
+        traceparent=parent.traceparent,
     )

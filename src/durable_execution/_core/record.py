@@ -86,6 +86,9 @@ class ExecutionRecord(msgspec.Struct, frozen=True, gc=False):
     output: bytes | None = None
     error: StoredError | None = None
 
+    traceparent: str | None = None
+    """The trace that the execution belongs to, and the span in it that caused it (W3C)."""
+
     @property
     def is_finished(self) -> bool:
         """Whether the row has ended. It changes again only if it has failed and is reopened."""
@@ -119,7 +122,9 @@ class ExecutionRecord(msgspec.Struct, frozen=True, gc=False):
 
     def without_payloads(self) -> ExecutionRecord:
         """Return the row with an empty `input` and no outputs, as lists show it."""
-        return msgspec.structs.replace(self, input=b"", run_output=None, output=None)
+        return msgspec.structs.replace(
+            self, input=b"", run_output=None, output=None, traceparent=None
+        )
 
     @property
     def is_joinable(self) -> bool:

@@ -13,6 +13,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, assert_never
 
+import msgspec
+
 from durable_execution._core import decisions
 from durable_execution._core.context import (
     ParentTaskExecutionSummary,
@@ -41,6 +43,15 @@ from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.running import NOT_DECODED, Attempt, OnProgress, Running
 from durable_execution._engine.signals import OneShot
 from durable_execution._engine.spawning import Spawning
+from durable_execution._engine.telling import AttemptsTold
+from durable_execution._observing import (
+    Fact,
+    RunAttempt,
+    Tracer,
+    current_attempt,
+    current_traceparent,
+    traced,
+)
 from durable_execution.errors import (
     DuplicateSleepingIdError,
     ExecutorShutDownError,
@@ -71,6 +82,7 @@ class AttemptRunner:
         shutdown_signal: OneShot,
         on_progress: OnProgress,
         finalize_input: Callable[[ExecutionRecord], Any],
+        tell: Callable[[Fact], None] | None,
     ) -> None:
         self._running = running
         self._commits = commits
@@ -81,6 +93,8 @@ class AttemptRunner:
         self._shutdown_signal = shutdown_signal
         self._on_progress = on_progress
         self._finalize_input = finalize_input
+        self._tracer = options.tracer
+        self._telling = None if tell is None else AttemptsTold(tell)
 
     async def run(self, attempt: Attempt) -> None:
         """Run one attempt, and have its outcome written.
@@ -89,6 +103,8 @@ class AttemptRunner:
         or until it is known that there is none to write.
         """
         attempt.has_begun = True
+        if self._telling is not None:
+            self._telling.started(attempt)
         is_being_written = False
         try:
             if attempt.stop_reason is None:
@@ -99,6 +115,8 @@ class AttemptRunner:
             if outcome is not None:
                 self._write(attempt, outcome)
                 is_being_written = True
+            elif self._telling is not None:
+                self._telling.stopped(attempt)
         except asyncio.CancelledError:
             if attempt.is_ours and not attempt.is_abandoned:
                 raise
@@ -113,8 +131,13 @@ class AttemptRunner:
     async def _outcome_of(self, attempt: Attempt) -> Outcome | None:
         """Run the task's code under its deadline; None means the outcome is not ours."""
         place = self._deadlines.add(attempt, attempt.record.timeout_ms / 1000)
+        if current_traceparent.get() is not attempt.traceparent:
+            current_traceparent.set(attempt.traceparent)  # the context is the attempt's own
         try:
-            outcome = await self._perform(attempt)
+            if self._tracer is None:
+                outcome = await self._perform(attempt)
+            else:
+                outcome = await self._perform_traced(attempt, self._tracer)
         except asyncio.CancelledError:
             return _outcome_of_cancellation(attempt)
         except (GeneratorExit, KeyboardInterrupt):
@@ -132,6 +155,21 @@ class AttemptRunner:
             return None
         return _timed_out(attempt) if attempt.is_overdue else outcome
 
+    async def _perform_traced(self, attempt: Attempt, tracer: Tracer) -> Outcome:
+        record = attempt.record
+        activity = RunAttempt(
+            task_id=record.task_id,
+            execution_id=record.execution_id,
+            attempt=record.attempt,
+            crash_count=record.crash_count,
+            executor_id=record.executor_id,
+            root_execution_id=record.root_execution_id,
+            parent_execution_id=record.parent_execution_id,
+        )
+        with traced(tracer, activity, record.traceparent) as traceparent:
+            attempt.traceparent = traceparent
+            return await self._perform(attempt)
+
     async def _perform(self, attempt: Attempt) -> Outcome:
         record, task = attempt.record, attempt.task
         payload = record.input
@@ -145,7 +183,7 @@ class AttemptRunner:
                 return self._returned(attempt, await self._called(attempt, plan, payload))
             case ParentPlan():
                 returned = await self._called(attempt, plan, payload)
-                return self._spawning.children(record, task, returned)
+                return self._spawning.children(_as_cause(attempt), task, returned)
             case SequencePlan() | LoopPlan():
                 return self._spawning.first_step(record, plan, payload)
             case CallbackPlan():
@@ -181,6 +219,7 @@ class AttemptRunner:
         """Call the task's function; what it returns is to be awaited."""
         attempt.on_progress = self._on_progress
         context = _context_of(attempt, self._shutdown_signal)
+        current_attempt.set(context)
         arguments: tuple[Any, ...] = (context,)
         if plan.takes_input:
             arguments = (context, _load_input(attempt, payload))
@@ -215,12 +254,14 @@ class AttemptRunner:
     def _write(self, attempt: Attempt, outcome: Outcome) -> None:
         """Have the outcome written with the next batch; `_Writing` hears what became of it."""
         transition = decisions.conclude(attempt.record, outcome, now=self._now(attempt.record))
+        if self._telling is not None:
+            self._telling.ended(attempt, outcome, transition)
         self._commits.send(attempt.record, transition, _Writing(self, attempt, transition))
 
     def written(self, attempt: Attempt, *, matched: bool) -> None:
         """Take note that the storage has answered for the outcome of an attempt."""
         if not matched:
-            logger.info("a late outcome was rejected: lease lost", extra=_facts(attempt))
+            self._rejected(attempt)
         self._running.remove(attempt)
 
     def write_again(self, attempt: Attempt, transition: Transition, error: BaseException) -> None:
@@ -240,7 +281,7 @@ class AttemptRunner:
         try:
             matched = await self._write_in_spite_of(refusal, attempt.record, transition)
             if not matched:
-                logger.info("a late outcome was rejected: lease lost", extra=_facts(attempt))
+                self._rejected(attempt)
         except asyncio.CancelledError:
             if attempt.is_ours and not attempt.is_abandoned:
                 raise
@@ -250,6 +291,11 @@ class AttemptRunner:
             logger.exception("the outcome of an attempt was not written", extra=_facts(attempt))
         finally:
             self._running.remove(attempt)
+
+    def _rejected(self, attempt: Attempt) -> None:
+        logger.info("a late outcome was rejected: lease lost", extra=_facts(attempt))
+        if self._telling is not None:
+            self._telling.rejected(attempt)
 
     async def _write_in_spite_of(
         self, refusal: BaseException, record: ExecutionRecord, transition: Transition
@@ -329,6 +375,14 @@ def _outcome_of_cancellation(attempt: Attempt) -> Outcome | None:
     return Raised(StoredError(message="CancelledError: raised by the task", is_retryable=True))
 
 
+def _as_cause(attempt: Attempt) -> ExecutionRecord:
+    """Return the parent as its children see it: they are part of the span of its attempt."""
+    record = attempt.record
+    if attempt.traceparent == record.traceparent:
+        return record
+    return msgspec.structs.replace(record, traceparent=attempt.traceparent)
+
+
 def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     try:
         return function(*arguments)
@@ -378,6 +432,7 @@ def _context_of(attempt: Attempt, shutdown_signal: OneShot) -> TaskContext:
         shutdown_signal=shutdown_signal,
         cancel_signal=attempt.cancel_signal,
         reporter=attempt,
+        traceparent=attempt.traceparent,
     )
 
 

@@ -18,6 +18,10 @@ HeardT = TypeVar("HeardT", contravariant=True)
 Flush = Callable[[list[ItemT]], Awaitable[Sequence[ResultT]]]
 
 
+OnFlush = Callable[[int, float], None]
+"""Hears how many items a flush took, and how many seconds."""
+
+
 class Receiver(Protocol[HeardT]):
     """Who hears what became of an item. A future is one; others spare a turn of the loop."""
 
@@ -39,11 +43,15 @@ class Batcher(Generic[ItemT, ResultT]):
 
     A flush that fails is split to find the bad item, so that one item never fails its neighbours;
     when the storage cannot be reached the items fail together, and the caller decides about again.
+    `told` hears of every flush.
     """
 
-    def __init__(self, flush: Flush[ItemT, ResultT], *, limit: int) -> None:
+    def __init__(
+        self, flush: Flush[ItemT, ResultT], *, limit: int, told: OnFlush | None = None
+    ) -> None:
         self._flush = flush
         self._limit = limit
+        self._told = told
         self._pending: list[tuple[ItemT, Receiver[ResultT]]] = []
         self._is_needed = asyncio.Event()
         self._is_closed = False
@@ -83,7 +91,13 @@ class Batcher(Generic[ItemT, ResultT]):
                     await self._is_needed.wait()
                 batch = self._pending[: self._limit]
                 del self._pending[: self._limit]
-                await self._settle(batch)
+                if self._told is None:
+                    await self._settle(batch)
+                else:
+                    loop = asyncio.get_running_loop()
+                    began_at = loop.time()
+                    await self._settle(batch)
+                    self._told(len(batch), loop.time() - began_at)
         finally:
             self._is_closed = True
             self._fail_pending()

@@ -12,10 +12,11 @@ import msgspec
 
 from durable_execution._core.patch import Finish, Park, Patch, Requeue, Transition
 from durable_execution._core.record import ExecutionRecord
-from durable_execution._engine.batcher import Batcher, Receiver
+from durable_execution._engine.batcher import Batcher, OnFlush, Receiver
 from durable_execution._engine.eager import EagerStart, NewRow, Start
 from durable_execution._engine.patience import Patience
 from durable_execution._engine.reports import Reports
+from durable_execution._observing import BatchWritten, Fact
 from durable_execution.errors import StorageUnavailableError
 from durable_execution.storage.protocol import Applied, Storage
 
@@ -64,15 +65,27 @@ class Listeners(NamedTuple):
 class Commits:
     """The engine's side of the storage: group commit for every verb that single tasks use."""
 
-    def __init__(self, storage: Storage, *, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        jitter: Callable[[], float] = random.random,
+        tell: Callable[[Fact], None] | None = None,
+    ) -> None:
         self._storage = storage
         self._jitter = jitter
-        self._inserts = Batcher(self._insert, limit=BATCH_LIMIT)
-        self._groups = Batcher(self._insert_groups, limit=1)
-        self._changes = Batcher(self._apply, limit=BATCH_LIMIT)
-        self._reads = Batcher(storage.get, limit=BATCH_LIMIT)
-        self._families = Batcher(self._children_of, limit=FAMILY_LIMIT)
-        self._summaries = Batcher(self._summaries_of, limit=BATCH_LIMIT)
+
+        def told(verb: str) -> OnFlush | None:
+            if tell is None:
+                return None
+            return lambda size, duration: tell(BatchWritten(verb, size, duration))
+
+        self._inserts = Batcher(self._insert, limit=BATCH_LIMIT, told=told("insert"))
+        self._groups = Batcher(self._insert_groups, limit=1, told=told("insert_all"))
+        self._changes = Batcher(self._apply, limit=BATCH_LIMIT, told=told("apply"))
+        self._reads = Batcher(storage.get, limit=BATCH_LIMIT, told=told("get"))
+        self._families = Batcher(self._children_of, limit=FAMILY_LIMIT, told=told("children_of"))
+        self._summaries = Batcher(self._summaries_of, limit=BATCH_LIMIT, told=told("summaries_of"))
         self._listeners: Listeners | None = None
         self._eager: EagerStart | None = None
         self._reports: Reports | None = None

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
+from durable_execution._core.enqueueing import TaskToEnqueue
 from durable_execution._core.patch import Finish, Patch, Transition, patched
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
@@ -18,6 +20,7 @@ from durable_execution._engine.compose import parent_result
 from durable_execution._engine.deadlines import Deadlines
 from durable_execution._engine.eager import EagerStart
 from durable_execution._engine.ids import RandomPool, new_execution_id, new_executor_id
+from durable_execution._engine.observed_storage import observed
 from durable_execution._engine.options import ExecutorOptions, seconds
 from durable_execution._engine.pace import Pace
 from durable_execution._engine.reports import Reports
@@ -34,8 +37,17 @@ from durable_execution._engine.services.rescuer import Rescuer
 from durable_execution._engine.services.watches import Watches
 from durable_execution._engine.signals import OneShot
 from durable_execution._engine.spawning import Spawning
+from durable_execution._engine.storage_metrics import StorageMetrics
 from durable_execution._engine.surroundings import MACHINE, Surroundings
+from durable_execution._engine.telling import tell_finished
 from durable_execution._engine.wakeups import Wakeup
+from durable_execution._observing import (
+    UNTRACED,
+    EnqueueTasks,
+    current_traceparent,
+    told_to,
+    traced,
+)
 from durable_execution.errors import (
     DurableExecutionNotFoundError,
     ExecutorShutDownError,
@@ -65,8 +77,14 @@ class Engine:
         self.clock = Clock(surroundings.steady_clock())
         self.options = options
         self._tasks = tasks
+        tell = self.tell = told_to(options.observers)
+        self.storage_metrics = StorageMetrics() if options.enable_storage_metrics else None
+        listeners = [*options.observers, *filter(None, [self.storage_metrics])]
+        tell_of_storage = told_to(listeners)
+        if tell_of_storage is not None:
+            storage = observed(storage, tell_of_storage, surroundings.monotonic)
         self.storage = storage
-        self.commits = Commits(storage, jitter=surroundings.jitter)
+        self.commits = Commits(storage, jitter=surroundings.jitter, tell=tell)
         self.running = Running(
             capacity=options.max_concurrent_task_executions,
             threads=options.max_threads,
@@ -97,12 +115,14 @@ class Engine:
             shutdown_signal=self._shutdown_signal,
             on_progress=self.reports.take,
             finalize_input=self._finalize_input,
+            tell=tell,
         )
         self._rescuer = Rescuer(
             storage,
             self.commits,
             self.clock,
             max_crash_recoveries=options.max_crash_recoveries,
+            tell=tell,
         )
         self._claimer = Claimer(
             storage,
@@ -139,6 +159,7 @@ class Engine:
             loop_stall_timeout=seconds(options.loop_stall_timeout),
             rhythm=surroundings.new_rhythm(),
             monotonic=surroundings.monotonic,
+            tell=tell,
         )
         self._pruner: Pruner | None = None
         if options.retention_ms is not None:
@@ -168,6 +189,24 @@ class Engine:
     def new_id(self, now: int | None = None) -> str:
         """Return the id of a new execution, of this instant or of that one."""
         return new_execution_id(self.clock.now() if now is None else now, self._random_bytes)
+
+    def enqueuing(self, task_id: str, execution_id: str) -> AbstractContextManager[str | None]:
+        """Return a span around an enqueue, if there is a tracer; it gives the trace to store."""
+        if self.options.tracer is None:
+            return UNTRACED
+        activity = EnqueueTasks(task_id, execution_id)
+        return traced(self.options.tracer, activity, current_traceparent.get())
+
+    def enqueuing_together(
+        self, tasks: Sequence[TaskToEnqueue[Any]]
+    ) -> AbstractContextManager[str | None]:
+        """Do the same for several tasks that are enqueued together."""
+        if self.options.tracer is None or not tasks:
+            return UNTRACED
+        task_ids = {each.task.id for each in tasks if isinstance(each, TaskToEnqueue)}
+        only = next(iter(task_ids)) if len(task_ids) == 1 else None
+        activity = EnqueueTasks(only, None, len(tasks))
+        return traced(self.options.tracer, activity, current_traceparent.get())
 
     async def start(self) -> None:
         """Open the storage, take the lease and start every service."""
@@ -352,6 +391,8 @@ class Engine:
 
     def _finished(self, finished: Sequence[tuple[ExecutionRecord, Finish]]) -> None:
         self.finishes.tell_all(finished)
+        if self.tell is not None:
+            tell_finished(self.tell, finished)
         if self.watches.is_needed:
             for record, finish in finished:
                 self._moved(record, finish)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from durable_execution._core.decisions import DEFAULT_MAX_CRASH_RECOVERIES
 from durable_execution._core.limits import KIB, MAX_DURATION_MS, MIB, check_between, to_ms
+from durable_execution._observing import Observer, Tracer
+from durable_execution.errors import InvalidOptionError
 
 MAX_CHILDREN: Final = 1000
 SHORTEST_LEASE_MS: Final = 200
@@ -37,6 +40,15 @@ class ExecutorOptions:
         max_children_per_task_execution: 1 to 1000.
         max_serialized_input_size: Bytes of an encoded input, 1 KiB to 10 MiB.
         max_serialized_output_size: Bytes of an encoded output, 1 KiB to 10 MiB.
+        observers: Who hears of facts, such as `PrometheusMetrics()`; see
+            `durable_execution.telemetry`. With nobody, no fact is made.
+        tracer: Makes spans, such as `OpenTelemetryTracer()`. Without one, traces that come from
+            elsewhere are still passed on.
+        enable_storage_metrics: Measure the calls of the storage, for
+            `DurableExecutor.get_storage_metrics`. Observers hear of them in any case.
+        store_tracebacks: Keep the traceback and the cause of an exception with the error of its
+            execution. Remote callers never see them. Source lines may hold secrets; values do not
+            stand in them.
 
     Raises:
         InvalidOptionError: An option is out of its bounds.
@@ -53,6 +65,10 @@ class ExecutorOptions:
     max_children_per_task_execution: int = MAX_CHILDREN
     max_serialized_input_size: int = MIB
     max_serialized_output_size: int = MIB
+    observers: Sequence[Observer] = ()
+    tracer: Tracer | None = None
+    enable_storage_metrics: bool = False
+    store_tracebacks: bool = True
 
     def __post_init__(self) -> None:
         check = check_between
@@ -79,6 +95,11 @@ class ExecutorOptions:
         to_ms("poll_interval", self.poll_interval, 50, 60_000)
         to_ms("shutdown_timeout", self.shutdown_timeout, 0, 3_600_000)
         _ = self.retention_ms
+        for name, hooks in (("observers", self.observers), ("tracer", (self.tracer,))):
+            if not isinstance(hooks, Sequence) or not all(
+                callable(each) or each is None for each in hooks
+            ):
+                raise InvalidOptionError(f"{name} must be callable, got {hooks!r}")
 
     @property
     def lease_ms(self) -> int:

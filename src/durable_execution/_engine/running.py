@@ -24,6 +24,7 @@ class Attempt:
     """One attempt under way."""
 
     __slots__ = (
+        "began_at",
         "cancel_signal",
         "decoded_input",
         "has_begun",
@@ -36,6 +37,7 @@ class Attempt:
         "record",
         "stop_reason",
         "task",
+        "traceparent",
     )
 
     def __init__(
@@ -51,6 +53,10 @@ class Attempt:
         self.is_threaded = task.runs_in_thread
         self.cancel_signal = OneShot()
         self.stop_reason: StopReason | None = None
+        self.traceparent = record.traceparent
+        """The span of this attempt, or else what caused its execution."""
+        self.began_at = 0.0
+        """By the event loop's clock, if somebody observes."""
         self.job: asyncio.Task[None] | None = None
         self.has_begun = False
         """Whether the job has taken its first step; one cancelled before that would run nothing at
@@ -85,7 +91,7 @@ class Attempt:
         self.cancel_signal.set()
         is_only_writing = self.has_ended and reason == "shutdown"
         if self.job is not None and self.has_begun and not is_only_writing:
-            self.job.cancel()
+            self.job.cancel(reason)
 
     def time_out(self) -> None:
         """Cancel the attempt because its time is over, unless it has ended or is stopped anyway."""
@@ -94,7 +100,7 @@ class Attempt:
         self.is_overdue = True
         self.cancel_signal.set()
         if self.job is not None:
-            self.job.cancel()
+            self.job.cancel("timed out")
 
     def abandon(self) -> None:
         """Stop waiting for a thread that does not end."""

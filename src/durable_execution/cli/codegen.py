@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeAlias
 
@@ -10,7 +11,7 @@ import typer
 
 from durable_execution._core.task import TaskDeclaration
 from durable_execution.cli.loading import TargetError, load_tasks
-from durable_execution.codegen import generate_typescript
+from durable_execution.codegen import generate_openapi, generate_typescript
 from durable_execution.errors import InvalidOptionError
 
 STALE: Final = 1
@@ -49,6 +50,23 @@ def typescript(target: Target, output: Output = None, *, check: Check = False) -
     Exit codes: 0 written or up to date, 1 not up to date, 2 wrong arguments.
     """
     _run(generate_typescript, "typescript", target, output, check=check)
+
+
+@codegen.command()
+def openapi(
+    target: Target,
+    output: Output = None,
+    *,
+    check: Check = False,
+    server: Annotated[str, typer.Option(help="Where the RESTHandler is served.")] = "/api",
+    title: Annotated[str, typer.Option(help="What the document is called.")] = "Tasks",
+) -> None:
+    """Write an OpenAPI document of the tasks that a RESTHandler answers for.
+
+    Exit codes: 0 written or up to date, 1 not up to date, 2 wrong arguments.
+    """
+    generate = partial(generate_openapi, server=server, title=title)
+    _run(generate, "openapi", target, output, check=check)
 
 
 def _run(

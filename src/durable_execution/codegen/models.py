@@ -141,7 +141,8 @@ def _struct(reader: ShapeReader, cls: type[msgspec.Struct], hints: Mapping[str, 
                 )
                 for each, shape in zip(fields, shapes, strict=True)
             ),
-        )
+        ),
+        is_strict=config.forbid_unknown_fields,
     )
 
 

@@ -29,7 +29,9 @@ def read(reader: ShapeReader, cls: Any) -> Shape:
         return Object(tuple(_only_in(each) for each in _fields(reader, cls)), ANYTHING)
     fields = [*_fields(reader, cls), *_computed(reader, decorators)]
     config: Any = getattr(cls, "model_config", {})
-    return Object(tuple(fields), ANYTHING if config.get("extra") == "allow" else None)
+    extra = config.get("extra")
+    others = ANYTHING if extra == "allow" else None
+    return Object(tuple(fields), others, is_strict=extra == "forbid")
 
 
 def _fields(reader: ShapeReader, cls: Any) -> list[Field]:

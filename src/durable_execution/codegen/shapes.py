@@ -140,10 +140,14 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """Properties by name, and the shape of those that are not named, if there may be any."""
+    """Properties by name, and the shape of those that are not named, if there may be any.
+
+    An input may have more properties than are named, which nobody looks at, unless it is strict.
+    """
 
     fields: tuple[Field, ...]
     others: Shape | None = None
+    is_strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from durable_execution._codec import Schema
+from durable_execution._core.limits import MAX_SLEEPING_ID_LENGTH
 from durable_execution._core.results import (
     Done,
     LoopGaveUp,
@@ -33,12 +34,17 @@ from durable_execution.codegen.reading import ShapeReader, UnsupportedHintError
 from durable_execution.codegen.shapes import (
     ANYTHING,
     UNDEFINED,
+    Constrained,
     Definitions,
     Direction,
+    Scalar,
     Shape,
 )
 from durable_execution.errors import InvalidOptionError
 
+_UNIQUE_ID: Final = Constrained(
+    Scalar("string"), (("minLength", 1), ("maxLength", MAX_SLEEPING_ID_LENGTH))
+)
 _UNTYPED: Final = (inspect.Signature.empty, object, Any, "object", "Any")
 
 
@@ -84,7 +90,7 @@ def _shape_of(reader: ShapeReader, key: str, task: TaskDeclaration[Any, Any]) ->
     try:
         return TaskShape(
             key,
-            _read(reader, task.input_schema) if _takes_input(task) else UNDEFINED,
+            _input_of(reader, task),
             _read(reader, task.output_schema),
             _doc_of(task),
             "in" if _passes_output_on(task) else "out",
@@ -92,6 +98,12 @@ def _shape_of(reader: ShapeReader, key: str, task: TaskDeclaration[Any, Any]) ->
         )
     except UnsupportedHintError as error:
         raise InvalidOptionError(f"task {task.id}: {error}") from error
+
+
+def _input_of(reader: ShapeReader, task: TaskDeclaration[Any, Any]) -> Shape:
+    if isinstance(task, SleepingTask):
+        return _UNIQUE_ID
+    return _read(reader, task.input_schema) if _takes_input(task) else UNDEFINED
 
 
 def _read(reader: ShapeReader, schema: Reader[Any]) -> Shape:

@@ -9,7 +9,6 @@ from importlib.resources import files
 from typing import Any, Final
 
 from durable_execution._core.task import TaskDeclaration
-from durable_execution.codegen.names import free_name, unique_names
 from durable_execution.codegen.shapes import Direction
 from durable_execution.codegen.tasks import TaskShape, read_tasks
 from durable_execution.codegen.typescript_types import TypeWriter, comment, property_name
@@ -45,14 +44,7 @@ def generate_typescript(tasks: Mapping[str, TaskDeclaration[Any, Any]]) -> str:
     shapes = read_tasks(tasks)
     client = client_source()
     imports, _, body = client.partition("\n\n")
-    taken = frozenset(_WORDS.split()) | _names_in(client)
-    names = unique_names(shapes.definitions, taken)
-    used = taken | set(names.values())
-    inputs = {}
-    for key, name in sorted(names.items(), key=lambda item: item[1]):
-        inputs[key] = free_name(f"{name}Input", used)
-        used |= {inputs[key]}
-    writer = TypeWriter(shapes.definitions, names, inputs)
+    writer = TypeWriter(shapes.definitions, frozenset(_WORDS.split()) | _names_in(client))
     entries = [_entry(writer, task) for task in shapes.tasks]
     values = [f"  {property_name(task.key)}: {{}},\n" for task in shapes.tasks]
     parts = [

@@ -11,15 +11,14 @@ from typing import Final, assert_never
 from durable_execution.codegen import shapes
 from durable_execution.codegen.shapes import (
     Container,
-    Definitions,
     Direction,
     LiteralValue,
     Reference,
     Scalar,
     ScalarKind,
     Shape,
-    parts_of,
 )
+from durable_execution.codegen.sides import Sides
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 _MAX_SAFE_INTEGER: Final = 2**53 - 1
@@ -48,84 +47,23 @@ _LENIENT: Final[Mapping[ScalarKind, str]] = {"decimal": "string | number"}
 """What is taken for more than it is given as."""
 
 
-class TypeWriter:
-    """Writes shapes, and remembers which named ones were used in which direction.
-
-    Args:
-        definitions: The shapes with names.
-        names: What they are called, by key.
-        inputs: What they are called on the way in, where that is another type.
-    """
-
-    def __init__(
-        self, definitions: Definitions, names: Mapping[int, str], inputs: Mapping[int, str]
-    ) -> None:
-        self._definitions = definitions
-        self._names = names
-        self._inputs = inputs
-        self._two_sided: frozenset[int] = frozenset()
-        self._two_sided = self._find_two_sided()
-        self._used: set[tuple[int, Direction]] = set()
+class TypeWriter(Sides[str]):
+    """Writes shapes as TypeScript types."""
 
     def top_level(self, shape: Shape, direction: Direction) -> str:
         """Write the type of a whole input or output. None may be left out of a call."""
-        self._use(shape, direction)
-        written = self._write(shape, direction)
-        if direction == "in" and self._takes_null(shape):
+        written = self.use(shape, direction)
+        if direction == "in" and written != "unknown" and self.takes_null(shape):
             return f"{written} | undefined"
         return written
 
     def definitions(self) -> Iterator[str]:
         """Write the types with names that were used so far, in the order of their names."""
-        written: dict[str, str] = {}
-        for key, direction in self._used:
-            name = self._name(key, direction)
-            definition = self._definitions.all[key]
-            body = self._write_definition(definition.shape, direction)
-            written[name] = f"{comment(definition.doc)}export type {name} = {body}\n\n"
-        return (written[name] for name in sorted(written))
+        for name, definition, written in self.used():
+            yield f"{comment(definition.doc)}export type {name} = {written}\n\n"
 
-    def _find_two_sided(self) -> frozenset[int]:
-        """Find the named shapes that are not the same in both directions, nor made of such."""
-        while True:
-            found = {
-                key
-                for key, definition in self._definitions.all.items()
-                if self._write_definition(definition.shape, "in")
-                != self._write_definition(definition.shape, "out")
-            }
-            if found == self._two_sided:
-                return self._two_sided
-            self._two_sided = frozenset(found)
-
-    def _use(self, shape: Shape, direction: Direction) -> None:
-        """Note every named shape in a shape; by a list, because chains of names may be long."""
-        waiting = [shape]
-        while waiting:
-            each = waiting.pop()
-            if isinstance(each, Reference):
-                if (each.key, direction) in self._used:
-                    continue
-                self._used.add((each.key, direction))
-                waiting.append(self._definitions[each].shape)
-            waiting.extend(parts_of(each, direction))
-
-    def _takes_null(self, shape: Shape) -> bool:
-        shape = self._definitions.resolved(shape)
-        if isinstance(shape, shapes.Union):
-            return any(map(self._takes_null, shape.members))
-        return shape == shapes.NULL
-
-    def _name(self, key: int, direction: Direction) -> str:
-        is_input = direction == "in" and key in self._two_sided
-        return self._inputs[key] if is_input else self._names[key]
-
-    def _write_definition(self, shape: Shape, direction: Direction) -> str:
-        if isinstance(shape, shapes.Object):
-            return self._object(shape, direction)
-        return self._write(shape, direction)
-
-    def _write(self, shape: Shape, direction: Direction) -> str:
+    def write(self, shape: Shape, direction: Direction) -> str:
+        """Write a shape as a type."""
         match shape:
             case Scalar(kind):
                 return _LENIENT.get(kind, _SCALARS[kind]) if direction == "in" else _SCALARS[kind]
@@ -134,11 +72,11 @@ class TypeWriter:
             case shapes.Literals(values):
                 return _alternatives(map(_literal, values))
             case shapes.Union(members):
-                return _alternatives(self._write(member, direction) for member in members)
+                return _alternatives(self.write(member, direction) for member in members)
             case shapes.Constrained(inner):
-                return self._write(inner, direction)
+                return self.write(inner, direction)
             case Reference(key):
-                return self._name(key, direction)
+                return self.name(key, direction)
             case _:
                 return self._write_container(shape, direction)
 
@@ -149,7 +87,7 @@ class TypeWriter:
             case shapes.Tuple(slots):
                 return f"[{', '.join(self._slot(slot, direction) for slot in slots)}]"
             case shapes.Set(items, is_javascripts):
-                exact = f"Set<{self._write(items, direction)}>"
+                exact = f"Set<{self.write(items, direction)}>"
                 is_lenient = direction == "in" and not is_javascripts
                 return f"{exact} | {self._array(items, direction)}" if is_lenient else exact
             case shapes.Mapping():
@@ -160,19 +98,19 @@ class TypeWriter:
                 assert_never(shape)
 
     def _array(self, items: Shape, direction: Direction) -> str:
-        written = self._write(items, direction)
+        written = self.write(items, direction)
         return f"{written}[]" if _IDENTIFIER.fullmatch(written) else f"Array<{written}>"
 
     def _slot(self, slot: shapes.Slot, direction: Direction) -> str:
-        written = self._write(slot.shape, direction)
+        written = self.write(slot.shape, direction)
         is_optional = slot.is_optional and direction == "in"
         if slot.name is None:
             return written
         return f"{slot.name}{'?' if is_optional else ''}: {written}"
 
     def _mapping(self, shape: shapes.Mapping, direction: Direction) -> str:
-        key = self._write(shape.key, direction)
-        value = self._write(shape.value, direction)
+        key = self.write(shape.key, direction)
+        value = self.write(shape.value, direction)
         by_text = f"Record<string, {value}>"
         if self._are_few_texts(shape.key):
             by_text = f"Partial<Record<{key}, {value}>>"
@@ -201,11 +139,11 @@ class TypeWriter:
             if (name := field.name(direction)) is not None
         ]
         if shape.others is not None:
-            lines.append(f"  [name: string]: {self._write(shape.others, direction)}\n")
+            lines.append(f"  [name: string]: {self.write(shape.others, direction)}\n")
         return f"{{\n{''.join(lines)}}}" if lines else "Record<string, never>"
 
     def _property(self, field: shapes.Field, name: str, direction: Direction) -> str:
-        written = self._write(field.shape, direction)
+        written = self.write(field.shape, direction)
         head = comment(field.doc, indent="  ")
         if not field.is_optional(direction):
             return f"{head}  {property_name(name)}: {written}\n"

@@ -124,7 +124,8 @@ class TaskClientHandle(Generic[InputT, OutputT]):
 
         When the connection breaks before the answer is there, the call is sent again for about two
         seconds, and there is one execution nevertheless; not so with servers that are too old for
-        that: there the failure is raised, and the execution may exist.
+        that: there the failure is raised, and the execution may exist. It may, too, when the call
+        timed out: whoever then enqueues again, or does it in another process, gives a key.
 
         Args:
             input: Its input; checked against the declared type before anything is sent.
@@ -423,7 +424,7 @@ class TaskClientHandle(Generic[InputT, OutputT]):
         try:
             return await self._calls.call_newer(name, call)
         except MissingProcedureError as error:
-            raise unsupported(name) from error
+            raise unsupported(name) from error.__cause__
 
     def _view(self, name: str, answer: object) -> TaskExecution[OutputT]:
         try:

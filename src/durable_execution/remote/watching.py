@@ -84,7 +84,7 @@ class RemoteChanges(Generic[OutputT]):
             try:
                 found = await self._next()
             except MissingProcedureError as error:
-                raise unsupported(WATCH_TASK_EXECUTION) from error
+                raise unsupported(WATCH_TASK_EXECUTION) from error.__cause__
             except (ORPCError, RPCClientError) as error:
                 await self.aclose()
                 self._back_off(error)

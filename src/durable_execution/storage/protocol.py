@@ -227,7 +227,8 @@ class Storage(Protocol):
     ) -> list[ExecutionRecord]:
         """Return the children of these parents: by parent, by index, finalize children last.
 
-        Without payloads `input` is empty and `run_output` and `output` are None: cheap, for lists.
+        Without payloads `input` is empty and `run_output`, `output` and `traceparent` are None:
+        cheap, for lists.
         """
         ...
 

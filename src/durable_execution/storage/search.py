@@ -70,7 +70,8 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
     limit: int = 100
     with_payloads: bool = False
-    """Without, `input` is empty and `run_output` and `output` are None: cheap, for lists."""
+    """Without, `input` is empty and `run_output`, `output` and `traceparent` are None: cheap, for
+    lists."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= MAX_PAGE:

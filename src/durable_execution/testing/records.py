@@ -47,6 +47,7 @@ class RecordBuilder:
         sleep_before_run_ms: int = 0,
         sleeping_unique_id: str | None = None,
         are_children_sequential: bool = False,
+        traceparent: str | None = None,
     ) -> Seed:
         """Return what an execution is before it has a place in a tree."""
         return Seed(
@@ -58,6 +59,7 @@ class RecordBuilder:
             sleep_before_run_ms=sleep_before_run_ms,
             sleeping_unique_id=sleeping_unique_id,
             are_children_sequential=are_children_sequential,
+            traceparent=traceparent,
         )
 
     def root(
@@ -69,9 +71,15 @@ class RecordBuilder:
         sleep_before_run_ms: int = 0,
         start_at: int | None = None,
         label: Label = NO_LABEL,
+        traceparent: str | None = None,
     ) -> ExecutionRecord:
         """Return an enqueued execution; `start_at` may lie before `now`, as after a backlog."""
-        seed = self.seed(task_id=task_id, input=input, sleep_before_run_ms=sleep_before_run_ms)
+        seed = self.seed(
+            task_id=task_id,
+            input=input,
+            sleep_before_run_ms=sleep_before_run_ms,
+            traceparent=traceparent,
+        )
         record = root_record(seed, now=now, label=label)
         return record if start_at is None else msgspec.structs.replace(record, start_at=start_at)
 

@@ -16,6 +16,7 @@ from durable_execution import (
     IdempotencyConflictError,
     InvalidOptionError,
     enqueue_in_transaction,
+    task_to_enqueue,
 )
 from tests.executor.transactions.databases import (
     KINDS,
@@ -57,6 +58,33 @@ async def test_what_is_rolled_back_never_was(
     again = await executor.enqueue_task(ship, 8, key="order-7")
     assert again.execution_id != handle.execution_id
     assert await again.result(timeout=5) == 800
+
+
+@KINDS
+async def test_many_are_committed_or_rolled_back_together(
+    executor: DurableExecutor, engine: Engine, kind: str
+) -> None:
+    wanted = [task_to_enqueue(ship, number, key=str(number)) for number in range(5)]
+    with lent(kind, engine) as connection:
+        dropped = await executor.enqueue_tasks(wanted, connection=connection)
+        connection.rollback()
+    with lent(kind, engine) as connection:
+        handles = await executor.enqueue_tasks([*wanted, wanted[2]], connection=connection)
+        with pytest.raises(DurableExecutionNotFoundError):
+            await handles[0].get_execution()
+        connection.commit()
+    assert handles[5].execution_id == handles[2].execution_id
+    for handle, shipped in zip(handles, (0, 100, 200, 300, 400, 200), strict=True):
+        assert await handle.result(timeout=5) == shipped
+    with pytest.raises(DurableExecutionNotFoundError):
+        await dropped[0].get_execution()
+    with lent(kind, engine) as connection:
+        other = [task_to_enqueue(ship, 9), task_to_enqueue(ship, 9, key="2")]
+        with pytest.raises(IdempotencyConflictError):
+            await executor.enqueue_tasks(other, connection=connection)
+        connection.rollback()
+    counts = await executor.count_task_executions()
+    assert counts[ship.id].by_status == {"completed": 5}
 
 
 async def test_savepoint_takes_back_its_part_alone(

@@ -50,7 +50,7 @@ export type Invoice = {
   /** Counted from 1. */
   invoiceNumber: number
   issuedAt: Date
-  lines: Item[]
+  lines: Line[]
   year: number
 }
 
@@ -59,7 +59,7 @@ export type InvoiceInput = {
   /** Counted from 1. */
   invoiceNumber: number
   issuedAt: Date
-  lines?: ItemInput[] | undefined
+  lines?: LineInput[] | undefined
   password?: string | undefined
 }
 
@@ -76,6 +76,16 @@ export type ItemInput = {
   sku: string
   color: Color
   size?: Size | undefined
+  price?: string | number | undefined
+}
+
+export type Line = {
+  sku: string
+  price: string
+}
+
+export type LineInput = {
+  sku: string
   price?: string | number | undefined
 }
 

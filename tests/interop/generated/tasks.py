@@ -37,6 +37,7 @@ from durable_execution import (
 from durable_execution.orpc import BigInt, JsMap
 from durable_execution.server import (
     AllowedOptions,
+    RESTHandler,
     RPCHandler,
     create_executor_app,
     create_tasks_router,
@@ -135,6 +136,12 @@ class Order:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class Line:
+    sku: str
+    price: Decimal = Decimal(0)
+
+
 class Invoice(pydantic.BaseModel):
     """An invoice."""
 
@@ -142,7 +149,7 @@ class Invoice(pydantic.BaseModel):
 
     invoice_number: int = pydantic.Field(alias="invoiceNumber", description="Counted from 1.")
     issued_at: datetime = pydantic.Field(alias="issuedAt")
-    lines: list[Item] = []
+    lines: list[Line] = []
     password: str = pydantic.Field("", exclude=True)
 
     @pydantic.computed_field  # type: ignore[prop-decorator] # as pydantic documents it
@@ -235,4 +242,4 @@ def make_app() -> Any:
     """A server of its own executor, for each call another."""
     mine = DurableExecutor(InMemoryStorage())
     router = create_tasks_router(rpc, mine, define(mine), allow_options=AllowedOptions(tags=True))
-    return create_executor_app(mine, {"/rpc": RPCHandler(router)})
+    return create_executor_app(mine, {"/rpc": RPCHandler(router), "/api": RESTHandler(router)})

@@ -223,6 +223,16 @@ async def test_key_in_the_header_makes_one_execution(desk: Desk, key: str) -> No
     assert problem["idempotencyKey"] == "order-7"
 
 
+@pytest.mark.parametrize("options", [False, 0, "", [], 7])
+async def test_options_beside_a_key_are_an_object(desk: Desk, options: object) -> None:
+    body = {"input": 1, "options": options}
+    answer = await desk.post("/tasks/echo/executions", body, ("idempotency-key", "b"))
+
+    assert problem_of(answer, 400, "BAD_REQUEST")["errors"] == [
+        {"detail": "expected an object", "pointer": "#/options"}
+    ]
+
+
 async def test_key_has_one_place(desk: Desk) -> None:
     body = {"input": 1, "options": {"idempotencyKey": "a"}}
     answer = await desk.post("/tasks/echo/executions", body, ("idempotency-key", "b"))
@@ -327,7 +337,9 @@ async def test_wrong_cursor_is_told(desk: Desk) -> None:
     assert "cursor" in problem["detail"]
 
 
-@pytest.mark.parametrize("wait", ["-1", "61", "1e1", "", "soon", "1&wait=1", "60.0001", "nan"])
+@pytest.mark.parametrize(
+    "wait", ["-1", "61", "1e9", "1e999", "", "soon", "1&wait=1", "60.0001", "nan"]
+)
 async def test_wait_is_a_bounded_number_of_seconds(desk: Desk, wait: str) -> None:
     answer = await desk.get(f"/tasks/echo/executions/te_1?wait={wait}")
 

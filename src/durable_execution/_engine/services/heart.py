@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.rhythm import Rhythm
 from durable_execution._engine.running import Running
+from durable_execution._observing import Fact, LeaseEnded, LoopStalled
 from durable_execution.errors import StorageError
 from durable_execution.storage.protocol import Beat, Pulse, Storage
 
@@ -63,6 +64,7 @@ class Heart:
         loop_stall_timeout: float,
         rhythm: Rhythm,
         monotonic: Callable[[], float],
+        tell: Callable[[Fact], None] | None = None,
     ) -> None:
         self._storage = storage
         self._running = running
@@ -78,6 +80,7 @@ class Heart:
         self._loop_thread = 0
         self._rhythm = rhythm
         self._monotonic = monotonic
+        self._tell_fact = tell
         self._is_stopped = False
         self._asked_at: float | None = None
         """Since when the executor's loop owes an answer."""
@@ -198,6 +201,8 @@ class Heart:
         if not self._has_lost_all:
             self._has_lost_all = True
             logger.error("no beat came through: the lease is over, stopping all attempts")
+            if self._tell_fact is not None:
+                self._tell_fact(LeaseEnded(self._executor_id))
         self._tell(self._told.lost_all)
 
     def _is_loop_stalled(self) -> bool:
@@ -220,6 +225,8 @@ class Heart:
                 silence,
                 self._culprit(),
             )
+            if self._tell_fact is not None:
+                self._tell_fact(LoopStalled(self._executor_id, silence))
         return True
 
     def _answer(self) -> None:

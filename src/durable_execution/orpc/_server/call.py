@@ -58,7 +58,10 @@ async def run(procedure: Procedure, ctx: CallContext, value: object) -> object:
         else:  # the same, and quicker
             if procedure.input is not None:
                 value = _valid_input(procedure.input, value)
-            output = await procedure.invoke(ctx, value)
+            if procedure.is_async:
+                output = await procedure.function(*(ctx, value)[: procedure.parameters])
+            else:
+                output = await procedure.invoke(ctx, value)
             if procedure.output is not None:
                 output = await _valid_output(procedure.output, output)
     except ORPCError as error:

@@ -83,6 +83,8 @@ class ProcedureHandler:
         self._known: dict[str, Match] = {}
         self._strict_get = strict_get and self.version.has_strict_get
         self._plugins = Plugins(plugins, refuse=self._refuse_around)
+        self.sees_requests: Final = self._plugins.see_requests
+        """Whether a plugin wants to see requests."""
 
     def known(self, path: str) -> Match | None:
         """The procedure at a path that was looked for before, if it was found."""
@@ -105,11 +107,6 @@ class ProcedureHandler:
         if found is None and self.version.normalises_paths and "%" in key:
             return await self._routes.find(normalised_key(key))
         return found
-
-    @property
-    def sees_requests(self) -> bool:
-        """Whether a plugin wants to see requests."""
-        return self._plugins.see_requests
 
     def sees(self, path: str) -> bool:
         """Whether a plugin wants to see requests at this path, even if no procedure is there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from durable_execution.orpc._protocol import Request, Response, close_body
 from durable_execution.orpc._server.procedure import Procedure
@@ -74,16 +74,10 @@ class Plugins:
         self._around = [p for p in given if type(p).around is not HandlerPlugin.around]
         self._checking = [p for p in given if type(p).check is not HandlerPlugin.check]
         self._refuse = refuse
-
-    @property
-    def see_requests(self) -> bool:
+        self.see_requests: Final = bool(self._around)
         """Whether one of them wants to see requests, also those no procedure is there for."""
-        return bool(self._around)
-
-    @property
-    def check_calls(self) -> bool:
+        self.check_calls: Final = bool(self._checking)
         """Whether one of them wants to look at calls."""
-        return bool(self._checking)
 
     async def answer(self, request: Request, innermost: NextRequest) -> Response | None:
         """Pass a request through all of them, to `innermost` and back."""

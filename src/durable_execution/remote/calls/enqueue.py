@@ -84,6 +84,9 @@ def read_enqueue_task(value: object) -> EnqueueTask:
         ValidationFailed: A field is missing or of the wrong type.
         InvalidOptionError: An option is out of bounds.
     """
+    if isinstance(value, dict) and "options" not in value:  # as most are
+        bare, apart = read_fields(_BARE, value, "input")
+        return EnqueueTask(bare.task_id, apart["input"], EnqueueOptions())
     call, apart = read_fields(_ENQUEUE, value, "input")
     return EnqueueTask(call.task_id, apart["input"], _read_options(call.options or _Options()))
 
@@ -124,11 +127,15 @@ class _Options(msgspec.Struct, rename="camel"):
     tags: dict[str, str] | None = None
 
 
-class _EnqueueTask(msgspec.Struct, rename="camel"):
+class _BareEnqueueTask(msgspec.Struct, rename="camel"):
     task_id: Id
+
+
+class _EnqueueTask(_BareEnqueueTask, rename="camel"):
     options: _Options | None = None
 
 
+_BARE: Final[Schema[_BareEnqueueTask]] = Schema(_BareEnqueueTask)
 _ENQUEUE: Final[Schema[_EnqueueTask]] = Schema(_EnqueueTask)
 
 

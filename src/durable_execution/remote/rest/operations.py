@@ -112,7 +112,8 @@ def _enqueue(asked: Asked) -> Call:
     call: dict[str, object] = {"taskId": asked.names["taskId"]}
     call |= {name: given[name] for name in ("input", "options") if name in given}
     if asked.idempotency_key is not None:
-        options = _object(call.get("options", {}), "options")
+        given_options = call.get("options")
+        options = _object({} if given_options is None else given_options, "options")
         if "idempotencyKey" in options:
             problem = "was given in the options, too"
             raise Problem.misfit(header_issue("Idempotency-Key", problem))

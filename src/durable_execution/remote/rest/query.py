@@ -13,7 +13,7 @@ from durable_execution.remote.rest.problems import Problem, parameter_issue
 
 MAX_PARAMETERS: Final = 1000
 
-_NUMBER: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
+_NUMBER: Final = re.compile(r"\d{1,9}(?:\.\d{1,25})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
 _FLAGS: Final = {"true": True, "false": False}
 
@@ -47,7 +47,9 @@ def list_filters(query: str, task_id: str | None) -> dict[str, object]:
     for name, texts in _parameters(query).items():
         if name in _MANY:
             wire_name, read_all = _MANY[name]
-            filters[wire_name] = read_all(texts)
+            given = [text for text in texts if text]  # `tag=` is how some write a list of none
+            if given:
+                filters[wire_name] = read_all(given)
         elif name in _ONE:
             filters[name] = _ONE[name](name, _only(name, texts))
     if task_id is not None:

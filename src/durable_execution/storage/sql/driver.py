@@ -73,7 +73,7 @@ class Transaction(Protocol):
         ...
 
     async def insert_new(self, statement: Statement, rows: Sequence[Row], shared: Row = ()) -> bool:
-        """Run `insert_root`, `insert_claimed` or `insert_child` for rows of `ROOT` or `CHILD`.
+        """Run `insert_root`, `insert_claimed` or `insert_child` for rows of its layout.
 
         Return whether any is new. `shared` are the values of the parameters that follow those of a
         row, for all rows.
@@ -154,16 +154,16 @@ class SqlDialect(Protocol):
         """Return the insert of a row of `FIELDS` that leaves a row alone whose id exists."""
         ...
 
-    def insert_root(self) -> ClauseElement:
-        """Return the same for a row of `ROOT`."""
+    def insert_root(self, layout: Sequence[str]) -> ClauseElement:
+        """Return the same for a row of `ROOT` or `TRACED_ROOT`."""
         ...
 
-    def insert_child(self) -> ClauseElement:
-        """Return the same for a row of `CHILD`."""
+    def insert_child(self, layout: Sequence[str]) -> ClauseElement:
+        """Return the same for a row of `CHILD` or `TRACED_CHILD`."""
         ...
 
-    def insert_claimed(self) -> ClauseElement:
-        """Return the same for a row that an executor has claimed.
+    def insert_claimed(self, layout: Sequence[str]) -> ClauseElement:
+        """Return the same for a row of `ROOT` or `TRACED_ROOT` that an executor has claimed.
 
         Where `has_lease` is None, it inserts only while that executor has a lease.
         """

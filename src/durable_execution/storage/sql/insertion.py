@@ -15,10 +15,13 @@ from durable_execution.storage.sql.driver import (
     Transaction,
 )
 from durable_execution.storage.sql.new_rows import (
+    are_traced,
     is_new_child,
     is_new_root,
     to_child_row,
     to_root_row,
+    to_traced_child_row,
+    to_traced_root_row,
 )
 from durable_execution.storage.sql.rows import to_record, to_row
 from durable_execution.storage.sql.statements import Statements
@@ -36,8 +39,7 @@ async def insert_rows(
     """
     try:
         if records and all(map(is_new_child, records)):
-            rows = list(map(to_child_row, records))
-            await transaction.insert_new(statements.insert_child, rows)
+            await _insert_children(transaction, statements, records)
         else:
             await _insert(transaction, statements.insert, records)
     except SleepingIdConflictError as conflict:
@@ -64,8 +66,7 @@ async def insert_roots(
         await _insert(transaction, statements.insert_keyed, keyed)
         if all(map(is_new_root, plain)):
             if plain:
-                rows = list(map(to_root_row, plain))
-                await transaction.insert_new(statements.insert_root, rows)
+                await _insert_ready(transaction, statements, plain)
         else:
             await _insert(transaction, statements.insert, plain)
     except SleepingIdConflictError as conflict:
@@ -97,9 +98,30 @@ async def insert_claimed(
         values = lease.bind(executor_id=records[0].executor_id, now=now)
         if not await transaction.fetch(lease, values):
             return False
-    insert = statements.insert_claimed
-    rows = [to_root_row(record) for record in records]
+    insert, rows = statements.insert_claimed, list(map(to_root_row, records))
+    if are_traced(records):
+        insert, rows = statements.insert_claimed_traced, list(map(to_traced_root_row, records))
     return await transaction.insert_new(insert, rows, (now,) if "now" in insert.names else ())
+
+
+async def _insert_ready(
+    transaction: Transaction, statements: Statements, records: Sequence[ExecutionRecord]
+) -> None:
+    if are_traced(records):
+        rows = list(map(to_traced_root_row, records))
+        await transaction.insert_new(statements.insert_root_traced, rows)
+    else:
+        await transaction.insert_new(statements.insert_root, list(map(to_root_row, records)))
+
+
+async def _insert_children(
+    transaction: Transaction, statements: Statements, records: Sequence[ExecutionRecord]
+) -> None:
+    if are_traced(records):
+        rows = list(map(to_traced_child_row, records))
+        await transaction.insert_new(statements.insert_child_traced, rows)
+    else:
+        await transaction.insert_new(statements.insert_child, list(map(to_child_row, records)))
 
 
 def _check_same_input(record: ExecutionRecord, holder: ExecutionRecord) -> None:

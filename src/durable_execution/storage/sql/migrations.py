@@ -60,7 +60,27 @@ _PROGRESS: Final = {
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 ROW_FORMAT=DYNAMIC""",
     ),
 }
-STEPS: Final[tuple[Mapping[str, Sequence[str]], ...]] = (_PROGRESS,)
+# MySQL has no ADD COLUMN IF NOT EXISTS, and forgets nothing of a step that a crash cut short. The
+# name of the table stands behind a space in its texts: there it is renamed like any other.
+_TRACEPARENT: Final = {
+    "sqlite": ("ALTER TABLE durable_task_executions ADD COLUMN traceparent VARCHAR(55)",),
+    "postgresql": (
+        """ALTER TABLE durable_task_executions ADD COLUMN traceparent TEXT COLLATE "C\"""",
+    ),
+    "mysql": (
+        """SET @our_step = (SELECT IF(
+    COUNT(*) = 0,
+    'ALTER TABLE durable_task_executions ADD COLUMN traceparent VARBINARY(220)',
+    'DO 0'
+) FROM information_schema.columns WHERE table_schema = DATABASE()
+    AND table_name = TRIM(REPLACE(' durable_task_executions', '"', ''))
+    AND column_name = 'traceparent')""",
+        "PREPARE our_step FROM @our_step",
+        "EXECUTE our_step",
+        "DEALLOCATE PREPARE our_step",
+    ),
+}
+STEPS: Final[tuple[Mapping[str, Sequence[str]], ...]] = (_PROGRESS, _TRACEPARENT)
 """The step from version n to n + 1 at position n - 1: DDL by dialect name, frozen once released."""
 
 

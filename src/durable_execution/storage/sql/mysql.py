@@ -41,7 +41,7 @@ from durable_execution.storage.sql.mysql_trees import (
     last_children_of,
     lock_trees,
 )
-from durable_execution.storage.sql.new_rows import CHILD, ROOT, constants_beside
+from durable_execution.storage.sql.new_rows import constants_beside
 from durable_execution.storage.sql.rows import FIELDS, PROGRESS, TAG, Value
 from durable_execution.storage.sql.schema import (
     IS_HELD,
@@ -128,14 +128,14 @@ class MySqlDialect:
         new = _new_row()
         return _unless_same(new, _is_given(new, "execution_id"))
 
-    def insert_root(self) -> ClauseElement:  # noqa: D102
-        return _narrow_row(ROOT)
+    def insert_root(self, layout: Sequence[str]) -> ClauseElement:  # noqa: D102
+        return _narrow_row(layout)
 
-    def insert_child(self) -> ClauseElement:  # noqa: D102
-        return _narrow_row(CHILD)
+    def insert_child(self, layout: Sequence[str]) -> ClauseElement:  # noqa: D102
+        return _narrow_row(layout)
 
-    def insert_claimed(self) -> ClauseElement:  # noqa: D102
-        return self.insert_root()
+    def insert_claimed(self, layout: Sequence[str]) -> ClauseElement:  # noqa: D102
+        return self.insert_root(layout)
 
     def insert_keyed(self) -> ClauseElement:  # noqa: D102
         new = _new_row()

@@ -7,6 +7,7 @@ statement.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, false, literal_column
@@ -53,7 +54,11 @@ CHILD: Final = (
     "input",
 )
 """What tells new children apart. Both in the order of the table, as statements are written."""
+TRACED_ROOT: Final = (*ROOT, "traceparent")
+TRACED_CHILD: Final = (*CHILD, "traceparent")
+"""The same for batches in which an execution belongs to a trace; others do not pay for it."""
 
+_TRACEPARENT: Final = attrgetter("traceparent")
 _ZEROS: Final = (
     "fence",
     "index_in_parent",
@@ -117,6 +122,21 @@ def _is_new(record: ExecutionRecord) -> bool:
             or record.tags
         )
     )
+
+
+def are_traced(records: Sequence[ExecutionRecord]) -> bool:
+    """Whether one of the records belongs to a trace."""
+    return any(map(_TRACEPARENT, records))
+
+
+def to_traced_root_row(record: ExecutionRecord) -> Row:
+    """Return a new root, ready or just claimed, as a row of `TRACED_ROOT`."""
+    return (*to_root_row(record), record.traceparent)
+
+
+def to_traced_child_row(record: ExecutionRecord) -> Row:
+    """Return a new child as a row of `TRACED_CHILD`."""
+    return (*to_child_row(record), record.traceparent)
 
 
 def to_root_row(record: ExecutionRecord) -> Row:

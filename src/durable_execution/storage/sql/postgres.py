@@ -129,15 +129,15 @@ class PostgresDialect:
         new = postgresql.insert(executions).from_select(FIELDS, select(*rows.c))
         return new.on_conflict_do_nothing(index_elements=[_E.execution_id])
 
-    def insert_root(self) -> ClauseElement:  # noqa: D102
-        return insert_ready()
+    def insert_root(self, layout: Sequence[str]) -> ClauseElement:  # noqa: D102
+        return insert_ready(layout)
 
-    def insert_child(self) -> ClauseElement:  # noqa: D102
-        return insert_children()
+    def insert_child(self, layout: Sequence[str]) -> ClauseElement:  # noqa: D102
+        return insert_children(layout)
 
-    def insert_claimed(self) -> ClauseElement:
+    def insert_claimed(self, layout: Sequence[str]) -> ClauseElement:
         """All rows or none: the lease is looked for in the same statement, and held."""
-        return insert_claimed(self._lease(sql_cast(bindparam("executor_id"), Text)))
+        return insert_claimed(layout, self._lease(sql_cast(bindparam("executor_id"), Text)))
 
     def insert_keyed(self) -> ClauseElement:
         """A statement can pass over one kind of conflict only, so the ids are looked up."""

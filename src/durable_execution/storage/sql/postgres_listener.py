@@ -1,6 +1,8 @@
 """Hearing that others wrote: LISTEN on a connection of its own, which is made again when cut.
 
-Notifications are bundled: the first is passed on at once, what comes soon after it together.
+Notifications are bundled: the first is passed on at once, what comes soon after it together. The
+more there are the longer is what counts as soon: two processes that take turns hear one another at
+once, and a busy fleet does not make everybody look for every row.
 Whatever was missed while nobody listened is made good by one call after each connecting.
 """
 
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BUNDLE: Final = 0.005
-"""Seconds between two calls at least."""
+SHORTEST_BUNDLE: Final = 0.002
+LONGEST_BUNDLE: Final = 0.005
+"""Seconds between two calls at least: twice as many each time that something came meanwhile."""
 CHECK_INTERVAL: Final = 20.0
 """Seconds between questions whether the connection still hears; a cut cable says nothing."""
 CHECK_TIMEOUT: Final = 5.0
@@ -56,6 +59,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._is_late = False
+        self._bundle = SHORTEST_BUNDLE
         self._is_cut = False
         self._hears = False
         self._connection: Connection | None = None
@@ -123,11 +127,14 @@ class Listener:
         if self._timer is not None:
             self._is_late = True
             return
-        self._timer = self._loop.call_later(BUNDLE, self._settle)
+        self._timer = self._loop.call_later(self._bundle, self._settle)
         self._on_change()
 
     def _settle(self) -> None:
         self._timer = None
-        if self._is_late:
-            self._is_late = False
-            self._pass_on()
+        if not self._is_late:
+            self._bundle = SHORTEST_BUNDLE
+            return
+        self._is_late = False
+        self._bundle = min(self._bundle * 2, LONGEST_BUNDLE)
+        self._pass_on()

@@ -61,26 +61,27 @@ _OF_A_ROW: Final[_Types] = {
     "input": LargeBinary(),
 }
 _OF_A_CHILD: Final[_Types] = {**_OF_A_ROW, "index_in_parent": Integer()}
+_OF_A_TRACE: Final[_Types] = {"traceparent": Text()}
 _OF_ALL: Final = ("executor_id", "started_at")
 
 
-def insert_ready() -> ClauseElement:
+def insert_ready(layout: Sequence[str]) -> ClauseElement:
     """Return the insert of new roots that are ready."""
-    values = _given_values(_OF_A_TASK, _OF_A_ROW)
+    values = _given_values(*_shares(layout))
     values["updated_at"] = values["created_at"]
     return _insert(values, select(*values.values()))
 
 
-def insert_children() -> ClauseElement:
+def insert_children(layout: Sequence[str]) -> ClauseElement:
     """Return the insert of new children."""
-    values = _given_values(_OF_A_TASK | _OF_A_PARENT, _OF_A_CHILD)
+    values = _given_values(*_shares(layout))
     values["updated_at"] = values["created_at"]
     return _insert(values, select(*values.values()))
 
 
-def insert_claimed(lease: Select[int]) -> ClauseElement:
+def insert_claimed(layout: Sequence[str], lease: Select[int]) -> ClauseElement:
     """Return the insert of new roots that an executor with a lease claimed, all at one instant."""
-    values = _given_values(_OF_A_TASK, _OF_A_ROW)
+    values = _given_values(*_shares(layout))
     at = sql_cast(bindparam("started_at"), BigInteger)
     values |= {
         "status": literal_column("'running'", Text()),
@@ -94,12 +95,12 @@ def insert_claimed(lease: Select[int]) -> ClauseElement:
 
 
 def packed(names: Sequence[str], rows: Sequence[Row], shared: Row) -> Row:
-    """Return rows of `ROOT` or `CHILD` as the parameters, of these names, of such an insert."""
-    is_child = "parent_execution_id" in names
-    layout = CHILD if is_child else ROOT
+    """Return rows of a layout as the parameters, of these names, of such an insert."""
+    layout = CHILD if "parent_execution_id" in names else ROOT
+    if "traceparent" in names:
+        layout = (*layout, "traceparent")
     columns = dict(zip(layout, zip(*rows, strict=True), strict=True))
-    of_a_kind = _OF_A_TASK | _OF_A_PARENT if is_child else _OF_A_TASK
-    of_a_row = _OF_A_CHILD if is_child else _OF_A_ROW
+    of_a_kind, of_a_row = _shares(layout)
     kinds: dict[Row, int] = {}
     kinds_of_rows = zip(*(columns[name] for name in of_a_kind), strict=True)
     values: dict[str, object] = {name: columns[name] for name in of_a_row}
@@ -107,6 +108,16 @@ def packed(names: Sequence[str], rows: Sequence[Row], shared: Row) -> Row:
     values |= dict(zip(of_a_kind, zip(*kinds, strict=True), strict=True))
     values |= {name: columns[name][0] for name in _OF_ALL if name in names}
     return (*(cast("Value", values[name]) for name in names if name in values), *shared)
+
+
+def _shares(layout: Sequence[str]) -> tuple[_Types, _Types]:
+    """Return what rows of a layout have in common, a kind, and what is each row's own."""
+    is_traced = "traceparent" in layout
+    if "parent_execution_id" in layout:
+        of_a_kind = _OF_A_TASK | _OF_A_PARENT
+        # The children of a parent have its trace.
+        return (of_a_kind | _OF_A_TRACE if is_traced else of_a_kind), _OF_A_CHILD
+    return _OF_A_TASK, (_OF_A_ROW | _OF_A_TRACE if is_traced else _OF_A_ROW)
 
 
 def _given_values(of_a_kind: _Types, of_a_row: _Types) -> dict[str, ColumnElement[Any]]:

@@ -55,8 +55,9 @@ FIELDS_BUT_PAYLOADS: Final = (
     "tags",
     "error",
 )
-FIELDS: Final = FIELDS_BUT_PAYLOADS + PAYLOADS
-"""The columns of an execution, in the order in which rows are written and read."""
+FIELDS: Final = (*FIELDS_BUT_PAYLOADS, *PAYLOADS, "traceparent")
+"""The columns of an execution, in the order in which rows are written and read. What is behind
+the payloads came later, and is read with them: databases add a column as the last one."""
 GUARD: Final = (
     "guard_id",
     "guard_status",
@@ -149,12 +150,13 @@ def to_row(record: ExecutionRecord) -> Row:
         record.input,
         record.run_output,
         record.output,
+        record.traceparent,
     )
 
 
 def without_payloads(row: Row) -> Row:
     """Return a row of `FIELDS_BUT_PAYLOADS` as one of `FIELDS`, its payloads empty."""
-    return (*row, b"", None, None)
+    return (*row, b"", None, None, None)
 
 
 def to_record(row: tuple[Any, ...]) -> ExecutionRecord:

@@ -42,6 +42,7 @@ from durable_execution._core.limits import (
     MAX_TAG_NAME_LENGTH,
     MAX_TAG_VALUE_LENGTH,
     MAX_TASK_ID_LENGTH,
+    TRACEPARENT_LENGTH,
 )
 from durable_execution._core.status import WAITING, Status
 
@@ -132,6 +133,7 @@ executions: Final = Table(
     Column("input", LargeBinary, nullable=False),
     Column("run_output", LargeBinary),
     Column("output", LargeBinary),
+    Column("traceparent", String(TRACEPARENT_LENGTH)),
     CheckConstraint(_INVARIANTS, name="durable_status_fits_fields"),
 )
 

@@ -22,7 +22,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from durable_execution.storage.sql.new_rows import CHILD, ROOT, constants_beside
+from durable_execution.storage.sql.new_rows import constants_beside
 from durable_execution.storage.sql.rows import FIELDS, PROGRESS, TAG, Value
 from durable_execution.storage.sql.schema import (
     HAS_KEY,
@@ -105,14 +105,14 @@ class SqliteDialect:
     def insert(self) -> ClauseElement:  # noqa: D102
         return _new_row().on_conflict_do_nothing(index_elements=[executions.c.execution_id])
 
-    def insert_root(self) -> ClauseElement:  # noqa: D102
-        return _narrow_row(ROOT)
+    def insert_root(self, layout: Sequence[str]) -> ClauseElement:  # noqa: D102
+        return _narrow_row(layout)
 
-    def insert_child(self) -> ClauseElement:  # noqa: D102
-        return _narrow_row(CHILD)
+    def insert_child(self, layout: Sequence[str]) -> ClauseElement:  # noqa: D102
+        return _narrow_row(layout)
 
-    def insert_claimed(self) -> ClauseElement:  # noqa: D102
-        return self.insert_root()
+    def insert_claimed(self, layout: Sequence[str]) -> ClauseElement:  # noqa: D102
+        return self.insert_root(layout)
 
     def insert_keyed(self) -> ClauseElement:  # noqa: D102
         return (

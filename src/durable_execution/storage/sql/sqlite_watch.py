@@ -3,6 +3,10 @@
 SQLite has no notifications. The file and its write-ahead log are looked at with `stat`, a few
 microseconds each time; only when they have changed is the connection asked for its
 `data_version`, which moves for every commit but its own.
+
+Where there was a change another one is likely: what waits for the answer to something it wrote
+should not wait for the next look. So looks follow one another closely after each change, and then
+ever less so.
 """
 
 from __future__ import annotations
@@ -16,8 +20,10 @@ from typing import Final
 
 from durable_execution.errors import StorageError
 
+SHORTEST_INTERVAL: Final = 0.002
 INTERVAL: Final = 0.025
-"""Seconds from one look to the next."""
+"""Seconds from one look to the next, while nothing changes."""
+_GROWTH: Final = 1.5
 _UNSETTLED_NS: Final = 50_000_000
 """Files changed as lately as this are looked at again: another change may bear the same time."""
 
@@ -45,6 +51,7 @@ class FileWatch:
         self._loop = asyncio.get_running_loop()
         self._signature: _Signature | None = None
         self._version: object = None
+        self._interval = INTERVAL
         self._is_stopped = False
         self._timer: asyncio.TimerHandle | None = None
         self._ask()
@@ -80,15 +87,20 @@ class FileWatch:
     def _answered(self, asked: Future[object]) -> None:
         if self._is_stopped:
             return
-        self._wait()
         if asked.cancelled() or asked.exception() is not None:
+            self._wait()
             return
         before, self._version = self._version, asked.result()
-        if before is not None and before != self._version:
+        has_changed = before is not None and before != self._version
+        if has_changed:
+            self._interval = SHORTEST_INTERVAL
+        self._wait()
+        if has_changed:
             self._on_change()
 
     def _wait(self) -> None:
-        self._timer = self._loop.call_later(INTERVAL, self._look)
+        self._timer = self._loop.call_later(self._interval, self._look)
+        self._interval = min(self._interval * _GROWTH, INTERVAL)
 
     def _stat(self) -> _Signature | None:
         """Return what tells one state of the files from another, None while they are changing."""

@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from durable_execution._core.status import ERRORED, WAITING
 from durable_execution.storage.sql.driver import SqlDialect, Statement
+from durable_execution.storage.sql.new_rows import CHILD, ROOT, TRACED_CHILD, TRACED_ROOT
 from durable_execution.storage.sql.rows import FIELDS, FIELDS_BUT_PAYLOADS, PROGRESS, REOPEN, TAG
 from durable_execution.storage.sql.schema import (
     IS_HELD,
@@ -60,6 +61,9 @@ class Statements:
     insert_root: Statement
     insert_claimed: Statement
     insert_child: Statement
+    insert_root_traced: Statement
+    insert_claimed_traced: Statement
+    insert_child_traced: Statement
     insert_keyed: Statement
     insert_tag: Statement
     present: Statement
@@ -154,9 +158,12 @@ def compiled(statement: ClauseElement, dialect: SqlDialect) -> Statement:
 def _rows(dialect: SqlDialect) -> dict[str, ClauseElement]:
     return {
         "insert": dialect.insert(),
-        "insert_root": dialect.insert_root(),
-        "insert_claimed": dialect.insert_claimed(),
-        "insert_child": dialect.insert_child(),
+        "insert_root": dialect.insert_root(ROOT),
+        "insert_claimed": dialect.insert_claimed(ROOT),
+        "insert_child": dialect.insert_child(CHILD),
+        "insert_root_traced": dialect.insert_root(TRACED_ROOT),
+        "insert_claimed_traced": dialect.insert_claimed(TRACED_ROOT),
+        "insert_child_traced": dialect.insert_child(TRACED_CHILD),
         "insert_keyed": dialect.insert_keyed(),
         "insert_tag": dialect.insert_tag(),
         "present": select(_E.execution_id).where(

@@ -20,6 +20,7 @@ from durable_execution.testing.storage_suite import (
     reopening,
     search,
     sleepers,
+    traces,
     tree,
 )
 from durable_execution.testing.storage_suite.harness import Harness
@@ -41,6 +42,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *reopening.CHECKS,
     *search.CHECKS,
     *deletion.CHECKS,
+    *traces.CHECKS,
     *concurrency.CHECKS,
 )
 """Every check, by verb."""

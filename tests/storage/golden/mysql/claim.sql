@@ -16,7 +16,8 @@ SELECT durable_task_executions.execution_id, durable_task_executions.task_id,
   durable_task_executions.waiting_for_finalize_at, durable_task_executions.finished_at,
   durable_task_executions.children_count, durable_task_executions.active_children_count,
   durable_task_executions.tags, durable_task_executions.error, durable_task_executions.input,
-  durable_task_executions.run_output, durable_task_executions.output, @now_ms AS claimed_at
+  durable_task_executions.run_output, durable_task_executions.output,
+  durable_task_executions.traceparent, @now_ms AS claimed_at
 FROM durable_task_executions FORCE INDEX (durable_ready)
 WHERE @now_ms >= durable_task_executions.ready_at AND (durable_task_executions.task_id IN %s) ORDER
   BY durable_task_executions.ready_at

@@ -16,7 +16,8 @@ SELECT durable_task_executions.execution_id, durable_task_executions.task_id,
   durable_task_executions.waiting_for_finalize_at, durable_task_executions.finished_at,
   durable_task_executions.children_count, durable_task_executions.active_children_count,
   durable_task_executions.tags, durable_task_executions.error, durable_task_executions.input,
-  durable_task_executions.run_output, durable_task_executions.output
+  durable_task_executions.run_output, durable_task_executions.output,
+  durable_task_executions.traceparent
 FROM durable_task_executions
 WHERE durable_task_executions.parent_execution_id = any(CAST($1 AS TEXT[])) ORDER BY
   durable_task_executions.parent_execution_id, durable_task_executions.is_finalize,

@@ -30,7 +30,7 @@ LIMIT $3 FOR NO KEY UPDATE OF picked SKIP LOCKED))) RETURNING durable_task_execu
   durable_task_executions.finished_at, durable_task_executions.children_count,
   durable_task_executions.active_children_count, durable_task_executions.tags,
   durable_task_executions.error, durable_task_executions.input, durable_task_executions.run_output,
-  durable_task_executions.output)
+  durable_task_executions.output, durable_task_executions.traceparent)
 SELECT claimed.execution_id, claimed.task_id, claimed.root_task_id, claimed.root_execution_id,
   claimed.parent_task_id, claimed.parent_execution_id, claimed.index_in_parent,
   claimed.is_only_child, claimed.is_finalize, claimed.sleeping_unique_id, claimed.idempotency_key,
@@ -39,7 +39,7 @@ SELECT claimed.execution_id, claimed.task_id, claimed.root_task_id, claimed.root
   claimed.start_at, claimed.created_at, claimed.updated_at, claimed.started_at, claimed.expires_at,
   claimed.waiting_for_children_at, claimed.waiting_for_finalize_at, claimed.finished_at,
   claimed.children_count, claimed.active_children_count, claimed.tags, claimed.error, claimed.input,
-  claimed.run_output, claimed.output, ahead.next_start_at
+  claimed.run_output, claimed.output, claimed.traceparent, ahead.next_start_at
 FROM (SELECT min(durable_task_executions.ready_at) AS next_start_at
 FROM durable_task_executions
 WHERE CAST(floor(extract(epoch FROM now()) * 1000) AS BIGINT) < durable_task_executions.ready_at AND

@@ -14,4 +14,4 @@ LIMIT ?) RETURNING execution_id, task_id, root_task_id, root_execution_id, paren
   idempotency_key, retry, sleep_before_run_ms, timeout_ms, are_children_sequential, status, fence,
   executor_id, attempt, crash_count, start_at, created_at, updated_at, started_at, expires_at,
   waiting_for_children_at, waiting_for_finalize_at, finished_at, children_count,
-  active_children_count, tags, error, input, run_output, output;
+  active_children_count, tags, error, input, run_output, output, traceparent;

@@ -1,0 +1,124 @@
+"""Executions as they are stored, for a server, which passes payloads on undecoded."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.task import Task
+from durable_execution._core.watching import position_of
+from durable_execution._engine.changes import Changes
+from durable_execution._engine.engine import Engine
+from durable_execution._engine.handle import children_shown, finish_anywhere
+from durable_execution._engine.options import seconds
+from durable_execution.errors import DurableExecutionNotFoundError
+
+
+class StoredTaskExecution(NamedTuple):
+    """One execution as it is stored, with the children that its view names, without payloads."""
+
+    record: ExecutionRecord
+    children: Sequence[ExecutionRecord]
+
+
+class StoredStatusChange(NamedTuple):
+    """The rows of an execution as they have become; watching `after` this id goes on from here."""
+
+    id: str
+    execution: StoredTaskExecution
+
+
+class StoredExecutions(ABC):
+    """The part of an executor that hands out rows."""
+
+    async def get_stored_task_execution(
+        self, task: Task[Any, Any], execution_id: str
+    ) -> StoredTaskExecution:
+        """Return the rows behind an execution: for a server, which passes payloads on undecoded.
+
+        Raises:
+            DurableExecutionNotFoundError: The task is not registered here, or it has no such
+                execution.
+            ExecutorShutDownError: The executor is not running.
+            StorageError: The storage cannot be reached.
+        """
+        engine = self._running_engine()
+        record = await self._record_of(engine, task, execution_id)
+        return StoredTaskExecution(record, await children_shown(engine, record))
+
+    async def wait_stored_task_execution(
+        self, task: Task[Any, Any], execution_id: str, *, timeout: float | timedelta
+    ) -> StoredTaskExecution:
+        """Return the rows behind an execution once it has finished, or as they are at the timeout.
+
+        For a server, which holds a request open for so long. All who wait share one read.
+
+        Raises:
+            DurableExecutionNotFoundError: The task is not registered here, it has no such
+                execution, or that was deleted meanwhile.
+            ExecutorShutDownError: The executor is not running, or shut down meanwhile.
+            StorageError: The storage cannot be reached.
+        """
+        engine = self._running_engine()
+        record = await self._record_of(engine, task, execution_id)
+        if not record.is_finished:
+            try:
+                async with asyncio.timeout(seconds(timeout)):
+                    record = await finish_anywhere(engine, execution_id)
+            except TimeoutError:
+                record = await self._record_of(engine, task, execution_id)
+        return StoredTaskExecution(record, await children_shown(engine, record))
+
+    async def watch_stored_task_execution(
+        self, task: Task[Any, Any], execution_id: str, *, after: str | None = None
+    ) -> Changes[StoredStatusChange]:
+        """Watch an execution as `TaskExecutionHandle.watch` does, with the rows behind it.
+
+        For a server, which passes payloads on undecoded. Yields `StoredStatusChange`s, the finished
+        rows last, and `ProgressChange`s. With the id of the last change nothing follows: then
+        `get_stored_task_execution` has the finished rows.
+
+        Raises:
+            InvalidOptionError: `after` is not the id of a change.
+            DurableExecutionNotFoundError: The task is not registered here, or it has no such
+                execution; while iterating: it was deleted.
+            ExecutorShutDownError: The executor is not running; while iterating: it shut down.
+            StorageError: The storage cannot be reached. While iterating, it is waited for.
+        """
+        engine = self._running_engine()
+        at = position_of(after)
+        record = await self._record_of(engine, task, execution_id)
+
+        async def of_status(change_id: str, record: ExecutionRecord) -> StoredStatusChange:
+            children = await children_shown(engine, record)
+            return StoredStatusChange(change_id, StoredTaskExecution(record, children))
+
+        return Changes(engine.watches.watch(execution_id, record), at, of_status)
+
+    async def _record_of(
+        self, engine: Engine, task: Task[Any, Any], execution_id: str
+    ) -> ExecutionRecord:
+        self._check_known(task)
+        record = await engine.commits.get(execution_id)
+        if record is None:
+            raise DurableExecutionNotFoundError(
+                f"Task execution not found [executionId={execution_id}]"
+            )
+        if record.task_id != task.id:
+            raise DurableExecutionNotFoundError(
+                f"Task execution belongs to another task [providedTaskId={task.id}] "
+                f"[taskId={record.task_id}] [executionId={execution_id}]"
+            )
+        return record
+
+    @abstractmethod
+    def _running_engine(self) -> Engine:
+        """Return the engine, or raise ExecutorShutDownError."""
+
+    @abstractmethod
+    def _check_known(self, task: Task[Any, Any]) -> None:
+        """Raise DurableExecutionNotFoundError unless the task is registered."""
