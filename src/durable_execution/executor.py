@@ -88,6 +88,11 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside, StoredExec
         return MappingProxyType(self._tasks)
 
     @property
+    def options(self) -> ExecutorOptions:
+        """How it works."""
+        return self._options
+
+    @property
     def is_healthy(self) -> bool:
         """Whether the executor runs, its services are alive and its lease is held."""
         return self._engine is not None and self._engine.is_alive

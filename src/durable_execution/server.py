@@ -22,6 +22,7 @@ from durable_execution.orpc import (
     RPCHandler,
     RPCLink,
     create_orpc_client,
+    observe_calls,
     rpc,
 )
 from durable_execution.remote.allowed_options import AllowedOptions
@@ -55,6 +56,7 @@ __all__ = [
     "create_executor_app",
     "create_orpc_client",
     "create_tasks_router",
+    "observe_calls",
     "rpc",
     "secrets_from_env",
     "secrets_from_file",

@@ -84,6 +84,7 @@ NAMES = [
     "is_defined_error",
     "lazy",
     "new_error_id",
+    "observe_calls",
     "resuming",
     "rpc",
     "safe",

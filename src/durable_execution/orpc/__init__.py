@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         SimpleCsrfProtectionPlugin,
         call,
         lazy,
+        observe_calls,
         rpc,
     )
 
@@ -165,6 +166,7 @@ __all__ = [
     "is_defined_error",
     "lazy",
     "new_error_id",
+    "observe_calls",
     "resuming",
     "rpc",
     "safe",
@@ -235,6 +237,7 @@ _ROOMS: Final = {
         "SimpleCsrfProtectionPlugin",
         "call",
         "lazy",
+        "observe_calls",
         "rpc",
     ),
     "durable_execution.orpc._client": (

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from durable_execution._core.task import Task
 from durable_execution.executor import DurableExecutor
-from durable_execution.orpc import Builder, Router
+from durable_execution.orpc import Builder, Router, observe_calls
 from durable_execution.remote.allowed_options import AllowedOptions
 from durable_execution.remote.procedures.callbacks import calling_back
 from durable_execution.remote.procedures.ending import ending
@@ -60,6 +60,8 @@ def create_tasks_router(
     private to the executor. Whoever may call may enqueue any of these tasks, so put middlewares on
     the builder.
 
+    The executor's observers hear of the calls, and its tracer makes spans around them.
+
     Args:
         rpc_builder: `rpc`, or a builder with middlewares, which then guard all procedures.
         executor: Need not be started yet; calls before that are answered 503. It must run on the
@@ -72,6 +74,10 @@ def create_tasks_router(
         TypeError: The builder has an input, an output or a route, which only a procedure can have.
     """
     mounted = MountedTasks(executor, tasks)
+    options = executor.options
+    if options.tracer is not None or options.observers:
+        observing = observe_calls(tracer=options.tracer, observers=options.observers)
+        rpc_builder = rpc_builder.use(observing)
     return rpc_builder.router(
         {
             **enqueueing(mounted, allow_options),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from threading import Lock
 from types import TracebackType
 from typing import Final, NoReturn, Self
@@ -17,6 +17,7 @@ from durable_execution._codec import (
     Undefined,
     checked_dialect,
 )
+from durable_execution._observing import Observer, Tracer
 from durable_execution.orpc._client.base_url import base_url
 from durable_execution.orpc._client.batch import Batching, BatchSender
 from durable_execution.orpc._client.codec import METHODS, LinkCodec, Method
@@ -33,6 +34,7 @@ from durable_execution.orpc._client.headers import (
     headers_of,
     wire_headers,
 )
+from durable_execution.orpc._client.observing import CallObserving
 from durable_execution.orpc._client.procedure_path import checked_path, path_name
 from durable_execution.orpc._client.repeating import Renewal, Repeating
 from durable_execution.orpc._client.retries import Retries
@@ -87,6 +89,9 @@ class RPCLink:
         dialect: "v2" for a server of the beta of version 2 (WIRE.md 11.3).
         retries: When a call is sent again. By default, up to two more times when the server
             cannot have seen it.
+        tracer: Makes a span around every call, such as `OpenTelemetryTracer()`. Without one, the
+            trace that the code around a call is part of is passed on, too.
+        observers: Hear of every call (`CallMade`).
         on_unauthorized: Called, once for each call, when the server answers 401: gets a new
             token, and the call is sent again with what `headers` then gives. Sync or async,
             inside the timeout; calls that fail at the same time each call it.
@@ -112,6 +117,8 @@ class RPCLink:
         dialect: Dialect = "v1",
         retries: Retries = DEFAULT_RETRIES,
         on_unauthorized: Renewal | None = None,
+        tracer: Tracer | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         if type(max_response_size) is not int or max_response_size < 1:
             raise ValueError(
@@ -130,6 +137,7 @@ class RPCLink:
         self._url = url
         self._headers = headers
         self._retries = retries
+        self._observing = CallObserving(url.partition("?")[0], tracer, observers)
         self._on_unauthorized = on_unauthorized
         self._csrf = CSRF_HEADER if csrf else {}
         self._method = method if callable(method) else _checked_method(method)
@@ -189,8 +197,11 @@ class RPCLink:
                 error.add_note(f"while calling {path_name(path)} at {self._origin_and_path}")
             return error
 
+        def exchange(headers: dict[str, str]) -> Awaitable[object]:
+            return self._exchange(path, input, headers, seconds, method)
+
         try:
-            output = await self._exchange(path, input, extra, seconds, method)
+            output = await self._observing.call(path, extra, exchange)
         except RPCClientError as error:
             noted(error)
             raise

@@ -21,6 +21,7 @@ from durable_execution.orpc._server.declared import (
 from durable_execution.orpc._server.gate import GATE, Gate
 from durable_execution.orpc._server.handler import ContextSource
 from durable_execution.orpc._server.lazy import Lazy, LazyRouterError, lazy
+from durable_execution.orpc._server.observing import observe_calls
 from durable_execution.orpc._server.plugin import HandlerPlugin, NextRequest
 from durable_execution.orpc._server.procedure import Middleware, Next, Procedure
 from durable_execution.orpc._server.response_headers import ResponseHeaders
@@ -53,5 +54,6 @@ __all__ = [
     "SimpleCsrfProtectionPlugin",
     "call",
     "lazy",
+    "observe_calls",
     "rpc",
 ]
