@@ -172,7 +172,10 @@ def test_only_what_sleeps_is_woken_up_and_only_inputs_that_are_needed_required()
     assert paths["/tasks/ping/executions"]["post"]["description"] == "Ping."
     nap = body_of("/tasks/nap/executions")
     assert nap["required"] == ["input"]
-    assert nap["properties"]["input"] == {"type": "string", "minLength": 1, "maxLength": 255}
+    unique_id = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[^\u0000]*$"}
+    assert nap["properties"]["input"] == unique_id
+    woken = body_of("/tasks/nap/wakeup")["anyOf"][0]["properties"]
+    assert woken["sleepingTaskUniqueId"] == unique_id
 
 
 def test_key_is_one_part_of_its_path() -> None:

@@ -23,7 +23,7 @@ from durable_execution.codegen.openapi_parts import (
     reference,
 )
 from durable_execution.codegen.shapes import UNDEFINED
-from durable_execution.codegen.tasks import TaskShape, read_tasks
+from durable_execution.codegen.tasks import UNIQUE_ID, TaskShape, read_tasks
 from durable_execution.remote.calls.enqueue import MAX_TASKS
 
 VERSION: Final = "3.1.0"
@@ -172,7 +172,7 @@ def _enqueue(writer: SchemaWriter, task: TaskShape) -> JsonSchema:
 
 
 def _wake_up(writer: SchemaWriter, task: TaskShape, view: JsonSchema) -> JsonSchema:
-    unique_id = {"sleepingTaskUniqueId": {"type": "string", "minLength": 1, "maxLength": 255}}
+    unique_id = {"sleepingTaskUniqueId": writer.use(UNIQUE_ID, "in")}
     completed: JsonSchema = {
         "type": "object",
         "properties": {

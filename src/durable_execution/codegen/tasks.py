@@ -42,9 +42,11 @@ from durable_execution.codegen.shapes import (
 )
 from durable_execution.errors import InvalidOptionError
 
-_UNIQUE_ID: Final = Constrained(
-    Scalar("string"), (("minLength", 1), ("maxLength", MAX_SLEEPING_ID_LENGTH))
+UNIQUE_ID: Final = Constrained(
+    Scalar("string"),
+    (("minLength", 1), ("maxLength", MAX_SLEEPING_ID_LENGTH), ("pattern", r"^[^\u0000]*$")),
 )
+"""What a sleeping task is enqueued with."""
 _UNTYPED: Final = (inspect.Signature.empty, object, Any, "object", "Any")
 
 
@@ -102,7 +104,7 @@ def _shape_of(reader: ShapeReader, key: str, task: TaskDeclaration[Any, Any]) ->
 
 def _input_of(reader: ShapeReader, task: TaskDeclaration[Any, Any]) -> Shape:
     if isinstance(task, SleepingTask):
-        return _UNIQUE_ID
+        return UNIQUE_ID
     return _read(reader, task.input_schema) if _takes_input(task) else UNDEFINED
 
 

@@ -24,6 +24,8 @@ UNSAYABLE = (
     "Sleeping task unique id is taken",
     "has two values for",
     "maxDelayMs must not be below baseDelayMs",
+    # A name that no key may have, whatever else its object says of names.
+    r"\"__proto__\" gets lost",
 )
 PERFORMED = {
     "allow_header_conformance",
@@ -82,7 +84,7 @@ def test_door_is_as_its_document_says() -> None:
     with served(make_app()) as origin:
         schema = schemathesis.openapi.from_dict(document())
         schema.config.update(base_url=f"{origin}/api")
-        schema.config.generation.update(max_examples=EXAMPLES)
+        schema.config.generation.update(max_examples=EXAMPLES, deterministic=True)
         schema.config.seed = 7
         for event in from_schema(schema).execute():
             report.add(event)
