@@ -57,6 +57,7 @@ def reopen(record: ExecutionRecord, family: Family, *, now: int) -> Reopening | 
     if record.waiting_for_children_at is None:
         return Reopening(record, reopened(record, now=now), ())
     finalize = family.finalize
+    repeated: tuple[ExecutionRecord, ...]
     if finalize is not None and (finalize.status == "completed" or not family.failed):
         repeated = () if finalize.status == "completed" else (finalize,)
         after = reopened(record, to="waiting_for_finalize", children=len(repeated), now=now)

@@ -203,7 +203,8 @@ class Engine:
         """Do the same for several tasks that are enqueued together."""
         if self.options.tracer is None or not tasks:
             return UNTRACED
-        task_ids = {each.task.id for each in tasks if isinstance(each, TaskToEnqueue)}
+        given: Sequence[object] = tasks  # not checked yet
+        task_ids = {each.task.id for each in given if isinstance(each, TaskToEnqueue)}
         only = next(iter(task_ids)) if len(task_ids) == 1 else None
         activity = EnqueueTasks(only, None, len(tasks))
         return traced(self.options.tracer, activity, current_traceparent.get())

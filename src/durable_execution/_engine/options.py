@@ -95,7 +95,8 @@ class ExecutorOptions:
         to_ms("poll_interval", self.poll_interval, 50, 60_000)
         to_ms("shutdown_timeout", self.shutdown_timeout, 0, 3_600_000)
         _ = self.retention_ms
-        for name, hooks in (("observers", self.observers), ("tracer", (self.tracer,))):
+        given: dict[str, object] = {"observers": self.observers, "tracer": (self.tracer,)}
+        for name, hooks in given.items():
             if not isinstance(hooks, Sequence) or not all(
                 callable(each) or each is None for each in hooks
             ):

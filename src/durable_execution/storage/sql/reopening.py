@@ -43,8 +43,8 @@ class Reopener:
             return Reopened(root=root, refusal=found)
         for first in range(0, len(found), _WRITTEN_AT_ONCE):
             await self._write(transaction, found[first : first + _WRITTEN_AT_ONCE])
-        rows = tuple(each.after.without_payloads() for each in found)
-        return Reopened(root=found[0].after, rows=rows)
+        shown = tuple(each.after.without_payloads() for each in found)
+        return Reopened(root=found[0].after, rows=shown)
 
     async def _families_of(
         self, transaction: Transaction, parent_ids: Sequence[str]
