@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from durable_execution import DurableExecutionNotFoundError
+from durable_execution._engine.outside import Turn
 from durable_execution.client import (
     AttemptOverError,
     DurableExecutionError,
@@ -23,6 +24,7 @@ from durable_execution.orpc import (
     AsgiSender,
     ORPCError,
     Request,
+    RPCConnectionError,
     RPCLink,
     SyncLink,
     create_orpc_client,
@@ -108,6 +110,22 @@ async def test_an_unreadable_answer_may_be_asked_for_again(answer: bytes) -> Non
         with pytest.raises(DurableExecutionError, match="cannot be read") as failure:
             await call
         assert failure.value.is_retryable
+
+
+async def test_a_server_that_cannot_be_reached_may_be_called_again() -> None:
+    sender = FakeSender(RPCConnectionError("Cannot connect", was_sent=False))
+    callbacks = create_callback_client(create_orpc_client(RPCLink("http://lab/rpc", sender=sender)))
+    with pytest.raises(DurableExecutionError, match="Cannot connect") as failure:
+        await callbacks.complete("t")
+    assert failure.value.is_retryable
+
+
+async def test_attempts_of_other_tasks_are_nobodys_to_answer_for() -> None:
+    async with started() as lab:
+        sleeper = lab.executor.sleeping_task("sleeper")
+        handle = await lab.executor.enqueue_task(sleeper, "bell")
+        with pytest.raises(InvalidInputError, match="not a callback task"):
+            await lab.executor.complete_attempt(sleeper, Turn(handle.execution_id, 0), 1)
 
 
 def test_only_a_client_can_be_called_back_with() -> None:
