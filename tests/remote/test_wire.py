@@ -212,7 +212,9 @@ def test_input_of_a_finalize_task_is_left_out() -> None:
 
 
 def test_parked_execution_shows_neither_an_executor_nor_an_id_of_a_sleeper() -> None:
-    parked = record_in("running", executor_id=None, fence=4, sleeping_unique_id="anything")
+    parked = record_in(
+        "running", executor_id=None, fence=4, sleeping_unique_id="durable-execution:te_1"
+    )
 
     assert not {"executorId", "sleepingTaskUniqueId"} & sent(parked).keys()
 
