@@ -30,6 +30,9 @@ from durable_execution import DurableExecutor, InMemoryStorage, InvalidOptionErr
 from durable_execution.client import declare_task
 from durable_execution.codegen import generate_typescript
 from durable_execution.orpc import BigInt, File, JsDate, JsMap, JsSet, RegExp, Url
+from durable_execution.server import create_callback_task
+
+SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 T = TypeVar("T")
 
@@ -405,10 +408,14 @@ def test_output_that_nothing_in_python_made_is_as_lenient_as_an_input() -> None:
         return Cat()
 
     executor.sleeping_task("sleeping", output=Cat)
+    create_callback_task(
+        executor, {"id": "handed"}, "http://a.example", secret=SECRET, input=int, output=Cat
+    )
     executor.sequential_tasks("sequence", (typed, untyped))
     text = generate_typescript(executor.tasks)
 
     assert "  declared: { input: number; output: CatInput; sleeping: false }\n" in text
+    assert "  handed: { input: number; output: CatInput; sleeping: false }\n" in text
     assert "  sleeping: { input: string; output: CatInput; sleeping: true }\n" in text
     assert "  sequence: { input: number; output: CatInput; sleeping: false }\n" in text
     assert "  typed: { input: number; output: Cat; sleeping: false }\n" in text

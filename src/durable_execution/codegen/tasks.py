@@ -21,6 +21,7 @@ from durable_execution._core.results import (
     TurnReader,
 )
 from durable_execution._core.task import (
+    CallbackPlan,
     LoopPlan,
     ParentPlan,
     RunPlan,
@@ -146,7 +147,7 @@ def _takes_input(task: TaskDeclaration[Any, Any]) -> bool:
 def _passes_output_on(task: TaskDeclaration[Any, Any]) -> bool:
     """Whether what it gives was made by no code that declares the type of it."""
     match task:
-        case SleepingTask():
+        case SleepingTask() | Task(plan=CallbackPlan()):
             return True
         case Task(plan=RunPlan(function=function)):
             return inspect.signature(function).return_annotation in _UNTYPED

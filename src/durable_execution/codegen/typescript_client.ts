@@ -199,7 +199,26 @@ export type TasksRouterClient<TContext extends ClientContext = Record<never, nev
     ...options: CallOptions<TContext>
   ) => ClientPromiseResult<FinishedOf<K>, Error>) &
     Client<TContext, WakeupOf<SleepingTaskId>, FinishedOf<SleepingTaskId>, Error>
+} & CallbacksRouterClient<TContext>
+
+/** What an app answers with for attempts that were handed over to it, by the token that came with each. */
+export type CallbacksRouterClient<TContext extends ClientContext = Record<never, never>> = {
+  completeTask: Client<TContext, { token: string; output?: unknown }, AnsweredTask, Error>
+  failTask: Client<
+    TContext,
+    { token: string; error?: unknown; isRetryable?: boolean | undefined },
+    AnsweredTask,
+    Error
+  >
+  heartbeatTask: Client<
+    TContext,
+    { token: string; progress?: { fraction: number; message?: string | undefined } | undefined },
+    { expiresAt: Date },
+    Error
+  >
 }
+
+export type AnsweredTask = { executionId: string; status: TaskExecutionStatus }
 
 export type TaskClientHandle<TInput, TOutput, TSleeping extends boolean = boolean> = {
   /** Hands work to the server; once this resolves, it will be done. */

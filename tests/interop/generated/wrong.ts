@@ -93,6 +93,11 @@ export async function rawCallsAreTyped(executionId: string): Promise<void> {
   }
   const cancelled = await client.cancelTaskExecution({ taskId: 'greet', executionId })
   cancelled.finishedAt.getTime()
+  await client.completeTask({ token: 'a', output: { sku: 'b' } })
+  const { expiresAt } = await client.heartbeatTask({ token: 'a', progress: { fraction: 0.5 } })
+  expiresAt.getTime()
+  // @ts-expect-error the token is missing
+  await client.failTask({ error: 'no luck' })
   const sleepingTaskUniqueId = 'a'
   const item = { sku: 'a', color: 'red' } as const
   // @ts-expect-error only a sleeping task is woken up
