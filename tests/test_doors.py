@@ -17,6 +17,7 @@ DOORS = [
     "durable_execution.orpc",
     "durable_execution.server",
     "durable_execution.storage",
+    "durable_execution.telemetry",
 ]
 LAZY_DOORS = {"durable_execution": "_HOMES", "durable_execution.orpc": "_ROOMS"}
 ENGINE = {

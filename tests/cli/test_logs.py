@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import logging
 
-from durable_execution.cli.logs import FactsFormatter
+from durable_execution.telemetry import LineFormatter
 
 
 def formatted(**extra: object) -> str:
     record = logging.getLogger("durable_execution.x").makeRecord(
         "durable_execution.x", logging.WARNING, "file", 1, "a beat failed", (), None, extra=extra
     )
-    return FactsFormatter().format(record)
+    return LineFormatter().format(record)
 
 
 def test_facts_follow_the_message() -> None:

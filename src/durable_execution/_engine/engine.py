@@ -197,10 +197,8 @@ class Engine:
         activity = EnqueueTasks(task_id, execution_id)
         return traced(self.options.tracer, activity, current_traceparent.get())
 
-    def enqueuing_together(
-        self, tasks: Sequence[TaskToEnqueue[Any]]
-    ) -> AbstractContextManager[str | None]:
-        """Do the same for several tasks that are enqueued together."""
+    def enqueuing_together(self, tasks: Sequence[object]) -> AbstractContextManager[str | None]:
+        """Do the same for several tasks that are enqueued together; they are not checked yet."""
         if self.options.tracer is None or not tasks:
             return UNTRACED
         given: Sequence[object] = tasks  # not checked yet

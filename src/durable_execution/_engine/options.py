@@ -95,12 +95,10 @@ class ExecutorOptions:
         to_ms("poll_interval", self.poll_interval, 50, 60_000)
         to_ms("shutdown_timeout", self.shutdown_timeout, 0, 3_600_000)
         _ = self.retention_ms
-        given: dict[str, object] = {"observers": self.observers, "tracer": (self.tracer,)}
-        for name, hooks in given.items():
-            if not isinstance(hooks, Sequence) or not all(
-                callable(each) or each is None for each in hooks
-            ):
-                raise InvalidOptionError(f"{name} must be callable, got {hooks!r}")
+        if not all(map(callable, self.observers)):
+            raise InvalidOptionError(f"observers must be callable, got {self.observers!r}")
+        if self.tracer is not None and not callable(self.tracer):
+            raise InvalidOptionError(f"tracer must be callable, got {self.tracer!r}")
 
     @property
     def lease_ms(self) -> int:

@@ -10,7 +10,7 @@ import typer
 from durable_execution.access import auth_of
 from durable_execution.cli.listening import ListenError, bind, is_loopback, origin
 from durable_execution.cli.loading import AsgiApp, TargetError, load_application
-from durable_execution.cli.logs import LogLevel, configure_logging
+from durable_execution.cli.logs import LogFormat, LogLevel, configure_logging
 from durable_execution.cli.process import ServerProcess
 from durable_execution.executor import DurableExecutor
 
@@ -27,6 +27,7 @@ def serve(
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 3000,
     log_level: Annotated[LogLevel, typer.Option(help="How much to log.")] = "info",
+    log_format: Annotated[LogFormat, typer.Option(help="Lines to read, or JSON.")] = "line",
     *,
     insecure: Annotated[
         bool,
@@ -45,7 +46,7 @@ def serve(
 
     Exit codes: 0 drained, 1 could not listen or drain, 2 wrong arguments, 3 did not start.
     """
-    configure_logging(log_level)
+    configure_logging(log_level, log_format)
     try:
         app = load_application(target)
     except TargetError as error:
