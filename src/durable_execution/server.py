@@ -14,6 +14,7 @@ from durable_execution.access import (
     secrets_from_env,
     secrets_from_file,
 )
+from durable_execution.dashboard import create_dashboard
 from durable_execution.orpc import (
     CallContext,
     Next,
@@ -53,6 +54,7 @@ __all__ = [
     "convert_procedure_client_to_task",
     "create_callback_task",
     "create_callbacks_router",
+    "create_dashboard",
     "create_executor_app",
     "create_orpc_client",
     "create_tasks_router",

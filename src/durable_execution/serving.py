@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,7 +50,9 @@ def create_executor_app(
 
     Args:
         executor: Not started yet; also found as `app.state.executor`.
-        mounts: ASGI applications by the path below which they answer, such as `/rpc`.
+        mounts: ASGI applications by the path below which they answer, such as `/rpc`. Those that
+            are asynchronous context managers as well are entered once the executor runs, and left
+            before it drains.
         auth: Who is let in, such as `BearerTokens`, to everything but the health check; see
             `Guard`. Also found as `app.state.auth`. Without one everybody is.
         bounds: What each client may hold, and all together; by default there are bounds where
@@ -73,6 +83,8 @@ def create_executor_app(
             for resource in resources:
                 await stack.enter_async_context(resource)
             await stack.enter_async_context(executor)
+            for mounted in _with_a_life(mounts.values()):
+                await stack.enter_async_context(mounted)
             yield
 
     async def health(_: Request) -> Response:
@@ -138,7 +150,9 @@ def _router_class() -> Callable[..., Router]:
                     # What is mounted at the root comes after everything else, as it always does.
                     if not isinstance(route, Mount) or not route.path:
                         continue
-                    if path.startswith(route.path) and path[len(route.path) :].startswith("/"):
+                    rest = path[len(route.path) :]
+                    is_below = rest.startswith("/") or (not rest and _serves_browsers(route.app))
+                    if path.startswith(route.path) and is_below:
                         root: str = scope.get("root_path", "")
                         return route.app, {**scope, "root_path": root + route.path}
             return self._rest, scope
@@ -175,6 +189,15 @@ def _router_class() -> Callable[..., Router]:
             await self._entrance(scope, receive, send)
 
     return Entrance
+
+
+def _with_a_life(apps: Iterable[object]) -> Iterator[AbstractAsyncContextManager[object]]:
+    return (app for app in apps if isinstance(app, AbstractAsyncContextManager))
+
+
+def _serves_browsers(app: object) -> bool:
+    """Whether people type its address, who leave out a slash at the end."""
+    return getattr(app, "serves_browsers", False) is True
 
 
 def _health_of(executor: DurableExecutor) -> Response:

@@ -48,7 +48,9 @@ class Guard:
     - in the log of what fails.
 
     An application that does not say that it checks the `Access` of single calls, by an attribute
-    `checks_access` that is true, lets in callers with `FULL_ACCESS` only.
+    `checks_access` that is true, lets in callers with `FULL_ACCESS` only. One that says that it
+    `serves_browsers`, which send no tokens, is reached by everybody, within the bounds of an
+    address: it finds `auth` in the scope's state, and is to ask people who they are.
 
     Args:
         app: What is locked. If it has a method `refuse`, as `RPCHandler` has, that answers who is
@@ -155,7 +157,11 @@ class Guard:
     async def _admitted(self, door: AsgiApp, scope: Scope, holding: Holding) -> Scope | Refusal:
         """Give the scope that the door is to see, or say why it is to see nothing."""
         caller: Caller | None = None
-        if self.auth is not None and not any(door is each for each in self._open_doors):
+        asks_itself = self.auth is not None and getattr(door, "serves_browsers", False) is True
+        if asks_itself:
+            state = {**(scope.get("state") or {}), "auth": self.auth}
+            scope = {**scope, "state": state}
+        elif self.auth is not None and not any(door is each for each in self._open_doors):
             found = await self._caller(self.auth, scope)
             if isinstance(found, Refusal):
                 return found
