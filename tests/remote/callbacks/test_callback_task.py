@@ -341,6 +341,22 @@ async def test_an_execution_that_was_cancelled_while_parked_stays_so(storage: St
             await handle.result()
 
 
+async def test_a_failed_execution_that_is_retried_is_handed_over_anew(storage: Storage) -> None:
+    async with started(storage=storage) as lab:
+        handle = await lab.enqueue()
+        first = await lab.app.request(0)
+        await lab.parked(handle)
+        await lab.callbacks.fail(first.token, "no disk")
+        await lab.executor.retry_task_execution(lab.task, handle.execution_id)
+        second = await lab.app.request(1)
+        with pytest.raises(AttemptOverError, match="another one follows"):
+            await lab.callbacks.complete(first.token, "of the first")
+        await lab.parked(handle)
+        await lab.callbacks.complete(second.token, "of the second")
+
+        assert await handle.result() == "of the second"
+
+
 async def test_an_output_that_does_not_fit_is_refused_and_the_attempt_goes_on() -> None:
     async with started(output=int) as lab:
         handle = await lab.enqueue()
