@@ -88,6 +88,11 @@ class Dashboard:
         self._rooms = Rooms(self._desk, self._entry)
 
     @property
+    def takes_samples(self) -> bool:
+        """Whether samples for the charts are taken while nobody looks, too."""
+        return self._desk.sampler.is_always_on
+
+    @property
     def followers(self) -> int:
         """How many pages are kept up to date at this moment."""
         return self._desk.live.followers
