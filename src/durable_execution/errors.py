@@ -31,12 +31,25 @@ MAX_STORED_MESSAGE_LENGTH: Final = 10_000
 
 
 class StoredError(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
-    """An error as an execution keeps it and as views show it: the reference's four fields."""
+    """An error as an execution keeps it and as views show it: the reference's four fields.
+
+    What an attempt raised also has its `traceback` and the text of its `cause`, unless
+    `ExecutorOptions.store_tracebacks` is off; both are unset, which counts as false, where there
+    is none. They never leave the executor's side: remote callers see the four fields.
+    """
 
     error_type: ErrorType = "generic"
     message: str
     is_retryable: bool = False
     is_internal: bool = False
+    traceback: str | msgspec.UnsetType = msgspec.UNSET
+    cause: str | msgspec.UnsetType = msgspec.UNSET
+
+    def without_traceback(self) -> StoredError:
+        """Return the error as others may see it."""
+        if not self.traceback and not self.cause:
+            return self
+        return msgspec.structs.replace(self, traceback=msgspec.UNSET, cause=msgspec.UNSET)
 
     def to_exception(self) -> DurableExecutionError:
         """Build the exception that stands for this error: its class by type, its flags kept."""
@@ -221,13 +234,14 @@ def to_stored_error(error: BaseException) -> StoredError:
     if isinstance(error, DurableExecutionError):
         return StoredError(
             error_type=error.error_type,
-            message=_bounded(_text_of(error)),
+            message=bounded_text(_text_of(error), MAX_STORED_MESSAGE_LENGTH),
             is_retryable=error.is_retryable,
             is_internal=error.is_internal,
         )
     text = _text_of(error)
     name = type(error).__name__
-    return StoredError(message=_bounded(f"{name}: {text}" if text else name), is_retryable=True)
+    message = f"{name}: {text}" if text else name
+    return StoredError(message=bounded_text(message, MAX_STORED_MESSAGE_LENGTH), is_retryable=True)
 
 
 def _text_of(error: BaseException) -> str:
@@ -237,8 +251,9 @@ def _text_of(error: BaseException) -> str:
         return f"(its text cannot be read: {type(broken).__name__})"
 
 
-def _bounded(message: str) -> str:
-    message = message.encode("utf-8", "replace").decode()  # half a surrogate pair encodes nowhere
-    if len(message) <= MAX_STORED_MESSAGE_LENGTH:
-        return message
-    return f"{message[:MAX_STORED_MESSAGE_LENGTH]}… ({len(message)} characters in all)"
+def bounded_text(text: str, most: int) -> str:
+    """Return a text that every database can keep, cut after so many characters."""
+    text = text.encode("utf-8", "replace").decode()  # half a surrogate pair encodes nowhere
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}… ({len(text)} characters in all)"

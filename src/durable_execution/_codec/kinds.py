@@ -148,7 +148,11 @@ def _struct(walk: Walk, value: msgspec.Struct) -> object:
     items = [getattr(value, name) for name in value.__struct_fields__]
     if config.array_like:
         return walk.array(items if config.tag is None else [config.tag, *items])
-    pairs = list(zip(value.__struct_encode_fields__, items, strict=True))
+    pairs = [
+        (name, item)
+        for name, item in zip(value.__struct_encode_fields__, items, strict=True)
+        if item is not msgspec.UNSET
+    ]
     if config.tag is not None and config.tag_field is not None:
         pairs.insert(0, (config.tag_field, config.tag))
     return walk.properties(value, pairs)

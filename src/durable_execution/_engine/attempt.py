@@ -44,6 +44,7 @@ from durable_execution._engine.running import NOT_DECODED, Attempt, OnProgress, 
 from durable_execution._engine.signals import OneShot
 from durable_execution._engine.spawning import Spawning
 from durable_execution._engine.telling import AttemptsTold
+from durable_execution._engine.tracebacks import stored_with_traceback
 from durable_execution._observing import (
     Fact,
     RunAttempt,
@@ -148,7 +149,7 @@ class AttemptRunner:
             if attempt.is_overdue:
                 return _timed_out(attempt)
             logger.debug("attempt raised", exc_info=error, extra=_facts(attempt))
-            return Raised(to_stored_error(error))
+            return Raised(self._stored(error))
         finally:
             place.pop(attempt, None)
         if not attempt.is_ours:
@@ -291,6 +292,11 @@ class AttemptRunner:
             logger.exception("the outcome of an attempt was not written", extra=_facts(attempt))
         finally:
             self._running.remove(attempt)
+
+    def _stored(self, error: BaseException) -> StoredError:
+        if self._options.store_tracebacks:
+            return stored_with_traceback(error)
+        return to_stored_error(error)
 
     def _rejected(self, attempt: Attempt) -> None:
         logger.info("a late outcome was rejected: lease lost", extra=_facts(attempt))

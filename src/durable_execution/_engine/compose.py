@@ -200,5 +200,12 @@ def _finished_child(child: ExecutionRecord) -> FinishedChild:
         task_id=child.task_id,
         execution_id=child.execution_id,
         status=child.status,  # type: ignore[arg-type] # just asserted
-        error=child.error or StoredError(message="Unknown child task execution error"),
+        error=_error_of(child),
     )
+
+
+def _error_of(child: ExecutionRecord) -> StoredError:
+    """Return the error without its traceback: what a finalize task gets may become an output."""
+    if child.error is None:
+        return StoredError(message="Unknown child task execution error")
+    return child.error.without_traceback()

@@ -68,7 +68,7 @@ _SHOWN: Final[Mapping[Status, tuple[str, ...]]] = {
 _FIELDS: Final[Mapping[str, Callable[[ExecutionRecord, Children], object]]] = {
     "activeChildrenCount": lambda record, _: record.active_children_count,
     "children": lambda _, children: [_summary(each) for each in children if not each.is_finalize],
-    "error": lambda record, _: msgspec.to_builtins(record.error),
+    "error": lambda record, _: _error(record),
     "executorId": lambda record, _: record.executor_id,
     "expiresAt": lambda record, _: _instant(record.expires_at),
     # The last of them: after a retry there may be more than one.
@@ -210,6 +210,10 @@ def finished_view_from_wire(
     if execution.status not in FINISHED:
         return None
     return cast("FinishedTaskExecution[OutputT]", execution)
+
+
+def _error(record: ExecutionRecord) -> object:
+    return None if record.error is None else msgspec.to_builtins(record.error.without_traceback())
 
 
 def _instant(milliseconds: int | None) -> str | None:
