@@ -269,6 +269,44 @@ async def test_bounds_hold_without_auth() -> None:
     assert await status_of(app, "/rpc/hang") == 503
 
 
+class Living:
+    """Has a life of its own, and notes whether the executor was healthy at its ends."""
+
+    serves_browsers = True
+
+    def __init__(self, executor: DurableExecutor) -> None:
+        self.executor = executor
+        self.notes: list[tuple[str, bool]] = []
+
+    async def __aenter__(self) -> None:
+        self.notes.append(("entered", self.executor.is_healthy))
+
+    async def __aexit__(self, *error: object) -> None:
+        self.notes.append(("left", self.executor.is_healthy))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await PlainTextResponse(scope["path"])(scope, receive, send)
+
+
+async def test_mount_with_a_life_lives_while_the_executor_does() -> None:
+    executor = make_executor()
+    living = Living(executor)
+    app = create_executor_app(executor, {"/ui": living})
+    async with app.router.lifespan_context(app):
+        assert living.notes == [("entered", True)]
+    assert living.notes == [("entered", True), ("left", True)]
+
+
+async def test_mount_for_browsers_is_found_without_a_slash() -> None:
+    executor = make_executor()
+    inside = PlainTextResponse("found")
+    app = create_executor_app(executor, {"/ui": Living(executor), "/other": inside})
+    assert await status_of(app, "/ui") == 200
+    assert await status_of(app, "/ui/") == 200
+    assert await status_of(app, "/uix") == 404
+    assert await status_of(app, "/other") == 404
+
+
 def test_what_authenticates_nobody_is_refused() -> None:
     with pytest.raises(InvalidOptionError, match="auth: expected an object"):
         create_executor_app(make_executor(), {}, auth="a token")  # type: ignore[arg-type]

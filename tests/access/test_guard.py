@@ -129,6 +129,26 @@ async def test_client_cannot_say_who_it_is_by_the_scope() -> None:
     assert state["caller"].name == "root"  # what others share is left alone
 
 
+class ForBrowsers:
+    """Asks people itself; says what it was left to ask with."""
+
+    serves_browsers = True
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        state = scope.get("state", {})
+        words = f"{state.get('auth') is AUTH} {state.get('caller')}"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": words.encode()})
+
+
+async def test_application_that_asks_people_itself_gets_what_to_ask_with() -> None:
+    for headers in ((), with_token(FULL), with_token("x" * 20)):
+        answer = await ask(Guard(ForBrowsers(), auth=AUTH), "/", method="GET", headers=headers)
+        assert (answer.status, answer.body) == (200, b"True None")
+    answer = await ask(Guard(ForBrowsers(), auth=None), "/", method="GET")
+    assert answer.body == b"False None"
+
+
 async def test_open_paths_are_exact() -> None:
     guard = Guard(page, auth=AUTH, open_paths={"/healthz"})
 
