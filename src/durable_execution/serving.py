@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from durable_execution.access import AsgiApp, Authenticator, Bounds, Guard, path_below_mount
 from durable_execution.errors import InvalidOptionError
 from durable_execution.executor import DurableExecutor
+from durable_execution.telemetry import PrometheusMetrics
+from durable_execution.telemetry.scrape import METRICS_PATH, MetricsEndpoint
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -36,6 +38,7 @@ def create_executor_app(
     auth: Authenticator | None = None,
     bounds: Bounds | None = None,
     open_mounts: Collection[str] = (),
+    metrics: bool = False,
     resources: Sequence[AbstractAsyncContextManager[object]] = (),
 ) -> Starlette:
     """Make the application of an executor server.
@@ -59,15 +62,19 @@ def create_executor_app(
             there is an `auth`.
         open_mounts: Paths of those mounts that are open to everybody, within the bounds, because
             they have a lock of their own, such as `create_callbacks_router` and its tokens.
+        metrics: Whether to serve what the executor's `PrometheusMetrics` has counted at `/metrics`,
+            to whoever is let in.
         resources: What tasks need, such as an `RPCLink`: entered in this order before the executor
             starts, left after it has drained.
 
     Raises:
         InvalidOptionError: A path does not begin with a slash, ends with one, or is taken, nothing
-            is mounted at an open one, or `auth` authenticates nobody.
+            is mounted at an open one, `auth` authenticates nobody, or the executor has no
+            `PrometheusMetrics` among its observers.
         ModuleNotFoundError: Starlette, which is part of the `server` extra, is not installed.
     """
     _check_mounts(mounts, open_mounts)
+    scraped = _metrics_of(executor, mounts) if metrics else None
     try:
         app = _application_class()()
         from starlette.routing import Mount, Route
@@ -93,6 +100,7 @@ def create_executor_app(
     app.router = _router_class()(
         [
             Route(HEALTH_PATH, health, methods=["GET"]),
+            *([] if scraped is None else [Route(METRICS_PATH, scraped, methods=["GET"])]),
             *(Mount(path, app=mounted) for path, mounted in mounts.items()),
         ],
         lifespan=lifespan,
@@ -216,6 +224,18 @@ def _health_of(executor: DurableExecutor) -> Response:
         status,
         headers={"cache-control": "no-store"},
         media_type="application/json",
+    )
+
+
+def _metrics_of(executor: DurableExecutor, mounts: Mapping[str, AsgiApp]) -> MetricsEndpoint:
+    if METRICS_PATH in mounts:
+        raise InvalidOptionError(f"mounts: {METRICS_PATH} is that of the metrics")
+    for observer in executor.options.observers:
+        if isinstance(observer, PrometheusMetrics):
+            return MetricsEndpoint(executor, observer)
+    raise InvalidOptionError(
+        "metrics: give the executor something to count with: "
+        "ExecutorOptions(observers=[PrometheusMetrics()])"
     )
 
 

@@ -96,6 +96,21 @@ class Oversight(ABC):
         """
         return await self._running_engine().storage.search(search)
 
+    async def get_queue_age(self) -> float:
+        """Return how many seconds the execution has been ready that has been so for longest.
+
+        Of any task, whether or not a live executor knows it; 0 when none waits. Cheap, so that it
+        may be asked every few seconds: when it grows, there are too few executors, or none that
+        know some task.
+
+        Raises:
+            ExecutorShutDownError: The executor is not running.
+            StorageError: The storage cannot be reached.
+        """
+        engine = self._running_engine()
+        start_at = await engine.storage.earliest_ready()
+        return 0.0 if start_at is None else max(0, engine.clock.now() - start_at) / 1000
+
     async def count_task_executions(
         self, *, tasks: Iterable[TaskDeclaration[Any, Any] | str] | None = None
     ) -> dict[str, TaskExecutionCounts]:

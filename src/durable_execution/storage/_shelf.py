@@ -178,6 +178,10 @@ class Shelf:
         tops = [top[0] for heap in heaps if heap is not None and (top := heap.top()) is not None]
         return min(tops, default=None)
 
+    def ready_task_ids(self) -> frozenset[str]:
+        """Return the tasks that have a ready row."""
+        return frozenset(self._ready)
+
     def expired_sleepers(self, *, now: int, limit: int) -> tuple[list[ExecutionRecord], int | None]:
         """Return sleeping rows whose expiry has come, and the next expiry if these are all."""
         due, next_instant = self._sleepers.due(now=now, limit=limit)

@@ -296,6 +296,10 @@ class InMemoryStorage:
             records, next_expires_at = self._shelf.expired_sleepers(now=now, limit=limit)
             return Sleepers(records=tuple(records), next_expires_at=next_expires_at)
 
+    async def earliest_ready(self) -> int | None:  # noqa: D102
+        with self._lock:
+            return self._shelf.next_start_at(self._shelf.ready_task_ids())
+
     async def search(self, search: Search) -> Page:  # noqa: D102
         span = search.span()
         with self._lock:

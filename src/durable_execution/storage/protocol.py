@@ -322,6 +322,10 @@ class Storage(Protocol):
         """
         ...
 
+    async def earliest_ready(self) -> int | None:
+        """Return the earliest `start_at` of a ready row of any task, or None. Cheap."""
+        ...
+
     async def search(self, search: Search) -> Page:
         """Return rows for which `Search.matches` holds, a page at a time, in the order of ids.
 

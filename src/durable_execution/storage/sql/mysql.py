@@ -225,6 +225,9 @@ class MySqlDialect:
                 JOINABLE_AT.is_not(None), self.is_any_of(_E.task_id, "task_ids")
             ),
             "expired_sleepers": _scan(ASLEEP_UNTIL).where(self.now() >= ASLEEP_UNTIL),
+            "earliest_ready": select(func.min(READY_AT))
+            .select_from(executions)
+            .where(READY_AT.is_not(None)),
             "first_expires_at": select(func.min(ASLEEP_UNTIL), self._instant().label("seen_at"))
             .select_from(executions)
             .where(ASLEEP_UNTIL.is_not(None)),

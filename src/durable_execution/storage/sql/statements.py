@@ -92,6 +92,7 @@ class Statements:
     reopen: Statement
     joinable_among: Statement
     joinable: Statement
+    earliest_ready: Statement
     expired_sleepers: Statement
     first_expires_at: Statement
     next_expires_at: Statement
@@ -390,6 +391,7 @@ def _sweeps(dialect: SqlDialect) -> dict[str, ClauseElement]:
         .where(IS_JOINABLE, dialect.is_any_of(_E.task_id, "task_ids"))
         .order_by(_E.waiting_for_children_at)
         .limit(bindparam("limit")),
+        "earliest_ready": select(func.min(_E.start_at)).where(IS_READY),
         "first_expires_at": select(func.min(_E.expires_at), dialect.now().label("seen_at"))
         .select_from(executions)
         .where(IS_SLEEPING),

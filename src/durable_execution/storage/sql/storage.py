@@ -400,6 +400,13 @@ class SqlStorage:
         rows, ahead_at = await self._driver.read(work)
         return Sleepers(records=tuple(map(to_record, rows)), next_expires_at=_instant(ahead_at))
 
+    async def earliest_ready(self) -> int | None:  # noqa: D102
+        async def work(transaction: Transaction) -> list[Row]:
+            return await transaction.fetch(self._statements.earliest_ready)
+
+        ((start_at,),) = await self._driver.read(work, is_single=True)
+        return _instant(start_at)
+
     async def search(self, search: Search) -> Page:  # noqa: D102
         statement, values = self._searches.of(search)
         complete = None if search.with_payloads else without_payloads

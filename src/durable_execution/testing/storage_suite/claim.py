@@ -187,7 +187,21 @@ async def check_nothing_is_inserted_claimed_without_a_lease(harness: Harness) ->
         check(await harness.storage.get(ids(rows)) == [None, None], "rows were inserted")
 
 
+async def check_earliest_ready(harness: Harness) -> None:
+    """The earliest start of what is ready is told, of any task, due or not."""
+    check(await harness.storage.earliest_ready() is None, "an empty storage has ready rows")
+    now = await harness.storage.now()
+    later = harness.records.root(now, sleep_before_run_ms=60_000)
+    unknown = harness.records.root(now, task_id="unknown", start_at=now - 5_000)
+    await harness.storage.insert([later, unknown, harness.records.sleeper(now, "bell")])
+    check(await harness.storage.earliest_ready() == now - 5_000, "not the earliest")
+    await harness.register()
+    await harness.claim("unknown")
+    check(await harness.storage.earliest_ready() == now + 60_000, "a running row is ready")
+
+
 CHECKS = (
+    check_earliest_ready,
     check_claim_makes_rows_running,
     check_claim_takes_a_row_once,
     check_claim_needs_a_registered_executor,
