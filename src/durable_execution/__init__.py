@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from durable_execution._core.definitions import Tasks
     from durable_execution._core.enqueueing import TaskToEnqueue, task_to_enqueue
     from durable_execution._core.found import (
+        ExecutionStats,
+        FoundExecutor,
         FoundTaskExecution,
+        TaskBacklog,
         TaskExecutionCounts,
         TaskExecutionPage,
     )
@@ -122,7 +125,14 @@ _HOMES = {
     ),
     "_core.definitions": ("Tasks",),
     "_core.enqueueing": ("TaskToEnqueue", "task_to_enqueue"),
-    "_core.found": ("FoundTaskExecution", "TaskExecutionCounts", "TaskExecutionPage"),
+    "_core.found": (
+        "ExecutionStats",
+        "FoundExecutor",
+        "FoundTaskExecution",
+        "TaskBacklog",
+        "TaskExecutionCounts",
+        "TaskExecutionPage",
+    ),
     "_core.making": ("child_task", "declare_task"),
     "_core.results": (
         "CompletedChild",
@@ -199,6 +209,7 @@ __all__ = [
     "DurableExecutionTimedOutError",
     "DurableExecutor",
     "ErroredChild",
+    "ExecutionStats",
     "ExecutorOptions",
     "ExecutorShutDownError",
     "FailedTaskExecution",
@@ -206,6 +217,7 @@ __all__ = [
     "FinishedChild",
     "FinishedStatus",
     "FinishedTaskExecution",
+    "FoundExecutor",
     "FoundTaskExecution",
     "IdempotencyConflictError",
     "InMemoryStorage",
@@ -237,6 +249,7 @@ __all__ = [
     "StorageUnavailableError",
     "StoredError",
     "Task",
+    "TaskBacklog",
     "TaskContext",
     "TaskDeclaration",
     "TaskExecution",

@@ -320,3 +320,13 @@ async def test_an_executor_that_does_not_run_finds_nothing(storage: Storage) -> 
         await executor.count_task_executions()
     with pytest.raises(ExecutorShutDownError):
         await executor.delete_finished_task_executions(older_than=0)
+
+
+async def test_an_execution_is_found_by_the_beginning_of_its_id(shop: Shop) -> None:
+    whole = shop.ids["b"]
+    page = await shop.executor.search_task_executions(id_prefix=whole[:-8])
+    assert whole in [each.execution_id for each in page.executions]
+    assert all(each.execution_id.startswith(whole[:-8]) for each in page.executions)
+    assert (await shop.executor.search_task_executions(id_prefix=f"{whole}x")).executions == ()
+    with pytest.raises(InvalidInputError, match="id_prefix must be the id of an execution"):
+        await shop.executor.search_task_executions(id_prefix="a b")

@@ -92,6 +92,10 @@ class Older:
     STATEMENTS = (
         "DROP TABLE durable_task_execution_progress",
         "ALTER TABLE durable_task_executions DROP COLUMN traceparent",
+        *(
+            f"ALTER TABLE durable_executors DROP COLUMN {name}"
+            for name in ("started_at", "beat_at", "held_count", "ended_count")
+        ),
         "UPDATE durable_execution_schema SET version = 1",
     )
 
@@ -99,8 +103,15 @@ class Older:
         self._engine = create_engine(_sync(url))
 
     def make(self) -> None:
+        kind = self._engine.dialect.name
+        place = " ON durable_task_executions" if kind == "mysql" else ""
+        indexes = ["durable_by_task", "durable_failed"]
+        indexes += ["durable_unfinished"] if kind == "sqlite" else []
+        statements = [f"DROP INDEX {name}{place}" for name in indexes]
+        if kind != "sqlite":
+            statements.append("ALTER TABLE durable_task_executions DROP COLUMN failed_id")
         with self._engine.begin() as connection:
-            for statement in self.STATEMENTS:
+            for statement in (*statements, *self.STATEMENTS):
                 connection.exec_driver_sql(statement)
 
     def shape(self) -> dict[str, list[str]]:
@@ -108,11 +119,19 @@ class Older:
         inspector = inspect(self._engine)
         names = inspector.get_table_names()
         shape = {
-            name: [
-                f"{each['name']} {each['type']!r} {each['nullable']}"
-                for each in inspector.get_columns(name)
-            ]
-            + [str(inspector.get_pk_constraint(name)["constrained_columns"])]
+            name: sorted(
+                [
+                    *(
+                        f"{each['name']} {each['type']!r} {each['nullable']}"
+                        for each in inspector.get_columns(name)
+                    ),
+                    *(
+                        f"{each['name']} {each['column_names']}"
+                        for each in inspector.get_indexes(name)
+                    ),
+                    str(inspector.get_pk_constraint(name)["constrained_columns"]),
+                ]
+            )
             for name in names
         }
         self._engine.dispose()
@@ -165,6 +184,10 @@ async def test_step_follows_the_names_of_the_tables(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)
     connection.execute("DROP TABLE jobs_progress")
     connection.execute("ALTER TABLE jobs DROP COLUMN traceparent")
+    for name in ("started_at", "beat_at", "held_count", "ended_count"):
+        connection.execute(f"ALTER TABLE jobs_executors DROP COLUMN {name}")
+    for name in ("by_task", "failed", "unfinished"):
+        connection.execute(f"DROP INDEX jobs_{name}")
     connection.execute("UPDATE jobs_schema SET version = 1")
     connection.close()
     await storage.open()

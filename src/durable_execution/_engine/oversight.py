@@ -7,19 +7,27 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from durable_execution._core.found import SearchOrder, TaskExecutionCounts, TaskExecutionPage
+from durable_execution._core.found import (
+    ExecutionStats,
+    FoundExecutor,
+    SearchOrder,
+    TaskExecutionCounts,
+    TaskExecutionPage,
+)
 from durable_execution._core.limits import MAX_DURATION_MS, check_between, check_task_id, to_ms
 from durable_execution._core.status import Status
 from durable_execution._core.task import TaskDeclaration
 from durable_execution._engine.engine import Engine
-from durable_execution._engine.ids import oldest_id_after
+from durable_execution._engine.ids import newest_id_before, oldest_id_after
 from durable_execution._engine.searching import search_for
+from durable_execution._engine.stats import found_executor_of, stats_of
 from durable_execution._engine.viewing import found_view_of
 from durable_execution.storage.search import Page, Search
 
 DELETE_BATCH: Final = 500
 """Rows that one transaction deletes at most."""
 MAX_DELETED: Final = 1_000_000
+MAX_COUNTED: Final = 100_000
 
 
 class Oversight(ABC):
@@ -38,15 +46,17 @@ class Oversight(ABC):
         root_execution_id: str | None = None,
         is_root: bool | None = None,
         tags: Mapping[str, str] | None = None,
+        id_prefix: str | None = None,
         order: SearchOrder = "newest_first",
         cursor: str | None = None,
         limit: int = 100,
     ) -> TaskExecutionPage:
         """Find executions, of this executor or any other on the storage: all that is given holds.
 
-        A search by tags, parent or root reads little more than it finds. Any other walks the
-        executions in the order of creation until the page is full: say when they were created, at
-        least, if few of many match.
+        A search by tags, parent, root, one task, statuses of failures, `("ready",)` or the
+        beginning of an id reads little more than it finds. Any other walks the executions in the
+        order of creation until the page is full: say when they were created, at least, if few of
+        many match. What runs or waits is found so, too, but for SQLite.
 
         Args:
             tasks: Tasks or ids of tasks, registered here or not.
@@ -59,6 +69,7 @@ class Oversight(ABC):
             root_execution_id: Below this root, at any depth.
             is_root: Whether it was enqueued from outside, rather than by a parent.
             tags: Names and values that it has, all of them.
+            id_prefix: How its id begins.
             order: By creation: "newest_first" or "oldest_first".
             cursor: `next_cursor` of the page before, with all else as it was.
             limit: Executions of a page, 1 to 1000.
@@ -78,6 +89,7 @@ class Oversight(ABC):
             root_execution_id=root_execution_id,
             is_root=is_root,
             tags=tags,
+            id_prefix=id_prefix,
             order=order,
             cursor=cursor,
             limit=limit,
@@ -133,6 +145,49 @@ class Oversight(ABC):
             task_id: TaskExecutionCounts(by_status=by_status, is_known=task_id in known)
             for task_id, by_status in found.items()
         }
+
+    async def list_executors(self) -> tuple[FoundExecutor, ...]:
+        """Return the executors on the storage, this one among them: the living and the lately dead.
+
+        Up to a thousand, by their ids. What they say of themselves is a quarter of a lease old at
+        most.
+
+        Raises:
+            ExecutorShutDownError: The executor is not running.
+            StorageError: The storage cannot be reached.
+        """
+        storage = self._running_engine().storage
+        now = await storage.now()
+        return tuple(found_executor_of(each, now) for each in await storage.executors(1000))
+
+    async def get_stats(
+        self, *, lately: float | timedelta = 3600, counted_at_most: int = 10_000
+    ) -> ExecutionStats:
+        """Tell how the work goes: what waits and for how long, what failed lately, who works.
+
+        Cheap enough to be asked every few seconds, however many executions are stored: of each
+        kind of them a bounded number is counted.
+
+        Args:
+            lately: Seconds or timedelta that failures and new executions are counted for.
+            counted_at_most: Executions of each kind, 1 to 100,000.
+
+        Raises:
+            InvalidOptionError: A bound is out of bounds.
+            ExecutorShutDownError: The executor is not running.
+            StorageError: The storage cannot be reached.
+        """
+        span = to_ms("lately", lately, 1, MAX_DURATION_MS)
+        check_between("counted_at_most", counted_at_most, 1, MAX_COUNTED, whole=True)
+        engine = self._running_engine()
+        storage = engine.storage
+        now = await storage.now()
+        since = max(0, now - span)
+        backlog = await storage.backlog(
+            counted_at_most, since=since, id_from=newest_id_before(since)
+        )
+        listed = await storage.executors(1000)
+        return stats_of(backlog, listed, now=now, since=since, counted_at_most=counted_at_most)
 
     async def delete_finished_task_executions(
         self, *, older_than: float | timedelta, limit: int = 10_000

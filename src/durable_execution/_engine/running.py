@@ -124,6 +124,8 @@ class Running:
         self._attempts: dict[Attempt, None] = {}
         """In the order of their start, so that what is done to all is done in the same order."""
         self._by_id: dict[str, Attempt] = {}
+        self.ended = 0
+        """Attempts that have ended here, whatever became of them."""
         self._is_empty = asyncio.Event()
         self._is_empty.set()
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix="durable-execution")
@@ -179,7 +181,9 @@ class Running:
 
     def remove(self, attempt: Attempt) -> None:
         """Give free the place of an attempt that has ended."""
-        self._attempts.pop(attempt, None)
+        if attempt in self._attempts:
+            del self._attempts[attempt]
+            self.ended += 1
         # A lost execution may have come back while its old thread was still running.
         if self._by_id.get(attempt.record.execution_id) is attempt:
             del self._by_id[attempt.record.execution_id]

@@ -34,6 +34,7 @@ def search_for(
     root_execution_id: str | None,
     is_root: bool | None,
     tags: Mapping[str, str] | None,
+    id_prefix: str | None = None,
     order: SearchOrder,
     cursor: str | None,
     limit: int,
@@ -54,6 +55,12 @@ def search_for(
     finished_from, finished_before = _milliseconds("finished", finished)
     # What was created later cannot have finished before.
     ends = [end for end in (created_before, finished_before) if end is not None]
+    prefix = _checked_id("id_prefix", id_prefix)
+    id_from = None if created_from is None else newest_id_before(created_from)
+    id_before = oldest_id_after(min(ends)) if ends else None
+    if prefix is not None:
+        # Above whatever an id may have in it.
+        id_from, id_before = max(prefix, id_from or ""), min(f"{prefix}~", id_before or "~")
     return Search(
         task_ids=task_ids,
         statuses=None if statuses is None else _checked_statuses(statuses),
@@ -65,8 +72,8 @@ def search_for(
         root_execution_id=_checked_id("root_execution_id", root_execution_id),
         is_root=is_root,
         tags=() if tags is None else checked_tags(tags),
-        id_from=None if created_from is None else newest_id_before(created_from),
-        id_before=oldest_id_after(min(ends)) if ends else None,
+        id_from=id_from,
+        id_before=id_before,
         order=order,
         cursor=cursor,
         limit=limit,

@@ -165,9 +165,9 @@ def found_view_of(record: ExecutionRecord) -> FoundTaskExecution:
         start_at=instant(record.start_at),
         created_at=instant(record.created_at),
         updated_at=instant(record.updated_at),
-        started_at=_instant_or_none(record.started_at),
-        expires_at=_instant_or_none(record.expires_at),
-        finished_at=_instant_or_none(record.finished_at),
+        started_at=instant_or_none(record.started_at),
+        expires_at=instant_or_none(record.expires_at),
+        finished_at=instant_or_none(record.finished_at),
     )
 
 
@@ -218,10 +218,10 @@ def _started(record: ExecutionRecord) -> _Started:
 def _finished(record: ExecutionRecord, children: Sequence[ExecutionRecord]) -> _Finished:
     return _Finished(
         finished_at=instant(record.finished_at),
-        started_at=_instant_or_none(record.started_at),
-        expires_at=_instant_or_none(record.expires_at),
-        waiting_for_children_started_at=_instant_or_none(record.waiting_for_children_at),
-        waiting_for_finalize_started_at=_instant_or_none(record.waiting_for_finalize_at),
+        started_at=instant_or_none(record.started_at),
+        expires_at=instant_or_none(record.expires_at),
+        waiting_for_children_started_at=instant_or_none(record.waiting_for_children_at),
+        waiting_for_finalize_started_at=instant_or_none(record.waiting_for_finalize_at),
         children=_summaries(children),
         active_children_count=record.active_children_count,
         finalize=_finalize_among(children),
@@ -249,5 +249,6 @@ def instant(milliseconds: int | None) -> datetime:
     return _EPOCH + timedelta(milliseconds=milliseconds or 0)
 
 
-def _instant_or_none(milliseconds: int | None) -> datetime | None:
+def instant_or_none(milliseconds: int | None) -> datetime | None:
+    """Return the instant, if there is one."""
     return None if milliseconds is None else instant(milliseconds)

@@ -25,15 +25,18 @@ from durable_execution._core.reopening import Family
 from durable_execution._core.status import ERRORED, Status
 from durable_execution._core.transitions import cancelled_with_ancestor, claimed
 from durable_execution.errors import DuplicateSleepingIdError, StorageError
+from durable_execution.storage._backlog import backlog_of
 from durable_execution.storage._felling import rows_to_delete
 from durable_execution.storage._reopening import rows_to_reopen
 from durable_execution.storage._shelf import Shelf, place
 from durable_execution.storage.protocol import (
     Applied,
+    Backlog,
     Beat,
     Claim,
     Claimed,
     Glance,
+    ListedExecutor,
     Pulse,
     Reopened,
     Sleepers,
@@ -78,6 +81,8 @@ class InMemoryStorage:
         self._leases: dict[str, int] = {}
         self._task_ids: dict[str, frozenset[str]] = {}
         """By executor, forgotten with its lease."""
+        self._beats: dict[str, ListedExecutor] = {}
+        """The last of each executor, forgotten with its lease."""
         self._progress: dict[str, Progress] = {}
         """By execution."""
 
@@ -138,6 +143,7 @@ class InMemoryStorage:
             self._shelf = shelf
             self._leases = leases
             self._task_ids = {}
+            self._beats = {}
             self._progress = content.progress
 
     async def insert(  # noqa: D102
@@ -244,6 +250,7 @@ class InMemoryStorage:
             self._leases[beat.executor_id] = now + beat.lease_ms
             if beat.task_ids is not None:
                 self._task_ids[beat.executor_id] = beat.task_ids
+            self._beats[beat.executor_id] = self._listed(beat, now)
             lost = tuple(
                 execution_id
                 for execution_id, fence in beat.held
@@ -257,6 +264,25 @@ class InMemoryStorage:
             now = self._clock()
             alive = [executor_id for executor_id, over in self._leases.items() if over > now]
             return frozenset().union(*(self._task_ids.get(each, ()) for each in alive))
+
+    async def executors(self, limit: int) -> list[ListedExecutor]:  # noqa: D102
+        with self._lock:
+            listed = [
+                msgspec.structs.replace(
+                    self._beats.get(
+                        executor_id, ListedExecutor(executor_id=executor_id, lease_expires_at=0)
+                    ),
+                    lease_expires_at=over,
+                    task_ids=self._task_ids.get(executor_id),
+                )
+                for executor_id, over in self._leases.items()
+            ]
+        listed.sort(key=lambda each: (-each.lease_expires_at, each.executor_id))
+        return sorted(listed[: max(0, limit)], key=lambda each: each.executor_id)
+
+    async def backlog(self, limit: int, *, since: int, id_from: str) -> Backlog:  # noqa: D102
+        with self._lock:
+            return backlog_of(self._shelf.rows(), limit, since=since, id_from=id_from)
 
     async def sign_off(self, executor_id: str) -> None:  # noqa: D102
         with self._lock:
@@ -280,6 +306,7 @@ class InMemoryStorage:
                 if not held:
                     del self._leases[executor_id]
                     self._task_ids.pop(executor_id, None)
+                    self._beats.pop(executor_id, None)
             return orphans[: max(0, limit)]
 
     async def joinable(  # noqa: D102
@@ -344,6 +371,17 @@ class InMemoryStorage:
                 if row is not None:
                     shelf.keep_finished_root(row)
             return len(doomed)
+
+    def _listed(self, beat: Beat, now: int) -> ListedExecutor:
+        before = self._beats.get(beat.executor_id)
+        return ListedExecutor(
+            executor_id=beat.executor_id,
+            lease_expires_at=now + beat.lease_ms,
+            started_at=now if before is None else before.started_at,
+            beat_at=now,
+            held_count=len(beat.held),
+            ended_count=beat.ended,
+        )
 
     def _progress_of(self, row: ExecutionRecord) -> Progress | None:
         return self._progress.get(row.execution_id)

@@ -68,6 +68,8 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     """(execution id, fence) of the rows that the executor is running."""
     task_ids: frozenset[str] | None = None
     """The tasks that it runs, to be kept until it is forgotten; None: they are as they were."""
+    ended: int = 0
+    """Attempts that have ended on it since it started, for whoever looks at executors."""
 
 
 class Pulse(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,35 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     """Whether some executor's lease is over or signed off, so that `orphans` is worth a call."""
     lost: tuple[str, ...] = ()
     """Held rows that are no longer the executor's: cancelled, finished or rescued elsewhere."""
+
+
+class ListedExecutor(msgspec.Struct, frozen=True, kw_only=True):
+    """An executor as its last beat left it. What None stands for, an older release did not tell."""
+
+    executor_id: str
+    lease_expires_at: int
+    """0 once it has signed off."""
+    task_ids: frozenset[str] | None = None
+    started_at: int | None = None
+    beat_at: int | None = None
+    held_count: int | None = None
+    """Executions that it ran."""
+    ended_count: int | None = None
+
+
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left to do, and what went wrong lately, as far as a bounded number of rows tells."""
+
+    ready: dict[str, tuple[int, int]]
+    """By task: ready rows, and the earliest `start_at` of them."""
+    failed: dict[str, dict[Status, int]]
+    """By task: rows that failed lately."""
+    sleeping: int
+    """Rows that sleep or are parked."""
+    created: int
+    """Rows that were created lately."""
+    finished: int
+    """Those of them that have finished."""
 
 
 class Sleepers(msgspec.Struct, frozen=True, kw_only=True):
@@ -287,6 +318,22 @@ class Storage(Protocol):
 
     async def known_task_ids(self) -> frozenset[str]:
         """Return the tasks that executors whose lease runs have told of with a beat."""
+        ...
+
+    async def executors(self, limit: int) -> list[ListedExecutor]:
+        """Return executors: the living, and the dead that nobody has forgotten yet, by their ids.
+
+        At most `limit`, those first whose lease ends last.
+        """
+        ...
+
+    async def backlog(self, limit: int, *, since: int, id_from: str) -> Backlog:
+        """Count what is left to do and what went wrong since an instant, at a bounded cost.
+
+        Of each kind of rows at most `limit` are counted: the ready ones of the earliest start; of
+        those that have failed the ones of the highest ids, if they finished at `since` or later; of
+        those that were created at `since` or later, whose ids are `id_from` or higher, any.
+        """
         ...
 
     async def sign_off(self, executor_id: str) -> None:

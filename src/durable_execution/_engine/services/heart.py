@@ -171,6 +171,7 @@ class Heart:
             lease_ms=int(self._lease_ms * STORED_SHARE),
             held=self._running.held(),
             task_ids=None if task_ids == self._told_task_ids else task_ids,
+            ended=self._running.ended,
         )
 
     def _take(self, pulse: Pulse, beat: Beat, sent_at: float, *, is_first: bool) -> None:

@@ -138,6 +138,22 @@ class SqlDialect(Protocol):
         """Return the database's clock in milliseconds, or the parameter `now`."""
         ...
 
+    def failed_id(self) -> ColumnElement[str]:
+        """Return the id of a row as the index of what has failed holds it."""
+        ...
+
+    def has_failed(self) -> ColumnElement[bool]:
+        """Return the condition that a row has failed, as that index has it."""
+        ...
+
+    def ready_at(self) -> ColumnElement[int]:
+        """Return the start of a ready row as the index of ready rows holds it."""
+        ...
+
+    def is_ready(self) -> ColumnElement[bool]:
+        """Return the condition that a row is ready, as the index of ready rows has it."""
+        ...
+
     def is_any_of(self, column: Column[str], parameter: str) -> ColumnElement[bool]:
         """Return the condition that the column is one of the texts in one list parameter."""
         ...

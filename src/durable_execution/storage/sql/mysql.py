@@ -28,6 +28,7 @@ from sqlalchemy.dialects.mysql.base import MySQLCompiler, MySQLDialect
 from durable_execution.storage.sql.mysql_clock import CLOCK
 from durable_execution.storage.sql.mysql_schema import (
     ASLEEP_UNTIL,
+    FAILED_ID,
     JOINABLE_AT,
     LOCK_SCHEMA,
     READY_AT,
@@ -110,6 +111,18 @@ class MySqlDialect:
         if self._has_clock:
             return bindparam("now", type_=BigInteger)
         return literal_column("@now_ms", BigInteger)
+
+    def failed_id(self) -> ColumnElement[str]:  # noqa: D102
+        return FAILED_ID
+
+    def has_failed(self) -> ColumnElement[bool]:  # noqa: D102
+        return FAILED_ID.is_not(None)
+
+    def ready_at(self) -> ColumnElement[int]:  # noqa: D102
+        return READY_AT
+
+    def is_ready(self) -> ColumnElement[bool]:  # noqa: D102
+        return READY_AT.is_not(None)
 
     def is_any_of(self, column: Column[str], parameter: str) -> ColumnElement[bool]:  # noqa: D102
         return cast("ColumnElement[bool]", column.op("IN")(bindparam(parameter)))
@@ -224,6 +237,12 @@ class MySqlDialect:
             "joinable": _scan(JOINABLE_AT).where(
                 JOINABLE_AT.is_not(None), self.is_any_of(_E.task_id, "task_ids")
             ),
+            "backlog_sleeping": select(func.count()).select_from(
+                select(_E.execution_id)
+                .where(ASLEEP_UNTIL.is_not(None))
+                .limit(bindparam("limit"))
+                .subquery("sleeping")
+            ),
             "expired_sleepers": _scan(ASLEEP_UNTIL).where(self.now() >= ASLEEP_UNTIL),
             "earliest_ready": select(func.min(READY_AT))
             .select_from(executions)
@@ -278,8 +297,16 @@ class MySqlDialect:
 
     def _beat(self) -> ClauseElement:
         lease = self.now() + bindparam("lease_ms", type_=BigInteger)
-        new = mysql.insert(executors).values(executor_id=bindparam("who"), lease_expires_at=lease)
-        return new.on_duplicate_key_update(lease_expires_at=new.inserted.lease_expires_at)
+        new = mysql.insert(executors).values(
+            executor_id=bindparam("who"),
+            lease_expires_at=lease,
+            started_at=self.now(),
+            beat_at=self.now(),
+            held_count=bindparam("held_count", type_=Integer),
+            ended_count=bindparam("ended_count", type_=BigInteger),
+        )
+        told = ("lease_expires_at", "beat_at", "held_count", "ended_count")
+        return new.on_duplicate_key_update({name: new.inserted[name] for name in told})
 
 
 def _narrow_row(names: Sequence[str]) -> ClauseElement:

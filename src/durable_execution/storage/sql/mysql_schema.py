@@ -1,8 +1,9 @@
 """The tables as MySQL and MariaDB have them.
 
 What is scanned is found by generated columns, which are NULL for every other row: `ready_at`,
-`joinable_at`, `asleep_until`; there are no partial indexes here. Ids are bytes (VARBINARY): they
-compare by bytes, spaces at their end included, which no collation of both servers does.
+`joinable_at`, `asleep_until`, `failed_id`; there are no partial indexes here. Ids are bytes
+(VARBINARY): they compare by bytes, spaces at their end included, which no collation of both servers
+does.
 
 DDL ends transactions here. So each table comes with its indexes in one statement that may be
 repeated: a creation that was cut short is taken up again by the next one.
@@ -32,7 +33,14 @@ from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
 from sqlalchemy.schema import CreateTable, ExecutableDDLElement
 
 from durable_execution.storage.sql.rows import PAYLOADS
-from durable_execution.storage.sql.schema import IS_JOINABLE, IS_READY, IS_SLEEPING, executions
+from durable_execution.storage.sql.schema import (
+    HAS_FAILED,
+    IS_JOINABLE,
+    IS_READY,
+    IS_SLEEPING,
+    SQLITE_ONLY,
+    executions,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
@@ -44,6 +52,7 @@ UNLOCK_SCHEMA: Final = f"DO RELEASE_LOCK({_LOCK})"
 
 READY_AT: Final = literal_column("durable_task_executions.ready_at", BigInteger)
 JOINABLE_AT: Final = literal_column("durable_task_executions.joinable_at", BigInteger)
+FAILED_ID: Final = literal_column("durable_task_executions.failed_id", String)
 ASLEEP_UNTIL: Final = literal_column("durable_task_executions.asleep_until", BigInteger)
 
 SLEEPING_ID_IS_FREE: Final = "_sleeping_id_is_free"
@@ -54,11 +63,13 @@ _GENERATED: Final = {
     "ready_at": f"CASE WHEN {IS_READY} THEN start_at END",
     "joinable_at": f"CASE WHEN {IS_JOINABLE} THEN waiting_for_children_at END",
     "asleep_until": f"CASE WHEN {IS_SLEEPING} THEN expires_at END",
+    "failed_id": f"CASE WHEN {HAS_FAILED} THEN execution_id END",
 }
 _INDEXED: Final = {
     "durable_ready": ("ready_at", "task_id"),
     "durable_joinable": ("joinable_at", "task_id"),
     "durable_sleeping": ("asleep_until",),
+    "durable_failed": ("failed_id",),
 }
 # Of the keys that a new row meets, the first one in this order is noticed.
 _NOTICED: Final = ("durable_idempotency_key", "durable_sleeping_unique_id")
@@ -91,6 +102,8 @@ def mysql_ddl(tables: Sequence[Table], indexes: Sequence[Index]) -> list[Executa
     adapted = [_adapted(table) for table in tables]
     by_name = {table.name: table for table in adapted}
     for index in indexes:
+        if index.name in SQLITE_ONLY:
+            continue
         table = by_name[str(index.table.name if index.table is not None else "")]
         names = _INDEXED.get(str(index.name)) or tuple(column.name for column in index.columns)
         Index(index.name, *[table.c[name] for name in names], unique=index.unique)
@@ -116,7 +129,7 @@ def _adapted(table: Table) -> Table:
         return Table(table.name, MetaData(), *columns, **_STORED)
     places = [place for place, each in enumerate(columns) if each.name in PAYLOADS]
     columns[places[0] : places[0]] = [
-        Column(name, BigInteger, Computed(expression, persisted=True))
+        Column(name, _type_of(name), Computed(expression, persisted=True))
         for name, expression in _GENERATED.items()
     ]
     # Compared with 1: MySQL takes nothing for a condition that does not look like one.
@@ -127,6 +140,10 @@ def _adapted(table: Table) -> Table:
     ]
     checks.append(CheckConstraint("fence >= 0", name=f"durable{SLEEPING_ID_IS_FREE}"))
     return Table(table.name, MetaData(), *columns, *checks, **_STORED)
+
+
+def _type_of(generated: str) -> TypeEngine[Any]:
+    return _type(executions.c.execution_id.type) if generated == "failed_id" else BigInteger()
 
 
 def _type(kind: TypeEngine[Any]) -> TypeEngine[Any]:

@@ -37,6 +37,7 @@ from durable_execution.storage.sql.postgres_new_rows import (
 )
 from durable_execution.storage.sql.postgres_schema import (
     ASLEEP_UNTIL,
+    FAILED_ID,
     JOINABLE_AT,
     LOCK_SCHEMA,
     READY_AT,
@@ -112,6 +113,18 @@ class PostgresDialect:
         if self._has_clock:
             return sql_cast(bindparam("now"), BigInteger)
         return literal_column(_CLOCK, BigInteger)
+
+    def failed_id(self) -> ColumnElement[str]:  # noqa: D102
+        return FAILED_ID
+
+    def has_failed(self) -> ColumnElement[bool]:  # noqa: D102
+        return FAILED_ID.is_not(None)
+
+    def ready_at(self) -> ColumnElement[int]:  # noqa: D102
+        return READY_AT
+
+    def is_ready(self) -> ColumnElement[bool]:  # noqa: D102
+        return READY_AT.is_not(None)
 
     def is_any_of(self, column: Column[str], parameter: str) -> ColumnElement[bool]:  # noqa: D102
         return column == func.any(sql_cast(bindparam(parameter), TEXTS))
@@ -232,6 +245,12 @@ class PostgresDialect:
             "joinable": _scan(JOINABLE_AT).where(
                 JOINABLE_AT.is_not(None), self.is_any_of(_E.task_id, "task_ids")
             ),
+            "backlog_sleeping": select(func.count()).select_from(
+                select(_E.execution_id)
+                .where(ASLEEP_UNTIL.is_not(None))
+                .limit(bindparam("limit"))
+                .subquery("sleeping")
+            ),
             "expired_sleepers": _scan(ASLEEP_UNTIL).where(self.now() >= ASLEEP_UNTIL),
             "earliest_ready": select(func.min(READY_AT))
             .select_from(executions)
@@ -282,11 +301,17 @@ class PostgresDialect:
         """An executor that is forgotten at this moment is registered anew."""
         lease = self.now() + bindparam("lease_ms", type_=BigInteger)
         new = postgresql.insert(executors).values(
-            executor_id=bindparam("who"), lease_expires_at=lease
+            executor_id=bindparam("who"),
+            lease_expires_at=lease,
+            started_at=self.now(),
+            beat_at=self.now(),
+            held_count=bindparam("held_count", type_=Integer),
+            ended_count=bindparam("ended_count", type_=BigInteger),
         )
+        told = ("lease_expires_at", "beat_at", "held_count", "ended_count")
         return new.on_conflict_do_update(
             index_elements=[executors.c.executor_id],
-            set_={"lease_expires_at": new.excluded.lease_expires_at},
+            set_={name: new.excluded[name] for name in told},
         )
 
 

@@ -1,9 +1,10 @@
 """The tables as PostgreSQL has them.
 
 What is scanned is found by generated columns, which are NULL for every other row: `ready_at`,
-`joinable_at`, `asleep_until`. No index mentions `status`, so that a finish changes no indexed
-column and stays on its page (a HOT update); PostgreSQL counts the condition of a partial index as
-indexed. Texts compare by bytes (`COLLATE "C"`), so that ids have the order of time.
+`joinable_at`, `asleep_until`, `failed_id`. No index mentions `status`, so that the finish of what
+has completed changes no indexed column and stays on its page (a HOT update); PostgreSQL counts the
+condition of a partial index as indexed. Texts compare by bytes (`COLLATE "C"`), so that ids have
+the order of time.
 
 One trigger for each statement that inserts rows, finishes some or gives some back tells who
 listens; a transaction sends that at most once. It costs no round trip, and whoever else writes to
@@ -31,7 +32,14 @@ from sqlalchemy import (
 from sqlalchemy.schema import DDL, CreateIndex, CreateTable, ExecutableDDLElement
 
 from durable_execution.storage.sql.rows import PAYLOADS
-from durable_execution.storage.sql.schema import IS_JOINABLE, IS_READY, IS_SLEEPING, executions
+from durable_execution.storage.sql.schema import (
+    HAS_FAILED,
+    IS_JOINABLE,
+    IS_READY,
+    IS_SLEEPING,
+    SQLITE_ONLY,
+    executions,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
@@ -43,17 +51,20 @@ CHANNEL: Final = "durable_execution_"
 
 READY_AT: Final = literal_column("durable_task_executions.ready_at", BigInteger)
 JOINABLE_AT: Final = literal_column("durable_task_executions.joinable_at", BigInteger)
+FAILED_ID: Final = literal_column("durable_task_executions.failed_id", Text)
 ASLEEP_UNTIL: Final = literal_column("durable_task_executions.asleep_until", BigInteger)
 
 _GENERATED: Final = {
     "ready_at": f"CASE WHEN {IS_READY} THEN start_at END",
     "joinable_at": f"CASE WHEN {IS_JOINABLE} THEN waiting_for_children_at END",
     "asleep_until": f"CASE WHEN {IS_SLEEPING} THEN expires_at END",
+    "failed_id": f"CASE WHEN {HAS_FAILED} THEN execution_id END",
 }
 _INDEXED: Final = {
     "durable_ready": ("ready_at", "task_id"),
     "durable_joinable": ("joinable_at", "task_id"),
     "durable_sleeping": ("asleep_until",),
+    "durable_failed": ("failed_id",),
 }
 # Room on each page for the version that a claim and a finish write; vacuum early, because every
 # task leaves dead rows behind and a table of millions would wait long for a fifth of them.
@@ -78,7 +89,7 @@ ON durable_task_executions FOR EACH STATEMENT EXECUTE FUNCTION durable_notify()"
 def postgres_ddl(tables: Sequence[Table], indexes: Sequence[Index]) -> list[ExecutableDDLElement]:
     """Return the statements that create the tables, indexes and the trigger."""
     adapted = {table.name: _adapted(table) for table in tables}
-    new = [_index(index, adapted) for index in indexes]
+    new = [_index(index, adapted) for index in indexes if index.name not in SQLITE_ONLY]
     return [*map(CreateTable, adapted.values()), *map(CreateIndex, new), *map(DDL, _NOTIFY)]
 
 
@@ -91,7 +102,7 @@ def _adapted(table: Table) -> Table:
         return Table(table.name, MetaData(), *columns)
     places = [place for place, each in enumerate(columns) if each.name in PAYLOADS]
     columns[places[0] : places[0]] = [
-        Column(name, BigInteger, Computed(expression, persisted=True))
+        Column(name, _type_of(name), Computed(expression, persisted=True))
         for name, expression in _GENERATED.items()
     ]
     checks = [
@@ -100,6 +111,10 @@ def _adapted(table: Table) -> Table:
         if isinstance(each, CheckConstraint)
     ]
     return Table(table.name, MetaData(), *columns, *checks, postgresql_with=_STORED)
+
+
+def _type_of(generated: str) -> TypeEngine[Any]:
+    return _type(executions.c.execution_id.type) if generated == "failed_id" else BigInteger()
 
 
 def _type(kind: TypeEngine[Any]) -> TypeEngine[Any]:

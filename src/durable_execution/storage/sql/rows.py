@@ -15,7 +15,7 @@ from durable_execution._core.record import ExecutionRecord, Tags
 from durable_execution._core.retry import RetryPolicy
 from durable_execution._core.status import Status
 from durable_execution.errors import StoredError
-from durable_execution.storage.protocol import Glance
+from durable_execution.storage.protocol import Backlog, Glance, ListedExecutor
 
 Value: TypeAlias = str | int | float | bytes | None
 Row: TypeAlias = tuple[Value, ...]
@@ -84,6 +84,15 @@ REOPEN: Final = (
     "guard_status",
     "guard_fence",
 )
+EXECUTOR: Final = (
+    "executor_id",
+    "lease_expires_at",
+    "task_ids",
+    "started_at",
+    "beat_at",
+    "held_count",
+    "ended_count",
+)
 TAG: Final = ("name", "value", "execution_id")
 PROGRESS: Final = ("execution_id", "fence", "number", "fraction", "message", "updated_at")
 WAIT: Final = (
@@ -109,6 +118,7 @@ _ERROR_PLACE: Final = _RECORD.index("error")
 _encode = msgspec.json.Encoder().encode
 _RETRY: Final = msgspec.json.Decoder(RetryPolicy)
 _ERROR: Final = msgspec.json.Decoder(StoredError)
+_TASK_IDS: Final = msgspec.json.Decoder(list[str])
 _TAGS: Final = msgspec.json.Decoder(dict[str, str])
 
 
@@ -200,6 +210,27 @@ def to_counts(rows: Sequence[Row]) -> dict[str, dict[Status, int]]:
     for task_id, status, number in rows:
         counts.setdefault(str(task_id), {})[cast("Status", status)] = cast("int", number)
     return counts
+
+
+def to_backlog(
+    ready: Sequence[Row], failed: Sequence[Row], sleeping: Sequence[Row], created: Sequence[Row]
+) -> Backlog:
+    """Return the backlog of the rows of its four statements."""
+    return Backlog(
+        ready={str(row[0]): (int(str(row[1])), int(str(row[2]))) for row in ready},
+        failed=to_counts(failed),
+        sleeping=int(str(sleeping[0][0])),
+        created=int(str(created[0][0])),
+        finished=int(str(created[0][1])),
+    )
+
+
+def to_executor(row: tuple[Any, ...]) -> ListedExecutor:
+    """Return the executor of a row of `EXECUTOR`."""
+    values = dict(zip(EXECUTOR, row, strict=True))
+    if values["task_ids"] is not None:
+        values["task_ids"] = frozenset(_TASK_IDS.decode(values["task_ids"]))
+    return ListedExecutor(**values)
 
 
 def guard_values(guard: Guard) -> Row:

@@ -44,7 +44,7 @@ from durable_execution._core.limits import (
     MAX_TASK_ID_LENGTH,
     TRACEPARENT_LENGTH,
 )
-from durable_execution._core.status import WAITING, Status
+from durable_execution._core.status import ERRORED, WAITING, Status
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.base import ColumnCollection
@@ -68,6 +68,9 @@ IS_UNFINISHED: Final = text("finished_at IS NULL")
 IS_JOINABLE: Final = text(f"{status_in(WAITING)} AND active_children_count = 0")
 HAS_KEY: Final = text("idempotency_key IS NOT NULL")
 IS_SLEEPING: Final = text("status = 'running' AND sleeping_unique_id IS NOT NULL")
+HAS_FAILED: Final = status_in(ERRORED)
+IS_ANY: Final = text("index_in_parent >= 0")
+"""True of every row. Only a query that repeats it uses the index that has it for a condition."""
 IS_HELD: Final = text("status = 'running' AND sleeping_unique_id IS NULL")
 
 _IS_OPEN: Final = "finished_at IS NULL AND active_children_count = 0"
@@ -171,9 +174,13 @@ executors: Final = Table(
     Column("executor_id", String(MAX_EXECUTOR_ID_LENGTH), primary_key=True, nullable=False),
     Column("lease_expires_at", BigInteger, nullable=False),
     Column("task_ids", Text, nullable=True),
+    Column("started_at", BigInteger, nullable=True),
+    Column("beat_at", BigInteger, nullable=True),
+    Column("held_count", Integer, nullable=True),
+    Column("ended_count", BigInteger, nullable=True),
 )
 """Who beats, and what it runs (a list in JSON, written when it changes). A lease that expires at 0
-is that of an executor that signed off."""
+is that of an executor that signed off. What an older release wrote has none of the last four."""
 
 schema_version: Final = Table(
     "durable_execution_schema",
@@ -247,4 +254,11 @@ INDEXES: Final = (
         where=HAS_KEY,
         unique=True,
     ),
+    # For searches. What has completed is in none that its finish changes. The first is out of the
+    # way of planners that would rather walk it than the index of what is ready.
+    _partial_index("durable_by_task", "task_id", "execution_id", where=IS_ANY),
+    _partial_index("durable_failed", "execution_id", where=HAS_FAILED),
+    _partial_index("durable_unfinished", "execution_id", where=IS_UNFINISHED),
 )
+SQLITE_ONLY: Final = frozenset({"durable_unfinished"})
+"""Where an update writes all indexes anyway, this one costs little; elsewhere a finish would."""

@@ -1,34 +1,42 @@
 """The statements of searches: one for each set of filters, built when it is first asked for.
 
 Only what is asked for stands in the text, so that the database sees which index leads to it: that
-of the tag, of the children, or the ids, from one end to the limit.
+of the tag, of the children, of what has failed, of the task, or the ids, from one end to the limit.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from sqlalchemy import and_, bindparam, select
 
 from durable_execution._core.found import SearchOrder
+from durable_execution._core.status import ERRORED, UNFINISHED, Status
 from durable_execution.storage.search import Search, Span
 from durable_execution.storage.sql.driver import SqlDialect, Statement
 from durable_execution.storage.sql.rows import FIELDS, FIELDS_BUT_PAYLOADS, Row, Value
-from durable_execution.storage.sql.schema import executions, tags
+from durable_execution.storage.sql.schema import IS_ANY, IS_UNFINISHED, executions, tags
 from durable_execution.storage.sql.statements import compiled
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, ColumnElement
+    from sqlalchemy import ColumnElement
 
 _E: Final = executions.c
 _STATEMENTS_KEPT: Final = 256
+_PLACES: Final = frozenset({"parent_execution_id", "root_execution_id"})
+"""Filters that find their rows by the index of children."""
+
+
+Kind = Literal["failed", "ready", "unfinished"]
+"""What all statuses that are looked for have in common, if there is an index for it."""
 
 
 class Shape(NamedTuple):
     """What of a search is in the text of its statement."""
 
     filters: frozenset[str]
+    kind: Kind | None
     is_root: bool | None
     tags: int
     order: SearchOrder
@@ -50,7 +58,14 @@ class Searches:
         """
         values = self._values(search, search.span())
         given = frozenset(name for name, value in values.items() if value is not None)
-        shape = Shape(given, search.is_root, len(search.tags), search.order, search.with_payloads)
+        shape = Shape(
+            given,
+            _kind_of(search.statuses),
+            search.is_root,
+            len(search.tags),
+            search.order,
+            search.with_payloads,
+        )
         for place, (name, value) in enumerate(search.tags):
             values |= {f"tag_name_{place}": name, f"tag_value_{place}": value}
         # One more than the page holds tells whether there are more.
@@ -59,8 +74,11 @@ class Searches:
         return statement, statement.bind(**values)
 
     def _values(self, search: Search, span: Span) -> dict[str, Value]:
+        task_ids = search.task_ids
+        is_single = task_ids is not None and len(task_ids) == 1
         return {
-            "task_ids": self._texts(search.task_ids),
+            "task_id": next(iter(task_ids)) if task_ids is not None and is_single else None,
+            "task_ids": None if is_single else self._texts(task_ids),
             "statuses": self._texts(search.statuses),
             "created_from": search.created_from,
             "created_before": search.created_before,
@@ -82,7 +100,8 @@ def search_statement(dialect: SqlDialect, shape: Shape) -> Statement:
     names = FIELDS if shape.with_payloads else FIELDS_BUT_PAYLOADS
     statement = select(*[_E[name] for name in names])
     # The table of tags is in the order of ids for each tag: the first tag leads, if there is one.
-    lead: Column[str] = _E.execution_id
+    is_failed = shape.kind == "failed" and not shape.tags and not shape.filters & _PLACES
+    lead: ColumnElement[str] = dialect.failed_id() if is_failed else _E.execution_id
     for place in range(shape.tags):
         tag = tags.alias(f"tag_{place}")
         statement = statement.join(tag, tag.c.execution_id == lead).where(
@@ -93,6 +112,8 @@ def search_statement(dialect: SqlDialect, shape: Shape) -> Statement:
             lead = tag.c.execution_id
     conditions = _conditions(dialect, lead)
     statement = statement.where(*[conditions[name] for name in sorted(shape.filters)])
+    if not shape.tags and not shape.filters & _PLACES:
+        statement = statement.where(*_hints(dialect, shape))
     if shape.is_root is not None:
         has_no_parent = _E.parent_execution_id.is_(None)
         statement = statement.where(has_no_parent if shape.is_root else ~has_no_parent)
@@ -100,8 +121,34 @@ def search_statement(dialect: SqlDialect, shape: Shape) -> Statement:
     return compiled(statement.order_by(ordered).limit(bindparam("limit")), dialect)
 
 
-def _conditions(dialect: SqlDialect, lead: Column[str]) -> dict[str, ColumnElement[bool]]:
+def _hints(dialect: SqlDialect, shape: Shape) -> list[ColumnElement[bool]]:
+    """Return conditions that all rows meet which are looked for, and which partial indexes have."""
+    match shape.kind:
+        case "failed":
+            return [dialect.has_failed()]
+        case "ready":
+            return [dialect.is_ready(), cast("ColumnElement[bool]", IS_UNFINISHED)]
+        case "unfinished":
+            return [cast("ColumnElement[bool]", IS_UNFINISHED)]
+        case None if "task_id" in shape.filters:
+            return [cast("ColumnElement[bool]", IS_ANY)]
+        case None:
+            return []
+
+
+def _kind_of(statuses: frozenset[Status] | None) -> Kind | None:
+    if not statuses:
+        return None
+    if statuses <= ERRORED:
+        return "failed"
+    if statuses == {"ready"}:
+        return "ready"
+    return "unfinished" if statuses <= UNFINISHED else None
+
+
+def _conditions(dialect: SqlDialect, lead: ColumnElement[str]) -> dict[str, ColumnElement[bool]]:
     return {
+        "task_id": _E.task_id == bindparam("task_id"),
         "task_ids": dialect.is_any_of(_E.task_id, "task_ids"),
         "statuses": dialect.is_any_of(_E.status, "statuses"),
         "created_from": _E.created_at >= bindparam("created_from"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from sqlalchemy import (
@@ -25,7 +25,9 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from durable_execution.storage.sql.new_rows import constants_beside
 from durable_execution.storage.sql.rows import FIELDS, PROGRESS, TAG, Value
 from durable_execution.storage.sql.schema import (
+    HAS_FAILED,
     HAS_KEY,
+    IS_READY,
     executions,
     executors,
     has_lease,
@@ -88,6 +90,18 @@ class SqliteDialect:
 
     def now(self) -> ColumnElement[int]:  # noqa: D102
         return bindparam("now", type_=BigInteger)
+
+    def failed_id(self) -> ColumnElement[str]:  # noqa: D102
+        return executions.c.execution_id
+
+    def has_failed(self) -> ColumnElement[bool]:  # noqa: D102
+        return cast("ColumnElement[bool]", HAS_FAILED)
+
+    def ready_at(self) -> ColumnElement[int]:  # noqa: D102
+        return executions.c.start_at
+
+    def is_ready(self) -> ColumnElement[bool]:  # noqa: D102
+        return cast("ColumnElement[bool]", IS_READY)
 
     def is_any_of(self, column: Column[str], parameter: str) -> ColumnElement[bool]:  # noqa: D102
         return column.in_(select(self.listed(parameter).c.value))

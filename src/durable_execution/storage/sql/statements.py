@@ -31,7 +31,14 @@ from sqlalchemy import (
 from durable_execution._core.status import ERRORED, WAITING
 from durable_execution.storage.sql.driver import SqlDialect, Statement
 from durable_execution.storage.sql.new_rows import CHILD, ROOT, TRACED_CHILD, TRACED_ROOT
-from durable_execution.storage.sql.rows import FIELDS, FIELDS_BUT_PAYLOADS, PROGRESS, REOPEN, TAG
+from durable_execution.storage.sql.rows import (
+    EXECUTOR,
+    FIELDS,
+    FIELDS_BUT_PAYLOADS,
+    PROGRESS,
+    REOPEN,
+    TAG,
+)
 from durable_execution.storage.sql.schema import (
     IS_HELD,
     IS_JOINABLE,
@@ -101,6 +108,11 @@ class Statements:
     extend_lease: Statement
     tell_tasks: Statement
     known_tasks: Statement
+    executors: Statement
+    backlog_ready: Statement
+    backlog_failed: Statement
+    backlog_sleeping: Statement
+    backlog_created: Statement
     still_held: Statement
     sign_off: Statement
     dead_executors: Statement
@@ -143,6 +155,7 @@ def build_statements(dialect: SqlDialect) -> Statements:
         **_sweeps(dialect),
         **_leases(dialect),
         **_counts(dialect),
+        **_backlog(dialect),
         **_deletions(dialect),
         **_versions(),
     }
@@ -413,9 +426,24 @@ def _leases(dialect: SqlDialect) -> dict[str, ClauseElement]:
             executors.c.executor_id, executors.c.lease_expires_at, dialect.now().label("seen_at")
         ).where(or_(who, executors.c.lease_expires_at <= dialect.now())),
         "register": insert(executors).values(
-            executor_id=bindparam("who"), lease_expires_at=lease_expires_at
+            executor_id=bindparam("who"),
+            lease_expires_at=lease_expires_at,
+            started_at=dialect.now(),
+            beat_at=dialect.now(),
+            held_count=bindparam("held_count", type_=Integer),
+            ended_count=bindparam("ended_count", type_=BigInteger),
         ),
-        "extend_lease": update(executors).where(who).values(lease_expires_at=lease_expires_at),
+        "extend_lease": update(executors)
+        .where(who)
+        .values(
+            lease_expires_at=lease_expires_at,
+            beat_at=dialect.now(),
+            held_count=bindparam("held_count", type_=Integer),
+            ended_count=bindparam("ended_count", type_=BigInteger),
+        ),
+        "executors": select(*[executors.c[name] for name in EXECUTOR])
+        .order_by(executors.c.lease_expires_at.desc(), executors.c.executor_id)
+        .limit(bindparam("limit")),
         "tell_tasks": update(executors).where(who).values(task_ids=bindparam("task_ids")),
         "known_tasks": select(executors.c.task_ids).where(
             executors.c.lease_expires_at > dialect.now(), executors.c.task_ids.is_not(None)
@@ -443,6 +471,43 @@ def _counts(dialect: SqlDialect) -> dict[str, ClauseElement]:
     return {
         "counts": counts,
         "counts_of_tasks": counts.where(dialect.is_any_of(_E.task_id, "task_ids")),
+    }
+
+
+def _backlog(dialect: SqlDialect) -> dict[str, ClauseElement]:
+    limit = bindparam("limit", type_=Integer)
+    ready = (
+        select(_E.task_id, dialect.ready_at().label("at"))
+        .where(dialect.is_ready())
+        .order_by(dialect.ready_at())
+        .limit(limit)
+        .subquery("ready")
+    )
+    failed = (
+        select(_E.task_id, _E.status, _E.finished_at)
+        .where(dialect.has_failed())
+        .order_by(dialect.failed_id().desc())
+        .limit(limit)
+        .subquery("failed")
+    )
+    sleeping = select(_E.execution_id).where(IS_SLEEPING).limit(limit).subquery("sleeping")
+    created = (
+        select(_E.finished_at)
+        .where(_E.execution_id >= bindparam("id_from"), _E.created_at >= bindparam("since"))
+        .limit(limit)
+        .subquery("created")
+    )
+    return {
+        "backlog_ready": select(ready.c.task_id, func.count(), func.min(ready.c.at)).group_by(
+            ready.c.task_id
+        ),
+        "backlog_failed": select(failed.c.task_id, failed.c.status, func.count())
+        .where(failed.c.finished_at >= bindparam("since"))
+        .group_by(failed.c.task_id, failed.c.status),
+        "backlog_sleeping": select(func.count()).select_from(sleeping),
+        "backlog_created": select(func.count(), func.count(created.c.finished_at)).select_from(
+            created
+        ),
     }
 
 

@@ -17,10 +17,12 @@ from durable_execution.errors import DuplicateSleepingIdError, InvalidOptionErro
 from durable_execution.storage._felling import Felling
 from durable_execution.storage.protocol import (
     Applied,
+    Backlog,
     Beat,
     Claim,
     Claimed,
     Glance,
+    ListedExecutor,
     Pulse,
     Reopened,
     Sleepers,
@@ -47,7 +49,9 @@ from durable_execution.storage.sql.reporting import report_progress
 from durable_execution.storage.sql.rows import (
     Row,
     Value,
+    to_backlog,
     to_counts,
+    to_executor,
     to_glance,
     to_record,
     without_payloads,
@@ -288,6 +292,8 @@ class SqlStorage:
                 "who": beat.executor_id,
                 "now": self._driver.clock(),
                 "lease_ms": beat.lease_ms,
+                "held_count": len(beat.held),
+                "ended_count": beat.ended,
                 "execution_ids": held_ids,
             }
 
@@ -327,6 +333,30 @@ class SqlStorage:
         rows = await self._driver.read(work, is_single=True)
         told = [msgspec.json.decode(str(row[0]), type=list[str]) for row in rows]
         return frozenset().union(*told)
+
+    async def executors(self, limit: int) -> list[ListedExecutor]:  # noqa: D102
+        if limit < 1:
+            return []
+        statement = self._statements.executors
+        rows = await self._scan(statement, statement.bind(limit=limit))
+        return sorted(map(to_executor, rows), key=lambda each: each.executor_id)
+
+    async def backlog(self, limit: int, *, since: int, id_from: str) -> Backlog:  # noqa: D102
+        statements = self._statements
+
+        async def work(transaction: Transaction) -> Backlog:
+            async def ask(statement: Statement) -> list[Row]:
+                values = statement.bind(limit=limit, since=since, id_from=id_from)
+                return await transaction.fetch(statement, values)
+
+            return to_backlog(
+                await ask(statements.backlog_ready),
+                await ask(statements.backlog_failed),
+                await ask(statements.backlog_sleeping),
+                await ask(statements.backlog_created),
+            )
+
+        return await self._driver.scan(work)
 
     async def sign_off(self, executor_id: str) -> None:  # noqa: D102
         # Marked rather than deleted: `orphans` looks for rows of executors that are listed.

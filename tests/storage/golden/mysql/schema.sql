@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS durable_task_executions (
     ready_at BIGINT GENERATED ALWAYS AS (CASE WHEN status = 'ready' THEN start_at END) STORED,
     joinable_at BIGINT GENERATED ALWAYS AS (CASE WHEN status IN ('waiting_for_children', 'waiting_for_finalize') AND active_children_count = 0 THEN waiting_for_children_at END) STORED,
     asleep_until BIGINT GENERATED ALWAYS AS (CASE WHEN status = 'running' AND sleeping_unique_id IS NOT NULL THEN expires_at END) STORED,
+    failed_id VARBINARY(256) GENERATED ALWAYS AS (CASE WHEN status IN ('cancelled', 'failed', 'finalize_failed', 'timed_out') THEN execution_id END) STORED,
     input LONGBLOB NOT NULL,
     run_output LONGBLOB,
     output LONGBLOB,
@@ -53,7 +54,9 @@ ELSE 1 = 0 END) = 1),
     CONSTRAINT durable_sleeping_id_is_free CHECK (fence >= 0),
     UNIQUE KEY durable_idempotency_key (task_id, idempotency_key),
     UNIQUE KEY durable_sleeping_unique_id (sleeping_unique_id),
+    KEY durable_by_task (task_id, execution_id),
     KEY durable_children (parent_execution_id, is_finalize, index_in_parent),
+    KEY durable_failed (failed_id),
     KEY durable_joinable (joinable_at, task_id),
     KEY durable_ready (ready_at, task_id),
     KEY durable_sleeping (asleep_until)
@@ -80,5 +83,9 @@ CREATE TABLE IF NOT EXISTS durable_executors (
     executor_id VARBINARY(1020) NOT NULL,
     lease_expires_at BIGINT NOT NULL,
     task_ids LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+    started_at BIGINT,
+    beat_at BIGINT,
+    held_count INTEGER,
+    ended_count BIGINT,
     PRIMARY KEY (executor_id)
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 ROW_FORMAT=DYNAMIC;

@@ -34,6 +34,7 @@ CREATE TABLE durable_task_executions (
     ready_at BIGINT GENERATED ALWAYS AS (CASE WHEN status = 'ready' THEN start_at END) STORED,
     joinable_at BIGINT GENERATED ALWAYS AS (CASE WHEN status IN ('waiting_for_children', 'waiting_for_finalize') AND active_children_count = 0 THEN waiting_for_children_at END) STORED,
     asleep_until BIGINT GENERATED ALWAYS AS (CASE WHEN status = 'running' AND sleeping_unique_id IS NOT NULL THEN expires_at END) STORED,
+    failed_id TEXT COLLATE "C" GENERATED ALWAYS AS (CASE WHEN status IN ('cancelled', 'failed', 'finalize_failed', 'timed_out') THEN execution_id END) STORED,
     input BYTEA NOT NULL,
     run_output BYTEA,
     output BYTEA,
@@ -74,6 +75,10 @@ CREATE TABLE durable_executors (
     executor_id TEXT COLLATE "C" NOT NULL,
     lease_expires_at BIGINT NOT NULL,
     task_ids TEXT COLLATE "C",
+    started_at BIGINT,
+    beat_at BIGINT,
+    held_count INTEGER,
+    ended_count BIGINT,
     PRIMARY KEY (executor_id)
 );
 
@@ -88,6 +93,10 @@ CREATE INDEX durable_children ON durable_task_executions (parent_execution_id, i
 CREATE UNIQUE INDEX durable_sleeping_unique_id ON durable_task_executions (sleeping_unique_id) WHERE sleeping_unique_id IS NOT NULL;
 
 CREATE UNIQUE INDEX durable_idempotency_key ON durable_task_executions (task_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+
+CREATE INDEX durable_by_task ON durable_task_executions (task_id, execution_id) WHERE index_in_parent >= 0;
+
+CREATE INDEX durable_failed ON durable_task_executions (failed_id) WHERE failed_id IS NOT NULL;
 
 CREATE OR REPLACE FUNCTION durable_notify() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,3 +1,4 @@
 -- parameters:
--- now, lease_ms, who
-UPDATE durable_executors SET lease_expires_at=(? + ?) WHERE durable_executors.executor_id = ?;
+-- now, lease_ms, now, held_count, ended_count, who
+UPDATE durable_executors SET lease_expires_at=(? + ?), beat_at=?, held_count=?, ended_count=? WHERE
+  durable_executors.executor_id = ?;

@@ -72,6 +72,10 @@ CREATE TABLE durable_executors (
     executor_id VARCHAR(255) NOT NULL,
     lease_expires_at BIGINT NOT NULL,
     task_ids TEXT,
+    started_at BIGINT,
+    beat_at BIGINT,
+    held_count INTEGER,
+    ended_count BIGINT,
     PRIMARY KEY (executor_id)
 );
 
@@ -86,3 +90,9 @@ CREATE INDEX durable_children ON durable_task_executions (parent_execution_id, i
 CREATE UNIQUE INDEX durable_sleeping_unique_id ON durable_task_executions (sleeping_unique_id) WHERE sleeping_unique_id IS NOT NULL;
 
 CREATE UNIQUE INDEX durable_idempotency_key ON durable_task_executions (task_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+
+CREATE INDEX durable_by_task ON durable_task_executions (task_id, execution_id) WHERE index_in_parent >= 0;
+
+CREATE INDEX durable_failed ON durable_task_executions (execution_id) WHERE status IN ('cancelled', 'failed', 'finalize_failed', 'timed_out');
+
+CREATE INDEX durable_unfinished ON durable_task_executions (execution_id) WHERE finished_at IS NULL;
