@@ -59,7 +59,6 @@ def reopen(record: ExecutionRecord, family: Family, *, now: int) -> Reopening | 
     finalize = family.finalize
     repeated: tuple[ExecutionRecord, ...]
     if finalize is not None and (finalize.status == "completed" or not family.failed):
-        repeated: tuple[ExecutionRecord, ...]
         repeated = () if finalize.status == "completed" else (finalize,)
         after = reopened(record, to="waiting_for_finalize", children=len(repeated), now=now)
     else:
