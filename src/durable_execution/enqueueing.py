@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from durable_execution._codec import UNDEFINED
 from durable_execution._core.labels import OnConflict, check_same_input, checked_label
 from durable_execution._core.limits import MIB
+from durable_execution._core.offspring import in_trace
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.task import Task
 from durable_execution._engine.clock import wall_clock
@@ -114,8 +115,8 @@ def enqueue_in_transaction(
         max_size=MIB,
         now=now,
         label=label,
-        traceparent=current_traceparent.get(),
     )
+    record = in_trace(record, current_traceparent.get())
     holder = run_with(connection, lambda lent: insert_over(lent, tables, record))
     if holder is None:
         return record.execution_id

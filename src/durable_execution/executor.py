@@ -36,7 +36,7 @@ from durable_execution._engine.surroundings import MACHINE
 from durable_execution._engine.telling import tell_enqueued
 from durable_execution._engine.viewing import finished_view_of
 from durable_execution._engine.waking import Ending, wake_up
-from durable_execution._observing import TasksEnqueued
+from durable_execution._observing import TasksEnqueued, current_traceparent
 from durable_execution.errors import (
     DurableExecutionNotFoundError,
     ExecutorShutDownError,
@@ -273,26 +273,26 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside, StoredExec
         )
         label = checked_label(key, on_conflict, tags)
         now = engine.clock.now()
-        execution_id = engine.new_id(now)
-        with engine.enqueuing(task.id, execution_id) as traceparent:
-            record, decoded = new_root(
-                task,
-                input,
-                options,
-                execution_id=execution_id,
-                max_size=self._options.max_serialized_input_size,
-                now=now,
-                label=label,
-                traceparent=traceparent,
-            )
-            # What the caller has not committed yet may be finished elsewhere: such a handle must
-            # look.
-            is_new = connection is None
-            handle = TaskExecutionHandle(engine, task, record.execution_id, is_new=is_new)
-            if connection is None:
-                holder = await engine.commits.insert(record, decoded)
-            else:
-                holder = await self._transactional_storage().insert_with(connection, record)
+        record, decoded = new_root(
+            task,
+            input,
+            options,
+            execution_id=engine.new_id(now),
+            max_size=self._options.max_serialized_input_size,
+            now=now,
+            label=label,
+        )
+        # What the caller has not committed yet may be finished elsewhere: such a handle must look.
+        is_new = connection is None
+        handle = TaskExecutionHandle(engine, task, record.execution_id, is_new=is_new)
+        if connection is None and engine.tracer is None and current_traceparent.get() is None:
+            holder = await engine.commits.insert(record, decoded)
+        else:
+            with engine.enqueuing((record,)) as (record,):
+                if connection is None:
+                    holder = await engine.commits.insert(record, decoded)
+                else:
+                    holder = await self._transactional_storage().insert_with(connection, record)
         if holder is None:
             if engine.tell is not None:
                 engine.tell(TasksEnqueued(task.id, 1))
@@ -336,28 +336,25 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside, StoredExec
         """
         engine = self._running_engine()
         wanted = list(islice(tasks, MAX_TASKS_TO_ENQUEUE + 1))
-        with engine.enqueuing_together(wanted) as traceparent:
-            records = new_roots(
-                wanted,
-                self._tasks,
-                new_id=engine.new_id,
-                max_size=self._options.max_serialized_input_size,
-                now=engine.clock.now(),
-                traceparent=traceparent,
-            )
-            if not records:
-                return []
-            handles = [
-                TaskExecutionHandle(
-                    engine, each.task, record.execution_id, is_new=connection is None
-                )
-                for each, record in zip(wanted, records, strict=True)
-            ]
-            strict_ids = {
-                record.execution_id
-                for each, record in zip(wanted, records, strict=True)
-                if each.label.idempotency_key is not None and each.on_conflict == "raise"
-            }
+        records = new_roots(
+            wanted,
+            self._tasks,
+            new_id=engine.new_id,
+            max_size=self._options.max_serialized_input_size,
+            now=engine.clock.now(),
+        )
+        if not records:
+            return []
+        handles = [
+            TaskExecutionHandle(engine, each.task, record.execution_id, is_new=connection is None)
+            for each, record in zip(wanted, records, strict=True)
+        ]
+        strict_ids = {
+            record.execution_id
+            for each, record in zip(wanted, records, strict=True)
+            if each.label.idempotency_key is not None and each.on_conflict == "raise"
+        }
+        with engine.enqueuing(records) as records:
             if connection is None:
                 holders = await engine.commits.insert_all(records, strict_ids)
             else:

@@ -21,8 +21,6 @@ class Seed(msgspec.Struct, frozen=True, kw_only=True):
     sleep_before_run_ms: int = 0
     sleeping_unique_id: str | None = None
     are_children_sequential: bool = False
-    traceparent: str | None = None
-    """The trace of a root. A child has that of its parent."""
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +51,13 @@ def root_record(seed: Seed, *, now: int, label: Label = NO_LABEL) -> ExecutionRe
     )
 
 
+def in_trace(record: ExecutionRecord, traceparent: str | None) -> ExecutionRecord:
+    """Make a record part of a trace, if there is one. A child is part of its parent's."""
+    if traceparent is None:
+        return record
+    return msgspec.structs.replace(record, traceparent=traceparent)
+
+
 def child_record(seed: Seed, parent: ExecutionRecord, place: Place, *, now: int) -> ExecutionRecord:
     """Build the record of a child; its root is its parent's root, or its parent."""
     return _record(seed, parent, place, now)
@@ -79,7 +84,6 @@ def _record(
         created_at=now,
         updated_at=now,
         input=seed.input,
-        traceparent=seed.traceparent,
     )
     if parent is None or place is None:
         return record

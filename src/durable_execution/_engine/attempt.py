@@ -220,7 +220,7 @@ class AttemptRunner:
         """Call the task's function; what it returns is to be awaited."""
         attempt.on_progress = self._on_progress
         context = _context_of(attempt, self._shutdown_signal)
-        current_attempt.set(context)
+        current_attempt.set(attempt.record)  # which keeps nothing alive, unlike the context
         arguments: tuple[Any, ...] = (context,)
         if plan.takes_input:
             arguments = (context, _load_input(attempt, payload))

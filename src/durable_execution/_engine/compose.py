@@ -45,7 +45,6 @@ def new_root(
     max_size: int,
     now: int,
     label: Label = NO_LABEL,
-    traceparent: str | None = None,
 ) -> tuple[ExecutionRecord, Any]:
     """Build the record of an enqueued task; return it with the input as the task will get it.
 
@@ -53,7 +52,7 @@ def new_root(
         InvalidInputError: The input does not fit.
     """
     payload, decoded = encode_input(task, value, max_size=max_size)
-    seed = seed_of(task, value, payload, options, execution_id, traceparent)
+    seed = seed_of(task, value, payload, options, execution_id)
     return root_record(seed, now=now, label=label), decoded
 
 
@@ -64,7 +63,6 @@ def new_roots(
     new_id: Callable[[int], str],
     max_size: int,
     now: int,
-    traceparent: str | None = None,
 ) -> list[ExecutionRecord]:
     """Build the records of tasks that are enqueued together.
 
@@ -94,7 +92,6 @@ def new_roots(
                 max_size=max_size,
                 now=now,
                 label=each.label,
-                traceparent=traceparent,
             )
         except InvalidInputError as error:
             message = f"Task {index} to enqueue: {error.message}"
@@ -155,12 +152,7 @@ def new_step(
 
 
 def seed_of(
-    task: Task[Any, Any],
-    value: object,
-    payload: bytes,
-    options: TaskOptions,
-    execution_id: str,
-    traceparent: str | None = None,
+    task: Task[Any, Any], value: object, payload: bytes, options: TaskOptions, execution_id: str
 ) -> Seed:
     """Name what is known of an execution before it has a place in a tree."""
     return Seed(
@@ -172,7 +164,6 @@ def seed_of(
         sleep_before_run_ms=options.sleep_before_run_ms,
         sleeping_unique_id=sleeping_id_of(task, value),
         are_children_sequential=isinstance(task.plan, SequencePlan | LoopPlan),
-        traceparent=traceparent,
     )
 
 

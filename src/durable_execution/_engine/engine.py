@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
-from durable_execution._core.enqueueing import TaskToEnqueue
+from durable_execution._core.offspring import in_trace
 from durable_execution._core.patch import Finish, Patch, Transition, patched
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
@@ -42,7 +42,6 @@ from durable_execution._engine.surroundings import MACHINE, Surroundings
 from durable_execution._engine.telling import tell_finished
 from durable_execution._engine.wakeups import Wakeup
 from durable_execution._observing import (
-    UNTRACED,
     EnqueueTasks,
     current_traceparent,
     told_to,
@@ -76,6 +75,7 @@ class Engine:
         self.executor_id = new_executor_id(surroundings.random_bytes)
         self.clock = Clock(surroundings.steady_clock())
         self.options = options
+        self.tracer = options.tracer
         self._tasks = tasks
         tell = self.tell = told_to(options.observers)
         self.storage_metrics = StorageMetrics() if options.enable_storage_metrics else None
@@ -190,22 +190,21 @@ class Engine:
         """Return the id of a new execution, of this instant or of that one."""
         return new_execution_id(self.clock.now() if now is None else now, self._random_bytes)
 
-    def enqueuing(self, task_id: str, execution_id: str) -> AbstractContextManager[str | None]:
-        """Return a span around an enqueue, if there is a tracer; it gives the trace to store."""
-        if self.options.tracer is None:
-            return UNTRACED
-        activity = EnqueueTasks(task_id, execution_id)
-        return traced(self.options.tracer, activity, current_traceparent.get())
-
-    def enqueuing_together(self, tasks: Sequence[object]) -> AbstractContextManager[str | None]:
-        """Do the same for several tasks that are enqueued together; they are not checked yet."""
-        if self.options.tracer is None or not tasks:
-            return UNTRACED
-        given: Sequence[object] = tasks  # not checked yet
-        task_ids = {each.task.id for each in given if isinstance(each, TaskToEnqueue)}
-        only = next(iter(task_ids)) if len(task_ids) == 1 else None
-        activity = EnqueueTasks(only, None, len(tasks))
-        return traced(self.options.tracer, activity, current_traceparent.get())
+    @contextmanager
+    def enqueuing(self, records: Sequence[ExecutionRecord]) -> Iterator[list[ExecutionRecord]]:
+        """Make records part of the current trace, and a span around their enqueue if asked for."""
+        parent, tracer = current_traceparent.get(), self.tracer
+        if tracer is None or not records:
+            yield [in_trace(record, parent) for record in records]
+            return
+        task_ids = {record.task_id for record in records}
+        activity = EnqueueTasks(
+            task_id=task_ids.pop() if len(task_ids) == 1 else None,
+            execution_id=records[0].execution_id if len(records) == 1 else None,
+            count=len(records),
+        )
+        with traced(tracer, activity, parent) as traceparent:
+            yield [in_trace(record, traceparent) for record in records]
 
     async def start(self) -> None:
         """Open the storage, take the lease and start every service."""

@@ -55,8 +55,8 @@ class Attempt:
         self.stop_reason: StopReason | None = None
         self.traceparent = record.traceparent
         """The span of this attempt, or else what caused its execution."""
-        self.began_at = 0.0
-        """By the event loop's clock, if somebody observes."""
+        self.began_at: float
+        """By the event loop's clock. Set only where somebody observes."""
         self.job: asyncio.Task[None] | None = None
         self.has_begun = False
         """Whether the job has taken its first step; one cancelled before that would run nothing at

@@ -32,7 +32,6 @@ from durable_execution._observing.facts import (
 from durable_execution._observing.observers import Observer, told_to
 from durable_execution._observing.traces import (
     TRACEPARENT_HEADER,
-    UNTRACED,
     Tracer,
     continuing,
     current_traceparent,
@@ -42,7 +41,6 @@ from durable_execution._observing.traces import (
 
 __all__ = [
     "TRACEPARENT_HEADER",
-    "UNTRACED",
     "Activity",
     "AttemptEnded",
     "AttemptLost",

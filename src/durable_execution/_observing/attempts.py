@@ -24,11 +24,6 @@ class RunningAttempt(Protocol):
         """Its number, from 0."""
         ...
 
-    @property
-    def traceparent(self) -> str | None:
-        """The trace that it is part of."""
-        ...
-
 
 current_attempt: Final[ContextVar[RunningAttempt | None]] = ContextVar(
     "durable_execution_attempt", default=None

@@ -61,21 +61,6 @@ def continuing(traceparent: str | None) -> Iterator[None]:
         current_traceparent.reset(token)
 
 
-class _Untraced(AbstractContextManager[str | None]):
-    """No span: gives what is passed on without one. One is enough for everybody."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> str | None:
-        return current_traceparent.get()
-
-    def __exit__(self, *raised: object) -> None:
-        return None
-
-
-UNTRACED: Final = _Untraced()
-
-
 @contextmanager
 def traced(tracer: Tracer, activity: Activity, parent: str | None) -> Iterator[str | None]:
     """Make a span, and be part of it; give what is to be passed on."""

@@ -12,6 +12,7 @@ from durable_execution._core.offspring import (
     Place,
     Seed,
     child_record,
+    in_trace,
     root_record,
 )
 from durable_execution._core.record import ExecutionRecord
@@ -47,7 +48,6 @@ class RecordBuilder:
         sleep_before_run_ms: int = 0,
         sleeping_unique_id: str | None = None,
         are_children_sequential: bool = False,
-        traceparent: str | None = None,
     ) -> Seed:
         """Return what an execution is before it has a place in a tree."""
         return Seed(
@@ -59,7 +59,6 @@ class RecordBuilder:
             sleep_before_run_ms=sleep_before_run_ms,
             sleeping_unique_id=sleeping_unique_id,
             are_children_sequential=are_children_sequential,
-            traceparent=traceparent,
         )
 
     def root(
@@ -74,13 +73,8 @@ class RecordBuilder:
         traceparent: str | None = None,
     ) -> ExecutionRecord:
         """Return an enqueued execution; `start_at` may lie before `now`, as after a backlog."""
-        seed = self.seed(
-            task_id=task_id,
-            input=input,
-            sleep_before_run_ms=sleep_before_run_ms,
-            traceparent=traceparent,
-        )
-        record = root_record(seed, now=now, label=label)
+        seed = self.seed(task_id=task_id, input=input, sleep_before_run_ms=sleep_before_run_ms)
+        record = in_trace(root_record(seed, now=now, label=label), traceparent)
         return record if start_at is None else msgspec.structs.replace(record, start_at=start_at)
 
     def again(self, record: ExecutionRecord) -> ExecutionRecord:
