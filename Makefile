@@ -74,6 +74,20 @@ chaos: $(VENV)/.dev ## Break everything under load: MINUTES=how long SEED=which 
 	@CHAOS_MINUTES=$(or $(MINUTES),10) CHAOS_SEED=$(or $(SEED),0) \
 	  $(BIN)/python -m pytest -m chaos -rP --timeout=0
 
+.PHONY: dist
+dist: $(VENV)/.dev ## Build the wheel and the sdist into dist/, and check what an index checks
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/twine check --strict dist/*
+
+.PHONY: test-dist
+test-dist: $(VENV)/.dev ## Install what is built and try it: DIST=a folder of a wheel and an sdist
+	@$(if $(DIST),DIST=$(abspath $(DIST))) $(BIN)/python -m pytest tests/distribution
+
+.PHONY: docs
+docs: $(VENV)/.docs ## Build the site into site/, every link checked: EXTERNAL=1 asks other sites too
+	@$(if $(EXTERNAL),CHECK_EXTERNAL_LINKS=1) $(BIN)/python -m mkdocs build --strict --quiet
+
 .PHONY: interop
 interop: $(INTEROP)/node_modules/.package-lock.json ## Install the npm packages that tests run
 
@@ -83,7 +97,7 @@ $(INTEROP)/node_modules/.package-lock.json: $(INTEROP)/package-lock.json
 
 .PHONY: clean
 clean: ## Remove everything that is not in the repository's care
-	rm -rf $(VENV) $(PEERS) $(INTEROP)/node_modules build dist .demo htmlcov .coverage .coverage.*
+	rm -rf $(VENV) $(PEERS) $(INTEROP)/node_modules build dist site .demo htmlcov .coverage .coverage.*
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -99,6 +113,10 @@ $(VENV)/.server: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(VENV)/.server $@
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
 
 .PHONY: simulate
 simulate: $(VENV)/.dev ## Run executors through simulated chaos: SEEDS=how many FIRST=from which

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -19,16 +18,10 @@ from durable_execution.client import (
     create_task_client_handles,
     declare_task,
 )
+from tests.examples.pages import Page
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "callbacks.md"
-FILES: dict[str, str] = {
-    name: block
-    for block, name in re.findall(
-        r"^```(?:python|ts)\n((?:#|//) ([\w./-]+)\n.*?)^```$",
-        PAGE.read_text(encoding="utf-8"),
-        re.MULTILINE | re.DOTALL,
-    )
-}
+PAGE = Page("callbacks.md")
+FILES = PAGE.files
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 

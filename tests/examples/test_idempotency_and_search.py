@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from durable_execution import DurableExecutor
+from tests.examples.pages import Page
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "idempotency-and-search.md"
+PAGE = Page("idempotency-and-search.md")
 
 
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """All the names that the page defines."""
     monkeypatch.chdir(tmp_path)
-    text = PAGE.read_text(encoding="utf-8")
-    names: dict[str, Any] = {"__name__": "page"}
-    for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        exec(compile(block, PAGE.name, "exec"), names)
-    return names
+    return PAGE.run()
 
 
 async def test_the_page_runs_as_it_is_printed(page: dict[str, Any]) -> None:

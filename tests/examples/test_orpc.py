@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import subprocess
 import sys
 import urllib.error
@@ -25,22 +24,19 @@ from durable_execution.orpc import (
     call,
     create_orpc_client,
 )
+from tests.examples.pages import Page
 from tests.served import served
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "orpc.md"
-TEXT = PAGE.read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-FILES = {found[1]: block for block in BLOCKS if (found := re.match(r"# (\w+\.py)\n", block))}
-PIECES = [block for block in BLOCKS if block not in FILES.values()]
-PRINTED = re.search(r"^```text\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+PAGE = Page("orpc.md")
+FILES = PAGE.files
+[PRINTED] = PAGE.of("text")
 ORIGIN = "http://localhost:8000"
 """The one that the page prints; tests take a free port in its place."""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name, text in FILES.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    PAGE.write_files(tmp_path)
     return tmp_path
 
 
@@ -50,9 +46,7 @@ def page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, An
     monkeypatch.syspath_prepend(folder)
     module = ModuleType("shop_server")
     monkeypatch.setitem(sys.modules, "shop_server", module)
-    for block in (FILES["shop_server.py"], *PIECES):
-        exec(compile(block, PAGE.name, "exec"), vars(module))
-    yield vars(module)
+    yield PAGE.run(FILES["shop_server.py"], *PAGE.pieces, into=module)
     sys.modules.pop("shop", None)
 
 
@@ -62,8 +56,8 @@ def test_page_has_the_blocks_that_are_looked_at() -> None:
 
 @pytest.mark.processes
 def test_page_passes_a_strict_type_checker(folder: Path) -> None:
-    pieces = "\n".join(["from __future__ import annotations", FILES["shop_server.py"], *PIECES])
-    (folder / "pieces.py").write_text(pieces, encoding="utf-8")
+    program = ["from __future__ import annotations", FILES["shop_server.py"], *PAGE.pieces]
+    (folder / "pieces.py").write_text("\n".join(program), encoding="utf-8")
     answer = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir=.cache", *FILES, "pieces.py"],
         cwd=folder,
@@ -90,8 +84,7 @@ def test_client_prints_what_the_page_prints(folder: Path, page: dict[str, Any]) 
             check=False,
         )
     assert answer.returncode == 0, answer.stderr
-    assert PRINTED is not None
-    assert answer.stdout == PRINTED[1]
+    assert answer.stdout == PRINTED
 
 
 def test_web_app_calls_the_shop(page: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

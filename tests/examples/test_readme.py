@@ -1,6 +1,6 @@
 """What the README prints is run as it is printed.
 
-A block that begins with a file's name is that file. The others continue `quickstart.py`, in order.
+Its pieces continue `quickstart.py`, in order.
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ import pytest
 
 from durable_execution import DurableExecutor, LoopGaveUp, LoopSucceeded
 from durable_execution.orpc import AsgiSender, ORPCError, RPCLink, create_orpc_client
+from tests.examples.pages import Page
 
-README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-FILES = {found[1]: block for block in BLOCKS if (found := re.match(r"# (\w+\.py)\n", block))}
-PIECES = [block for block in BLOCKS if block not in FILES.values()]
+README = Page("README.md")
 PORT = "3000"
 """The one that the README prints; tests take a free one in its place."""
 TOKEN = "a-token-of-the-web-app"
@@ -29,8 +27,7 @@ TOKEN = "a-token-of-the-web-app"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name, text in FILES.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    README.write_files(tmp_path)
     return tmp_path
 
 
@@ -41,17 +38,14 @@ def pieces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setenv("WEB_APP_TOKENS", TOKEN)
     module = ModuleType("quickstart")
     monkeypatch.setitem(sys.modules, "quickstart", module)
-    for block in (FILES["quickstart.py"], *PIECES):
-        exec(compile(block, "README.md", "exec"), vars(module))
-    return vars(module)
+    return README.run(README.files["quickstart.py"], *README.pieces, into=module)
 
 
 @pytest.fixture
 def server(folder: Path) -> Iterator[str]:
     """The server, started with the README's command; gives its port."""
-    command = re.search(r"^durable-execution (serve .*)$", README, re.MULTILINE)
-    assert command is not None
-    arguments = command[1].replace(PORT, "0").split()
+    [command] = (each for each in README.commands() if each.startswith("durable-execution serve"))
+    arguments = command.replace(PORT, "0").split()[1:]
     with subprocess.Popen(
         [sys.executable, "-m", "durable_execution.cli", *arguments],
         cwd=folder,
@@ -131,10 +125,3 @@ async def test_lock_lets_in_who_has_the_token(pieces: dict[str, Any]) -> None:
         assert raised.value.code == "UNAUTHORIZED"
         execution_id = await client.enqueueTask(call, headers={"authorization": f"Bearer {TOKEN}"})
         assert execution_id.startswith("te_")
-
-
-def test_files_that_are_linked_exist() -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
-    root = Path(__file__).parent.parent.parent
-    assert links
-    assert [link for link in links if not (root / link).exists()] == []

@@ -18,14 +18,11 @@ import pytest
 from typer.testing import CliRunner
 
 from durable_execution.cli.application import application
+from tests.examples.pages import Page
 from tests.served import served
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "rest.md").read_text(encoding="utf-8")
+PAGE = Page("rest.md")
 ORIGIN = "http://localhost:3000"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -33,8 +30,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The module of the page."""
     module = ModuleType("shipping")
     monkeypatch.setitem(sys.modules, "shipping", module)
-    (source,) = blocks("python")
-    exec(compile(source, "rest.md", "exec"), vars(module))
+    PAGE.run(*PAGE.of("python"), into=module)
     return module
 
 
@@ -61,7 +57,7 @@ def sent(command: str, origin: str) -> tuple[int, Any]:
 
 
 def test_requests_of_the_page_are_answered_as_it_says(origin: str) -> None:
-    enqueue, look = re.findall(r"^curl .*?\n(?=#)", blocks("sh")[0], re.MULTILINE | re.DOTALL)
+    enqueue, look = re.findall(r"^curl .*?\n(?=#)", PAGE.of("sh")[0], re.MULTILINE | re.DOTALL)
     status, made = sent(enqueue, origin)
     execution_id = made["executionId"]
     again = sent(enqueue, origin)
@@ -74,8 +70,8 @@ def test_requests_of_the_page_are_answered_as_it_says(origin: str) -> None:
 
 
 def test_failure_is_told_as_the_page_shows_it(origin: str) -> None:
-    (shown,) = blocks("json")
-    enqueue = re.findall(r"^curl .*?\n(?=#)", blocks("sh")[0], re.MULTILINE | re.DOTALL)[0]
+    (shown,) = PAGE.of("json")
+    enqueue = re.findall(r"^curl .*?\n(?=#)", PAGE.of("sh")[0], re.MULTILINE | re.DOTALL)[0]
     answer = sent(enqueue.replace('"weight": 1.5', '"weight": "1"'), origin)
 
     assert answer == (400, json.loads(shown))
@@ -86,7 +82,7 @@ def test_document_is_written_by_the_command(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    command = blocks("sh")[-1].split()[1:]
+    command = PAGE.of("sh")[-1].split()[1:]
 
     assert CliRunner().invoke(application, command).exit_code == 0
     document = json.loads((tmp_path / "openapi.json").read_text(encoding="utf-8"))

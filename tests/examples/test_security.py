@@ -23,10 +23,11 @@ from durable_execution.orpc import (
     create_orpc_client,
 )
 from durable_execution.remote.calls import names
+from tests.examples.pages import Page
 from tests.orpc._server.driver import ask
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "security.md"
-TEXT = PAGE.read_text(encoding="utf-8")
+PAGE = Page("security.md")
+TEXT = PAGE.text
 OLD, NEW, OPERATOR = "the-old-token-of-the-app", "the-new-token-of-the-app", "token-of-an-operator"
 KEY = "a key of the identity provider, long enough"
 
@@ -38,9 +39,7 @@ async def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setenv("WEB_APP_TOKENS", f"{OLD} {NEW}")
     monkeypatch.setenv("OPERATOR_TOKENS", OPERATOR)
     monkeypatch.setenv("JWT_KEY", KEY)
-    found: dict[str, Any] = {"__name__": "page"}
-    for block in re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL):
-        exec(compile(block, PAGE.name, "exec"), found)
+    found = PAGE.run()
     async with found["executor"]:
         yield found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,15 +12,15 @@ from typing import Any
 import pytest
 
 from durable_execution import DurableExecutor, InMemoryStorage, TaskContext
+from tests.examples.pages import Page
 from tests.interop.conftest import ROOM, node, node_modules
 from tests.served import served
 
 __all__ = ["node", "node_modules"]
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "waiting-and-watching.md"
-TEXT = PAGE.read_text(encoding="utf-8")
-SERVER, *CLIENT = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-[TYPESCRIPT] = re.findall(r"^```ts\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+PAGE = Page("waiting-and-watching.md")
+SERVER, *CLIENT = PAGE.of("python")
+[TYPESCRIPT] = PAGE.of("ts")
 ORIGIN = "http://localhost:3000"
 """The one that the page prints; tests take a free port in its place."""
 
@@ -31,7 +30,7 @@ def origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.chdir(tmp_path)
     module = ModuleType("video_server")
     monkeypatch.setitem(sys.modules, "video_server", module)
-    exec(compile(SERVER, PAGE.name, "exec"), vars(module))
+    PAGE.run(SERVER, into=module)
     with served(module.app) as origin:
         yield origin
 
@@ -39,9 +38,7 @@ def origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture
 async def page(origin: str) -> AsyncIterator[dict[str, Any]]:
     """All the names that the page defines for its client."""
-    names: dict[str, Any] = {"__name__": "page"}
-    for block in CLIENT:
-        exec(compile(block.replace(ORIGIN, origin), PAGE.name, "exec"), names)
+    names = PAGE.run(*(block.replace(ORIGIN, origin) for block in CLIENT))
     yield names
     await names["link"].aclose()
     names["sync_link"].close()
@@ -86,9 +83,7 @@ async def test_what_was_enqueued_is_found_and_stopped(page: dict[str, Any]) -> N
 
 
 def test_scripts_watch_in_a_plain_loop(origin: str) -> None:
-    names: dict[str, Any] = {"__name__": "page"}
-    for block in CLIENT:
-        exec(compile(block.replace(ORIGIN, origin), PAGE.name, "exec"), names)
+    names = PAGE.run(*(block.replace(ORIGIN, origin) for block in CLIENT))
 
     with names["sync_link"]:
         fractions = names["encode_in_a_script"](3)

@@ -9,9 +9,9 @@ from types import ModuleType
 import pytest
 
 from tests.examples.web_apps import (
+    COMMANDS,
     FILES,
     PAGE,
-    TEXT,
     TOKEN,
     check_web_app,
     executor_server,
@@ -40,6 +40,6 @@ def test_app_of_the_page_loads_no_engine() -> None:
 
 
 def test_every_block_of_the_page_is_a_file_or_a_command() -> None:
-    assert TEXT.count("```") == 2 * (len(FILES) + TEXT.count("```sh\n"))
+    assert len(PAGE.blocks) == len(FILES) + len(COMMANDS)
     assert {Path(name).suffix for name in FILES} == {".py", ".ts"}
     assert PAGE.name == "web-apps.md"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,16 @@ import pytest
 from sqlalchemy import text
 
 from durable_execution import DurableExecutionNotFoundError, DurableExecutor, StorageError
+from tests.examples.pages import Page
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "your-database.md"
+PAGE = Page("your-database.md")
 
 
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """All the names that the page defines."""
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"__name__": "page"}
-    source = PAGE.read_text(encoding="utf-8")
-    for block in re.findall(r"^```python\n(.*?)^```$", source, re.MULTILINE | re.DOTALL):
-        exec(compile(block, PAGE.name, "exec"), names)
-    return names
+    return PAGE.run()
 
 
 async def test_order_and_shipping_are_one(page: dict[str, Any]) -> None:

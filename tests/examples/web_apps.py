@@ -14,25 +14,12 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from durable_execution.client import RPCLink, SyncLink, create_orpc_client
+from tests.examples.pages import Page
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "web-apps.md"
-TEXT = PAGE.read_text(encoding="utf-8")
-FILES = {
-    found[1]: block
-    for block in re.findall(r"^```(?:python|ts)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-    if (found := re.match(r"(?:#|//) (\S+\.(?:py|ts))\n", block))
-}
-COMMANDS = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-
-
-def write_files(folder: Path, ending: str) -> None:
-    """Write those files of one language to where the page says they are."""
-    for name, text in FILES.items():
-        if name.endswith(ending):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, encoding="utf-8")
-
-
+PAGE = Page("web-apps.md")
+TEXT = PAGE.text
+FILES = PAGE.files
+COMMANDS = PAGE.of("sh")
 TOKEN = "a-token-of-the-web-app"
 START_TIMEOUT = 30.0
 ANSWER_TIMEOUT = 30.0
@@ -41,7 +28,7 @@ ANSWER_TIMEOUT = 30.0
 @contextmanager
 def executor_server(folder: Path) -> Iterator[str]:
     """The server of the page, started with the page's command; gives its origin."""
-    write_files(folder, "executor_server.py")
+    PAGE.write_files(folder, "executor_server.py")
     (command,) = (each for each in COMMANDS if each.startswith("durable-execution serve"))
     arguments = command.split()[1:]
     arguments[arguments.index("3000")] = "0"

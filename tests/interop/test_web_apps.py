@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.web_apps import COMMANDS, TOKEN, check_web_app, executor_server, write_files
+from tests.examples.web_apps import COMMANDS, PAGE, TOKEN, check_web_app, executor_server
 from tests.interop.conftest import EXAMPLE, announced_port, launch
 
 pytestmark = pytest.mark.interop
@@ -52,7 +52,7 @@ def generate_tasks(folder: Path) -> None:
 def test_next_app_does_what_the_page_says(
     tmp_path: Path, node: str, tsc: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_files(tmp_path, ".ts")
+    PAGE.write_files(tmp_path, ".ts")
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": COMPILER_OPTIONS}))
     (tmp_path / "node_modules").symlink_to(EXAMPLE / "node_modules")
@@ -74,8 +74,8 @@ def test_next_app_does_what_the_page_says(
 
 
 def test_wrong_input_does_not_compile(tmp_path: Path, tsc: Callable[[Path], None]) -> None:
-    write_files(tmp_path, ".ts")
-    write_files(tmp_path, "executor_server.py")
+    PAGE.write_files(tmp_path, ".ts")
+    PAGE.write_files(tmp_path, "executor_server.py")
     generate_tasks(tmp_path)
     (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": COMPILER_OPTIONS}))
     (tmp_path / "node_modules").symlink_to(EXAMPLE / "node_modules")

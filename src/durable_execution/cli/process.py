@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Final
 
@@ -13,6 +13,7 @@ import uvicorn
 
 from durable_execution import tune_garbage_collector
 from durable_execution.cli.loading import AsgiApp
+from durable_execution.cli.supervisor import ALIVE, READY, STOPPING, Supervisor
 
 ANSWER_TIMEOUT: Final = 5
 """Seconds that calls under way get before the application is drained: enqueues are short, and who
@@ -26,6 +27,8 @@ class ServerProcess(uvicorn.Server):
         app: The application; its lifespan starts and drains the executor.
         on_started: Called when calls are answered.
         on_leaving: Called after the first signal, while calls under way are still answered.
+        is_healthy: Whether the application can do its work; its supervisor, if there is one that
+            counts on it, hears so as long as it can and the event loop turns.
         is_verbose: Whether each request is logged.
     """
 
@@ -35,8 +38,11 @@ class ServerProcess(uvicorn.Server):
         *,
         on_started: Callable[[], None],
         on_leaving: Callable[[], None],
+        is_healthy: Callable[[], bool],
         is_verbose: bool,
     ) -> None:
+        self._supervisor = Supervisor()
+        rest = self._supervisor.rest
         super().__init__(
             uvicorn.Config(
                 app,
@@ -45,6 +51,8 @@ class ServerProcess(uvicorn.Server):
                 access_log=is_verbose,
                 server_header=False,
                 timeout_graceful_shutdown=ANSWER_TIMEOUT,
+                callback_notify=None if rest is None else self._alive_if(is_healthy),
+                timeout_notify=rest or 0,
             )
         )
         self._on_started = on_started
@@ -60,9 +68,11 @@ class ServerProcess(uvicorn.Server):
         await super().startup(sockets)
         tune_garbage_collector()
         self._on_started()
+        self._supervisor.tell(READY)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer the calls under way, then drain the application."""
+        self._supervisor.tell(STOPPING)
         self._on_leaving()
         await super().shutdown(sockets)
 
@@ -72,3 +82,10 @@ class ServerProcess(uvicorn.Server):
             signal.signal(sig, signal.SIG_DFL)
             os.kill(os.getpid(), sig)
         self.should_exit = True
+
+    def _alive_if(self, is_healthy: Callable[[], bool]) -> Callable[[], Awaitable[None]]:
+        async def tell() -> None:
+            if is_healthy():
+                self._supervisor.tell(ALIVE)
+
+        return tell

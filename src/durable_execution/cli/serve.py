@@ -44,6 +44,8 @@ def serve(
 
     An application without auth= is served to this machine only.
 
+    Under systemd (Type=notify, WatchdogSec=) it says when it serves and while it can work.
+
     Exit codes: 0 drained, 1 could not listen or drain, 2 wrong arguments, 3 did not start.
     """
     configure_logging(log_level, log_format)
@@ -63,6 +65,7 @@ def serve(
             app,
             on_started=lambda: typer.echo(_banner(app, target, url)),
             on_leaving=lambda: _announce_shutdown(app),
+            is_healthy=lambda: _is_healthy(app),
             is_verbose=log_level == "debug",
         )
         process.run(sockets=[bound])
@@ -84,6 +87,11 @@ def _announce_shutdown(app: AsgiApp) -> None:
     executor = _executor_of(app)
     if executor is not None:
         executor.announce_shutdown()
+
+
+def _is_healthy(app: AsgiApp) -> bool:
+    executor = _executor_of(app)
+    return executor is None or executor.is_healthy
 
 
 def _executor_of(app: AsgiApp) -> DurableExecutor | None:
