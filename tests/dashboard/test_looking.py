@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from html import unescape
 from typing import Any
 
 import pytest
 
 from durable_execution import StorageUnavailableError
-from durable_execution.dashboard import create_dashboard
+from durable_execution.dashboard import create_dashboard, listing, reach
+from durable_execution.dashboard.clock import now_ms
 from durable_execution.dashboard.looking import VIEWS
 from durable_execution.storage.memory import InMemoryStorage
 from durable_execution.storage.search import Page, Search
@@ -216,3 +218,25 @@ async def test_a_shutdown_lets_go_of_those_who_follow(shop: Shop) -> None:
     assert messages[0]["status"] == 200
     assert (b"content-type", b"text/event-stream; charset=utf-8") in messages[0]["headers"]
     assert messages[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+async def test_what_no_index_leads_to_is_looked_for_among_the_newest(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = await shop.executor.enqueue_task(shop.payment, "order-1")
+    visitor = visitor_of(shop)
+    monkeypatch.setattr(reach, "_NEWEST", 1)
+    monkeypatch.setattr(listing, "WALKED", 1)
+    await ended(shop, shop.greet, "ada")
+    later = now_ms() + 3_600_000
+    monkeypatch.setattr(listing, "now_ms", lambda: later)
+
+    page = await visitor.get("/executions?status=running&status=waiting_for_children")
+    assert "Only those created since" in page.words
+    further = re.search(r'id="since".*?href="/executions\?([^"]+)"', page.text, re.DOTALL)
+    assert further is not None
+    page = await visitor.get(f"/executions?{unescape(further[1])}")
+    assert handle.execution_id in page.text
+    assert "Only those created since" not in page.words
+    for query in ("", "status=ready", "status=running&status=completed", "status=failed"):
+        assert "Only those created since" not in (await visitor.get(f"/executions?{query}")).words

@@ -1,17 +1,42 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from durable_execution import DurableExecutor, StorageUnavailableError, TaskContext
 from durable_execution.dashboard import sampling
 from durable_execution.dashboard.clock import now_ms
-from durable_execution.dashboard.samples import Pace, Sample, Samples, pace_of
+from durable_execution.dashboard.figures import Count, Figures
+from durable_execution.dashboard.samples import Pace, Sample, Samples, counted_pace, pace_of
 from durable_execution.dashboard.sampling import Sampler
 from durable_execution.storage.search import Page, Search
 from tests.dashboard.conftest import Shop
 from tests.dashboard.rows import NOW, row
+
+NOTHING = pace_of([], window_ms=1, is_all=True)
+
+
+def figures_with(ended: dict[str, int]) -> Figures:
+    none = Count(0)
+    return Figures(none, None, 0, none, none, tasks=(), executors=(), ended=ended)
+
+
+def test_where_there_was_too_much_to_look_at_it_is_counted() -> None:
+    samples = Samples()
+    for at, count in ((0, 0), (10_000, 1_000), (60_000, 6_000)):
+        samples.add(Sample(at=at, figures=figures_with({"a": count}), pace=NOTHING))
+    pace = Pace(per_second=7.0, is_least=True, median_ms=1, slow_ms=1)
+    now = figures_with({"a": 7_000, "new": 600})
+
+    counted = counted_pace(pace, samples, now, at=70_000)
+    assert (counted.per_second, counted.is_least) == (110.0, False)
+    complete = replace(pace, is_least=False)
+    assert counted_pace(complete, samples, now, at=70_000) == complete
+    assert counted_pace(pace, Samples(), now, at=70_000) == pace
+    # One that has started anew counts from 0 again.
+    assert counted_pace(pace, samples, figures_with({"a": 3}), at=70_000) == pace
 
 
 def test_a_pace_is_what_ended_by_the_time_it_took() -> None:
@@ -39,9 +64,8 @@ def test_where_nothing_ended_nothing_is_known_of_how_long_it_takes() -> None:
 
 def test_samples_are_bounded() -> None:
     samples = Samples(kept=3)
-    pace = pace_of([], window_ms=1, is_all=True)
     for at in range(5):
-        samples.add(Sample(at=at, ready=0, oldest_ready_ms=0, pace=pace))
+        samples.add(Sample(at=at, figures=figures_with({}), pace=NOTHING))
 
     assert [each.at for each in samples] == [2, 3, 4]
     assert samples.newest is not None

@@ -11,13 +11,14 @@ from urllib.parse import urlencode
 
 from durable_execution._core.labels import checked_tags
 from durable_execution._core.limits import check_task_id
-from durable_execution._core.status import STATUSES, Status
+from durable_execution._core.status import STATUSES, WAITING, Status
 from durable_execution._engine.ids import newest_id_before, oldest_id_after
 from durable_execution.errors import InvalidInputError, InvalidOptionError
 from durable_execution.storage.search import Search
 
 PAGE: Final = 50
 """Executions on one page."""
+_IN_NO_INDEX: Final[frozenset[Status]] = WAITING.union({"running"})
 _ID: Final = re.compile(r"[\x21-\x7e]{1,100}")
 _AFTER_ALL_LETTERS: Final = "\x7f"
 
@@ -48,6 +49,15 @@ class Filters:
     def is_narrowed(self) -> bool:
         """Whether anything is left out."""
         return self.first_page() != Filters()
+
+    @property
+    def is_led(self) -> bool:
+        """Whether an index leads to what is looked for, or it is common, or its time is bounded.
+
+        What runs or waits is in no index, so that finishing it touches none.
+        """
+        is_rare = bool(self.statuses & _IN_NO_INDEX) and "completed" not in self.statuses
+        return not is_rare or bool(self.tag or self.id or self.created_from)
 
     def first_page(self) -> Filters:
         """Look for the same, from the beginning."""

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
 
+from durable_execution.dashboard.clock import now_ms
 from durable_execution.dashboard.desk import Desk, Query
 from durable_execution.dashboard.filters import Filters, read_filters, written_instant
+from durable_execution.dashboard.reach import reach_of
+from durable_execution.dashboard.words import instant_of
 from durable_execution.errors import InvalidInputError
+
+WALKED: Final = 250_000
+"""Executions among which is looked for what no index leads to, about, unless more is asked for."""
+_MINUTE_MS: Final = 60_000
+_BEFORE_ALL: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NOTHING: Final[Mapping[str, object]] = {
+    "filters": Filters(),
+    "since": None,
+    "further_query": "",
+    "records": (),
+    "next_query": None,
+}
 
 
 async def list_facts(desk: Desk, query: Query) -> Mapping[str, object]:
@@ -15,18 +33,33 @@ async def list_facts(desk: Desk, query: Query) -> Mapping[str, object]:
     Raises:
         StorageError: The storage cannot be reached.
     """
+    since: datetime | None = None
     try:
         filters = read_filters(query)
-        page = await desk.executor.search_stored_task_executions(filters.search())
+        if not filters.is_led:
+            since = await _reachable(desk)
+        wanted = filters if since is None else replace(filters, created_from=since)
+        page = await desk.executor.search_stored_task_executions(wanted.search())
     except InvalidInputError as error:
-        return {"filters": Filters(), "records": (), "trouble": error.message, "next_query": None}
+        return {**_NOTHING, "trouble": error.message}
     cursor = page.next_cursor
     return {
         "filters": filters,
+        "since": since,
+        "further_query": replace(filters, created_from=_BEFORE_ALL).query(),
         "records": page.records,
         "trouble": None,
         "next_query": None if cursor is None else filters.after(cursor).query(),
     }
+
+
+async def _reachable(desk: Desk) -> datetime | None:
+    now = now_ms()
+    reach = await reach_of(desk.executor, WALKED, now=now)
+    if reach is None or reach >= now:
+        return None
+    # By the minute: pages that follow one another, and drawings of one view, look at the same.
+    return instant_of((now - reach) // _MINUTE_MS * _MINUTE_MS)
 
 
 def list_frame(query: Query) -> Mapping[str, object]:

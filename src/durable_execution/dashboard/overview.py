@@ -9,11 +9,16 @@ from durable_execution.dashboard.charts import Chart, Points, chart_of
 from durable_execution.dashboard.clock import now_ms
 from durable_execution.dashboard.desk import Desk, Query
 from durable_execution.dashboard.failures import FAILED
+from durable_execution.dashboard.figures import figures_of
 from durable_execution.dashboard.samples import INTERVAL_MS, KEPT
 from durable_execution.storage.search import Search
 
 NEWEST: Final = 8
 """Executions of each kind that the overview names."""
+
+
+SHORTEST_AXIS_MS: Final = 600_000
+"""What the charts cover from the start on: a line needs some room."""
 
 
 async def overview_facts(desk: Desk, query: Query) -> Mapping[str, object]:
@@ -25,16 +30,17 @@ async def overview_facts(desk: Desk, query: Query) -> Mapping[str, object]:
     executor, sampler = desk.executor, desk.sampler
     now = now_ms()
     await sampler.sample(now=now)
-    counts = await executor.count_task_executions()
+    figures = await figures_of(executor)
     newest = await executor.search_stored_task_executions(Search(limit=NEWEST))
     failed = await executor.search_stored_task_executions(Search(statuses=FAILED, limit=NEWEST))
     samples = list(sampler.samples)
     end = samples[-1].at
-    begin = end - INTERVAL_MS * (KEPT - 1)
+    covered = min(max(end - samples[0].at, SHORTEST_AXIS_MS), INTERVAL_MS * (KEPT - 1))
+    begin = end - covered
 
     def chart(*series: str) -> Chart:
         points: dict[str, Points] = {
-            "ready": [(each.at, float(each.ready)) for each in samples],
+            "ready": [(each.at, float(each.figures.ready.number)) for each in samples],
             "ended": [(each.at, each.pace.per_second) for each in samples],
             "median": [(each.at, each.pace.median_ms) for each in samples],
             "slow": [(each.at, each.pace.slow_ms) for each in samples],
@@ -45,13 +51,12 @@ async def overview_facts(desk: Desk, query: Query) -> Mapping[str, object]:
 
     return {
         "sample": samples[-1],
-        "first_sample_at": samples[0].at,
+        "covered": covered,
         "is_always_on": sampler.is_always_on,
         "throughput": chart("ended"),
         "latency": chart("median", "slow"),
         "depth": chart("ready"),
-        "counts": sorted(counts.items()),
-        "executors": (),
+        "figures": figures,
         "newest": newest.records,
         "failed": failed.records,
         "hearing": executor.hearing,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from durable_execution._core.record import ExecutionRecord
+from durable_execution.dashboard.figures import Figures
 
 INTERVAL_MS: Final = 10_000
 """From one sample to the next."""
 KEPT: Final = 360
 """Samples that are kept: those of one hour."""
+_COUNTED_MS: Final = 60_000
+"""What is counted is averaged over this time: counts are as old as the last beat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,7 @@ class Sample:
     """How things stood at one instant, in milliseconds since the epoch."""
 
     at: int
-    ready: int
-    oldest_ready_ms: int
+    figures: Figures
     pace: Pace
 
 
@@ -56,6 +58,14 @@ class Samples:
     def newest(self) -> Sample | None:
         """The last that was taken."""
         return self._samples[-1] if self._samples else None
+
+    def before(self, at: int) -> Sample | None:
+        """The newest of an instant or before; of the younger ones the oldest, if there is none."""
+        found = None
+        for sample in self._samples:
+            if found is None or sample.at <= at:
+                found = sample
+        return found
 
     def __iter__(self) -> Iterator[Sample]:
         return iter(self._samples)
@@ -88,6 +98,22 @@ def pace_of(finished: Sequence[ExecutionRecord], *, window_ms: int, is_all: bool
         median_ms=_quantile(took, 0.5),
         slow_ms=_quantile(took, 0.95),
     )
+
+
+def counted_pace(pace: Pace, samples: Samples, figures: Figures, *, at: int) -> Pace:
+    """Tell the pace by what executors have counted, where there was more than was looked at.
+
+    They count attempts, which is what there are many of then.
+    """
+    before = samples.before(at - _COUNTED_MS)
+    if before is None or not pace.is_least:
+        return pace
+    known = before.figures.ended
+    ended = sum(
+        max(0, count - known.get(executor_id, 0)) for executor_id, count in figures.ended.items()
+    )
+    counted = ended * 1000 / (at - before.at)
+    return pace if counted < pace.per_second else replace(pace, per_second=counted, is_least=False)
 
 
 def _quantile(ordered: Sequence[int], part: float) -> int:

@@ -11,7 +11,8 @@ from durable_execution._core.status import FINISHED
 from durable_execution._engine.ids import newest_id_before
 from durable_execution.dashboard.clock import now_ms
 from durable_execution.dashboard.figures import figures_of
-from durable_execution.dashboard.samples import INTERVAL_MS, Sample, Samples, pace_of
+from durable_execution.dashboard.reach import reach_of
+from durable_execution.dashboard.samples import INTERVAL_MS, Sample, Samples, counted_pace, pace_of
 from durable_execution.errors import DurableExecutionError
 from durable_execution.executor import DurableExecutor
 from durable_execution.storage.search import Search
@@ -20,8 +21,6 @@ LOOKED_AT: Final = 1_000
 """Executions that ended lately of which a sample is made, at most."""
 _WALKED: Final = 20_000
 """Rows among which they are looked for, about."""
-_NEWEST: Final = 200
-"""Executions from which is guessed how many there are in a time."""
 WINDOW_MS: Final = 60_000
 """A pace is that of the last minute."""
 LONGEST_WALK_MS: Final = 3_600_000
@@ -89,17 +88,13 @@ class Sampler:
             )
         )
         is_all = finished.next_cursor is None
-        return Sample(
-            at=now,
-            ready=figures.ready,
-            oldest_ready_ms=figures.oldest_ready_ms,
-            pace=pace_of(finished.records, window_ms=WINDOW_MS, is_all=is_all),
-        )
+        pace = pace_of(finished.records, window_ms=WINDOW_MS, is_all=is_all)
+        pace = counted_pace(pace, self.samples, figures, at=now)
+        return Sample(at=now, figures=figures, pace=pace)
 
     async def _walk(self, now: int) -> int:
         """How far back executions were created among which to look: bounded by their number."""
-        newest = await self._executor.search_stored_task_executions(Search(limit=_NEWEST))
-        if newest.next_cursor is None:
+        reach = await reach_of(self._executor, _WALKED, now=now)
+        if reach is None:
             return LONGEST_WALK_MS
-        took = max(1, now - newest.records[-1].created_at)
-        return max(_SHORTEST_WALK_MS, min(LONGEST_WALK_MS, took * _WALKED // _NEWEST))
+        return max(_SHORTEST_WALK_MS, min(LONGEST_WALK_MS, reach))

@@ -30,7 +30,7 @@ function tellTimes() {
     const at = new Date(time.dateTime);
     const seconds = (at - now) / 1000;
     if (!time.title) time.title = `${local.format(at)} · ${time.dateTime}`;
-    const text = Math.abs(seconds) < 86400 ? inWords(seconds) : local.format(at);
+    const text = Math.abs(seconds) < 30 * 86400 ? inWords(seconds) : local.format(at);
     if (time.textContent !== text) time.textContent = text;
   }
   for (const since of document.querySelectorAll("[data-since]")) {
