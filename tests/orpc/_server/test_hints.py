@@ -103,7 +103,9 @@ def find_with(offset: int, ctx: CallContext, planet: Planet) -> int:
 
 
 @pytest.mark.parametrize(
-    ("handler", "result"), [(Shop().find, 3), (functools.partial(find_with, 10), 13)], ids=repr
+    ("handler", "result"),
+    [(Shop().find, 3), (functools.partial(find_with, 10), 13)],
+    ids=("method", "partial"),
 )
 async def test_hints_are_found_behind_methods_and_partials(
     handler: Callable[..., Any], result: int
