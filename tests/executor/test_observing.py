@@ -36,8 +36,8 @@ from durable_execution._observing import (
     RunAttempt,
     StorageCalled,
     TasksEnqueued,
+    attempt_names,
     continuing,
-    current_attempt,
     current_traceparent,
 )
 from tests.conftest import OPTIONS
@@ -77,7 +77,7 @@ class Hanging:
 
 @tasks.task(id="names")
 def names(ctx: TaskContext) -> list[str | None]:
-    running = current_attempt.get()
+    running = attempt_names.current()
     assert running is not None
     return [running.execution_id, current_traceparent.get(), ctx.traceparent]
 
@@ -250,7 +250,7 @@ async def test_trace_of_a_caller_reaches_every_attempt_and_child(storage: Storag
         assert await parent.result() == [SENT] * 3
         assert await named.result() == [named.execution_id, SENT, SENT]
         assert await untraced.result() is None
-        assert current_attempt.get() is None
+        assert attempt_names.current() is None
 
 
 async def test_tracer_gets_a_span_for_each_enqueue_and_attempt_in_one_trace(
@@ -297,7 +297,35 @@ async def test_hooks_must_be_callable() -> None:
         executor_on(open_storage("memory://"), tracer="otel")
 
 
+@pytest.fixture(autouse=True)
+def named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt_names, "are_wanted", True)
+
+
+async def test_attempts_are_named_only_where_somebody_wants_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attempt_names, "are_wanted", False)
+    Kept.names.clear()
+    async with executor_on(open_storage("memory://")) as executor:
+        await (await executor.enqueue_task(keep_names)).result()
+    assert Kept.names == [None]
+
+
+async def test_executor_that_is_started_within_a_trace_runs_others_outside_of_it() -> None:
+    with continuing(SENT):
+        executor = executor_on(open_storage("memory://"))
+        await executor.start()
+        assert current_traceparent.get() == SENT
+        inside = await executor.enqueue_task(names)
+    outside = await executor.enqueue_task(names)
+    assert await inside.result() == [inside.execution_id, SENT, SENT]
+    assert await outside.result() == [outside.execution_id, None, None]
+    await executor.shutdown()
+
+
 async def test_names_of_an_attempt_keep_nothing_alive_but_its_row() -> None:
+    Kept.names.clear()
     async with executor_on(open_storage("memory://")) as executor:
         handle = await executor.enqueue_task(keep_names)
         await handle.result()
@@ -311,4 +339,4 @@ class Kept:
 
 @tasks.task(id="keepNames")
 async def keep_names(ctx: TaskContext) -> None:
-    Kept.names.append(current_attempt.get())
+    Kept.names.append(attempt_names.current())

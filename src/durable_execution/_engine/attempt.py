@@ -49,7 +49,7 @@ from durable_execution._observing import (
     Fact,
     RunAttempt,
     Tracer,
-    current_attempt,
+    attempt_names,
     current_traceparent,
     traced,
 )
@@ -132,13 +132,13 @@ class AttemptRunner:
     async def _outcome_of(self, attempt: Attempt) -> Outcome | None:
         """Run the task's code under its deadline; None means the outcome is not ours."""
         place = self._deadlines.add(attempt, attempt.record.timeout_ms / 1000)
-        if current_traceparent.get() is not attempt.traceparent:
-            current_traceparent.set(attempt.traceparent)  # the context is the attempt's own
         try:
-            if self._tracer is None:
-                outcome = await self._perform(attempt)
-            else:
+            if self._tracer is not None:
                 outcome = await self._perform_traced(attempt, self._tracer)
+            else:
+                if attempt.traceparent is not None:
+                    current_traceparent.set(attempt.traceparent)  # the context is its own
+                outcome = await self._perform(attempt)
         except asyncio.CancelledError:
             return _outcome_of_cancellation(attempt)
         except (GeneratorExit, KeyboardInterrupt):
@@ -220,7 +220,8 @@ class AttemptRunner:
         """Call the task's function; what it returns is to be awaited."""
         attempt.on_progress = self._on_progress
         context = _context_of(attempt, self._shutdown_signal)
-        current_attempt.set(attempt.record)  # which keeps nothing alive, unlike the context
+        if attempt_names.are_wanted:
+            attempt_names.name(attempt.record)  # which keeps nothing alive, unlike the context
         arguments: tuple[Any, ...] = (context,)
         if plan.takes_input:
             arguments = (context, _load_input(attempt, payload))

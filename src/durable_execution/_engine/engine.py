@@ -207,7 +207,17 @@ class Engine:
             yield [in_trace(record, traceparent) for record in records]
 
     async def start(self) -> None:
-        """Open the storage, take the lease and start every service."""
+        """Open the storage, take the lease and start every service.
+
+        What is started here runs for everybody: it is no part of the trace of who starts it.
+        """
+        token = current_traceparent.set(None)
+        try:
+            await self._start()
+        finally:
+            current_traceparent.reset(token)
+
+    async def _start(self) -> None:
         await self.storage.open()
         self.commits.tell(
             Listeners(

@@ -12,7 +12,7 @@ from durable_execution._observing.activities import (
     RunAttempt,
     ServeCall,
 )
-from durable_execution._observing.attempts import RunningAttempt, current_attempt
+from durable_execution._observing.attempts import AttemptNames, RunningAttempt, attempt_names
 from durable_execution._observing.facts import (
     AttemptEnded,
     AttemptLost,
@@ -44,6 +44,7 @@ __all__ = [
     "Activity",
     "AttemptEnded",
     "AttemptLost",
+    "AttemptNames",
     "AttemptOutcome",
     "AttemptStarted",
     "BatchWritten",
@@ -63,8 +64,8 @@ __all__ = [
     "StorageCalled",
     "TasksEnqueued",
     "Tracer",
+    "attempt_names",
     "continuing",
-    "current_attempt",
     "current_traceparent",
     "is_traceparent",
     "told_to",

@@ -7,7 +7,7 @@ import logging
 import time
 from typing import Any, Final
 
-from durable_execution._observing import current_attempt, current_traceparent
+from durable_execution._observing import attempt_names, current_traceparent
 
 _STANDARD: Final = frozenset(
     (*logging.LogRecord("", 0, "", 0, "", None, None).__dict__, "message", "asctime", "taskName")
@@ -22,12 +22,17 @@ class AttemptFilter(logging.Filter):
         handler.addFilter(AttemptFilter())
 
     Put it on a handler, so that records of every logger get them: the task's own, this library's,
-    and others'. What a record says itself is left. It lets everything through.
+    and others'. What a record says itself is left. It lets everything through. Attempts that began
+    before there was such a filter in the process are not named.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        attempt_names.are_wanted = True
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the names of the attempt."""
-        attempt = current_attempt.get()
+        attempt = attempt_names.current()
         facts: dict[str, object] = {}
         if attempt is not None:
             facts = {
