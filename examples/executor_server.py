@@ -2,9 +2,9 @@
 
     durable-execution serve examples.executor_server:app
 
-`DATABASE_URL` says where executions are kept, `APP_URL` where the web app has its procedures, and
-`LEASE` after how many seconds a dead server's work is taken over. Start it twice on one database:
-both share the work.
+The dashboard is at `/ui`. `DATABASE_URL` says where executions are kept, `APP_URL` where the web
+app has its procedures, and `LEASE` after how many seconds a dead server's work is taken over. Start
+it twice on one database: both share the work.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from durable_execution.server import (
     RPCHandler,
     RPCLink,
     convert_procedure_client_to_task,
+    create_dashboard,
     create_executor_app,
     create_orpc_client,
     create_tasks_router,
@@ -113,6 +114,9 @@ tasks: dict[str, Task[Any, Any]] = {
 
 app = create_executor_app(
     executor,
-    {"/rpc": RPCHandler(create_tasks_router(rpc, executor, tasks))},
+    {
+        "/rpc": RPCHandler(create_tasks_router(rpc, executor, tasks)),
+        "/ui": create_dashboard(executor),
+    },
     resources=[app_link],
 )

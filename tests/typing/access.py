@@ -16,6 +16,7 @@ from durable_execution.server import (
     Guard,
     Request,
     RPCHandler,
+    create_dashboard,
     create_executor_app,
     rpc,
     secrets_from_env,
@@ -40,6 +41,7 @@ tokens = BearerTokens(
 )
 authenticators: list[Authenticator] = [tokens, Everybody()]
 create_executor_app(executor, {"/rpc": handler}, auth=tokens, bounds=Bounds(calls=1))
+create_executor_app(executor, {"/ui": create_dashboard(executor, auth=tokens, hosts=["a"])})
 create_executor_app(executor, {"/rpc": Guard(handler, auth=Everybody())}, open_mounts={"/rpc"})
 
 Access(tasks="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
