@@ -79,7 +79,6 @@ if TYPE_CHECKING:
     from durable_execution._engine.garbage import tune_garbage_collector
     from durable_execution._engine.handle import TaskExecutionHandle
     from durable_execution._engine.options import ExecutorOptions
-    from durable_execution._engine.storage_metrics import StorageCallMetrics
     from durable_execution.enqueueing import enqueue_in_transaction
     from durable_execution.errors import (
         AttemptOverError,
@@ -170,7 +169,6 @@ _HOMES = {
     ),
     "_engine.handle": ("TaskExecutionHandle",),
     "_engine.options": ("ExecutorOptions",),
-    "_engine.storage_metrics": ("StorageCallMetrics",),
     "enqueueing": ("enqueue_in_transaction",),
     "_engine.garbage": ("tune_garbage_collector",),
     "errors": (
@@ -247,7 +245,6 @@ __all__ = [
     "Status",
     "StatusChange",
     "Storage",
-    "StorageCallMetrics",
     "StorageError",
     "StorageUnavailableError",
     "StoredError",

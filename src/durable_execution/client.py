@@ -25,6 +25,7 @@ from durable_execution.errors import (
 from durable_execution.orpc import (
     ORPCClient,
     ORPCError,
+    Retries,
     RPCClientError,
     RPCConnectionError,
     RPCLink,
@@ -73,6 +74,7 @@ __all__ = [
     "RPCLink",
     "RPCResponseError",
     "RPCTimeoutError",
+    "Retries",
     "RetryOptions",
     "StatusChange",
     "SyncCallbackClient",

@@ -85,5 +85,5 @@ class Page:
         """Run Python blocks, all pieces if none is given, as one module; return its names."""
         names = {"__name__": "page"} if into is None else vars(into)
         for text in texts or self.pieces:
-            exec(compile(text, self.name, "exec"), names)
+            exec(compile(text, self.name, "exec", dont_inherit=True), names)
         return names

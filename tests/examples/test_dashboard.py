@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.dashboard.visitor import Visitor
+from tests.examples.pages import Page
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "dashboard.md"
-TEXT = PAGE.read_text(encoding="utf-8")
+PAGE = Page("dashboard.md")
+TEXT = PAGE.text
 TOKEN = "the-token-of-an-operator"
 
 
@@ -22,9 +22,7 @@ async def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPERATOR_TOKENS", TOKEN)
     monkeypatch.setenv("DASHBOARD_SECRET", "s" * 32)
-    found: dict[str, Any] = {"__name__": "page"}
-    for block in re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL):
-        exec(compile(block, PAGE.name, "exec"), found)
+    found = PAGE.run()
     async with found["executor"]:
         yield found
 

@@ -14,9 +14,10 @@ import pytest
 from durable_execution import DurableExecutor
 from durable_execution.orpc import AsgiSender, RPCLink, create_orpc_client
 from durable_execution.telemetry import METRICS
+from tests.examples.pages import Page
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-PAGE = (DOCS / "telemetry.md").read_text(encoding="utf-8")
+PAGE = Page("telemetry.md")
 DASHBOARD = json.loads((DOCS / "grafana" / "dashboard.json").read_text(encoding="utf-8"))
 ALERTS = (DOCS / "grafana" / "alerts.yml").read_text(encoding="utf-8")
 METRIC = re.compile(r"\bdurable_execution_[a-z_]+")
@@ -31,9 +32,7 @@ SERIES = {
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """All the names that the page defines."""
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"__name__": "page"}
-    for block in re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
-        exec(compile(block, "telemetry.md", "exec"), names)
+    names = PAGE.run()
     yield names
     logging.getLogger("shop").removeHandler(names["handler"])
 
@@ -57,7 +56,7 @@ async def test_page_traces_and_serves_metrics(
 
 
 def test_page_names_every_metric_and_no_other() -> None:
-    table = re.findall(r"^\| (`durable_execution_.*?) \| ?(.*?) ?\|", PAGE, re.MULTILINE)
+    table = re.findall(r"^\| (`durable_execution_.*?) \| ?(.*?) ?\|", PAGE.text, re.MULTILINE)
     listed = {name: labels for names, labels in table for name in METRIC.findall(names)}
     assert listed == {metric.name: ", ".join(metric.labels) for metric in METRICS}
 

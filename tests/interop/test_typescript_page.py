@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,19 +13,18 @@ import pytest
 from typer.testing import CliRunner
 
 from durable_execution.cli.application import application
+from tests.examples.pages import Page
 
 pytestmark = pytest.mark.interop
 
 ROOM = Path(__file__).parent
-PAGE = (ROOM.parent.parent / "docs" / "typescript.md").read_text(encoding="utf-8")
+PAGE = Page("typescript.md")
 ORIGIN = "http://localhost:3000"
 RUN_TIMEOUT = 60.0
 
 
 def block(language: str) -> str:
-    found = re.search(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    assert found is not None
-    return found[1]
+    return PAGE.of(language)[0]
 
 
 @pytest.fixture
