@@ -11,6 +11,7 @@ from durable_execution._engine.clock import Clock
 from durable_execution._engine.rhythm import ThreadRhythm
 from durable_execution._engine.running import Running
 from durable_execution._engine.services.heart import Heart, Told
+from durable_execution._observing import Fact, LeaseEnded, LoopStalled
 from durable_execution.errors import StorageUnavailableError
 from durable_execution.storage.protocol import Beat, Pulse
 from tests._engine.attempts import running_attempt
@@ -169,3 +170,33 @@ async def test_one_beat_that_fails_ends_nothing(heart: Heart, storage: Beaten, e
         await asyncio.sleep(0.005)  # beats come by the clock
     assert heart.is_beating
     assert not ears.all_lost.is_set()
+
+
+async def test_observers_hear_once_of_a_lease_that_ends_and_of_a_loop_that_stalls(
+    storage: Beaten, ears: Ears, running: Running, clock: Clock
+) -> None:
+    facts: list[Fact] = []
+    now = [50.0]
+    heart = Heart(
+        storage,  # type: ignore[arg-type]
+        running,
+        clock,
+        Told(ears.hear_lost, ears.all_lost.set, ears.dead.set, ears.revived.set),
+        executor_id="de_1",
+        task_ids=frozenset,
+        lease_ms=1000,
+        loop_stall_timeout=30,
+        rhythm=ThreadRhythm(),
+        monotonic=lambda: now[0],
+        tell=facts.append,
+    )
+    await heart.start()
+    await heart.stop()  # its thread; what it does by itself is done by hand here
+    heart._is_loop_stalled()
+    now[0] += 31
+    heart._is_loop_stalled()
+    heart._is_loop_stalled()
+    heart._check_lease()
+    heart._check_lease()
+    running.threads.shutdown()
+    assert facts == [LoopStalled("de_1", 31.0), LeaseEnded("de_1")]

@@ -17,6 +17,7 @@ from durable_execution import (
     ParentTaskResult,
     RetryOptions,
     Storage,
+    StoredError,
     TaskContext,
     Tasks,
     child_task,
@@ -24,9 +25,11 @@ from durable_execution import (
     task_to_enqueue,
 )
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.transitions import cancel
 from durable_execution._observing import (
     Activity,
     AttemptEnded,
+    AttemptLost,
     AttemptStarted,
     BatchWritten,
     EnqueueTasks,
@@ -217,6 +220,34 @@ async def test_rescue_and_end_of_a_lease_are_told(storage: Storage) -> None:
         found = await second.get_task_execution_handle(hang, handle.execution_id)
         assert await found.result() == SENT
     assert ExecutionRescued("hang", handle.execution_id, is_given_up=False) in facts
+
+
+async def test_outcome_that_comes_too_late_is_told() -> None:
+    facts: list[Fact] = []
+    storage = open_storage("memory://")
+    async with executor_on(storage, observers=[facts.append], lease=30) as executor:
+        handle = await executor.enqueue_task(finish_late)
+        await FinishLate.began.wait()
+        (row,) = await storage.get([handle.execution_id])
+        assert row is not None
+        cancelled = StoredError(error_type="cancelled", message="by another executor")
+        await storage.apply([cancel(row, error=cancelled, now=row.updated_at)])
+        FinishLate.may_end.set()
+        while executor.running_task_executions_count:
+            await asyncio.sleep(0)  # a turn of the loop
+    assert AttemptLost("finishLate", handle.execution_id) in facts
+    assert not kinds(facts, ExecutionFinished)
+
+
+class FinishLate:
+    began = asyncio.Event()
+    may_end = asyncio.Event()
+
+
+@tasks.task(id="finishLate")
+async def finish_late(ctx: TaskContext) -> None:
+    FinishLate.began.set()
+    await FinishLate.may_end.wait()
 
 
 async def test_storage_metrics_count_and_bound_durations() -> None:

@@ -25,6 +25,7 @@ from durable_execution.orpc import (
     RPCConnectionError,
     RPCHandler,
     RPCLink,
+    SyncLink,
     create_orpc_client,
     observe_calls,
     rpc,
@@ -82,6 +83,11 @@ async def test_current_trace_goes_out_with_every_call_and_is_continued() -> None
             own = await client.current(headers={"traceparent": MADE})
         assert own == [MADE, MADE]
     assert current_traceparent.get() is None
+
+
+def test_calls_without_an_event_loop_are_part_of_the_trace_too() -> None:
+    with SyncLink(link_to(handler(observe_calls()))) as link, continuing(SENT):
+        assert create_orpc_client(link).current() == [SENT, SENT]
 
 
 async def test_header_that_is_no_trace_is_not_continued() -> None:

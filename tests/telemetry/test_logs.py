@@ -7,9 +7,15 @@ from io import StringIO
 
 import pytest
 
-from durable_execution import DurableExecutor, TaskContext, open_storage
+from durable_execution import DurableExecutor, ExecutorOptions, TaskContext, open_storage
 from durable_execution._observing import continuing
-from durable_execution.telemetry import AttemptFilter, JSONFormatter, LineFormatter
+from durable_execution.cli.logs import configure_logging
+from durable_execution.telemetry import (
+    AttemptFilter,
+    JSONFormatter,
+    LineFormatter,
+    LoggingObserver,
+)
 
 SENT = f"00-{7:032x}-{9:016x}-01"
 logger = logging.getLogger("app.mail")
@@ -101,3 +107,42 @@ def test_json_is_one_line_whatever_is_logged() -> None:
     assert entry["error_type"] == "LookupError"
     assert entry["traceback"].endswith("LookupError: two\nlines")
     assert entry["time"].endswith("Z")
+
+
+async def test_facts_are_lines_where_somebody_logs_them(lines: Lines) -> None:
+    options = ExecutorOptions(observers=[LoggingObserver(logger)])
+    async with DurableExecutor(open_storage("memory://"), options) as executor:
+
+        @executor.task(id="quiet")
+        async def quiet(ctx: TaskContext) -> None:
+            return
+
+        handle = await executor.enqueue_task(quiet)
+        await handle.result()
+    told = [line for line in lines.read() if handle.execution_id in line]
+    events = ("attempt started", "attempt ended", "execution finished")
+    assert sorted(event for line in told for event in events if event in line) == sorted(events)
+    assert all("quiet" in line for line in told)
+    (ended,) = [line for line in told if "attempt ended" in line]
+    assert ("outcome='completed'" in ended) or ('"outcome": "completed"' in ended)
+
+
+def test_level_of_facts_must_be_one() -> None:
+    with pytest.raises(ValueError, match="level"):
+        LoggingObserver(level="LOUD")
+
+
+def test_command_line_logs_json_with_the_names_of_attempts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    level = root.level
+    try:
+        configure_logging("info", "json")
+        with continuing(SENT):
+            root.warning("hello")
+    finally:
+        root.setLevel(level)
+    entry = json.loads(capsys.readouterr().err)
+    assert (entry["message"], entry["trace_id"]) == ("hello", f"{7:032x}")

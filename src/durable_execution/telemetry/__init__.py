@@ -28,6 +28,7 @@ from durable_execution._observing import (
     Tracer,
 )
 from durable_execution.telemetry.catalog import METRICS, Metric
+from durable_execution.telemetry.logging_observer import LoggingObserver
 from durable_execution.telemetry.logs import AttemptFilter, JSONFormatter, LineFormatter
 from durable_execution.telemetry.opentelemetry_metrics import OpenTelemetryMetrics
 from durable_execution.telemetry.opentelemetry_tracer import OpenTelemetryTracer
@@ -50,6 +51,7 @@ __all__ = [
     "JSONFormatter",
     "LeaseEnded",
     "LineFormatter",
+    "LoggingObserver",
     "LoopStalled",
     "MakeCall",
     "Metric",
