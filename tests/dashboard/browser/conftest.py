@@ -136,7 +136,7 @@ def _remembering_its_loop(site: Site, app: Any) -> Any:
 
 
 @contextmanager
-def _open(auth: Any = None) -> Iterator[Site]:
+def open_site(auth: Any = None) -> Iterator[Site]:
     with tempfile.TemporaryDirectory() as folder:
         site = Site(Path(folder), auth=auth)
         with served(site.app) as origin:
@@ -146,14 +146,14 @@ def _open(auth: Any = None) -> Iterator[Site]:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    with _open() as site:
+    with open_site() as site:
         yield site
 
 
 @pytest.fixture
 def locked_site() -> Iterator[Site]:
     auth = BearerTokens({"operator": BearerToken(TOKEN, access=FULL_ACCESS)})
-    with _open(auth) as site:
+    with open_site(auth) as site:
         yield site
 
 

@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.browser.conftest import TOKEN, Site, Tab
+from tests.dashboard.browser.conftest import TOKEN, Site, Tab, open_site
 
 PHONE = {"width": 360, "height": 740}
 
 
-@pytest.fixture
-def furnished(site: Site) -> list[str]:
-    """Paths of pages that all have something to show."""
-    site.ended("fail", "order 17 is lost", tags={"customer": "42"})
-    tree = site.ended("tree", 3)
-    values = site.ended("echo", {"a": [1, None, True, "text"], "b": {}, "c": 2**70})
-    running = site.enqueue("wait", "x")
-    asleep = site.enqueue("sleep", "order-1")
-    ids = (tree, values, running, asleep)
-    pages = ["/", "/executions", "/failures", "/prune", *(f"/executions/{each}" for each in ids)]
-    return [*pages, f"/executions/{asleep}/wake", "/executions?tag=wrong", "/nowhere"]
+class Furnished(NamedTuple):
+    """A site that all tests of this file look at, with something to show on every page."""
+
+    site: Site
+    tree: str
+    values: str
+    running: str
+    asleep: str
+
+    @property
+    def paths(self) -> list[str]:
+        """All kinds of pages."""
+        ids = (self.tree, self.values, self.running, self.asleep)
+        executions = [f"/executions/{each}" for each in ids]
+        pages = ["/", "/executions", "/failures", "/prune", *executions]
+        return [*pages, f"{executions[-1]}/wake", "/executions?tag=wrong", "/nowhere"]
+
+
+@pytest.fixture(scope="module")
+def furnished() -> Iterator[Furnished]:
+    with open_site() as site:
+        site.ended("fail", "order 17 is lost", tags={"customer": "42"})
+        yield Furnished(
+            site,
+            tree=site.ended("tree", 3),
+            values=site.ended("echo", {"a": [1, None, True, "text"], "b": {}, "c": 2**70}),
+            running=site.enqueue("wait", "x"),
+            asleep=site.enqueue("sleep", "order-1"),
+        )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_accessible(
-    site: Site, furnished: list[str], new_tab: Callable[..., Tab], scheme: str
+    furnished: Furnished, new_tab: Callable[..., Tab], scheme: str
 ) -> None:
     # With motion reduced, so that no colour is measured in the middle of an animation.
     page = new_tab(color_scheme=scheme, reduced_motion="reduce", bypass_csp=True).page
-    for path in furnished:
-        _go(page, site.url(path))
+    for path in furnished.paths:
+        _go(page, furnished.site.url(path))
         found = Axe().run(page)
         violations = [
             (each["id"], each["nodes"][0]["html"][:200]) for each in found.response["violations"]
@@ -50,16 +68,16 @@ def test_the_login_is_accessible(locked_site: Site, new_tab: Callable[..., Tab])
 
 def test_pages_fit_a_phone(site: Site, furnished: list[str], new_tab: Callable[..., Tab]) -> None:
     page = new_tab(viewport=PHONE, has_touch=True).page
-    for path in furnished:
-        _go(page, site.url(path))
+    for path in furnished.paths:
+        _go(page, furnished.site.url(path))
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= PHONE["width"], path
 
 
-def test_dark_is_dark_and_light_is_light(site: Site, new_tab: Callable[..., Tab]) -> None:
+def test_dark_is_dark_and_light_is_light(furnished: Furnished, new_tab: Callable[..., Tab]) -> None:
     def brightness(scheme: str) -> int:
         page = new_tab(color_scheme=scheme).page
-        page.goto(site.url("/"))
+        page.goto(furnished.site.url("/prune"))
         colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
         return sum(int(part) for part in colour.strip("rgb()").split(","))
 
@@ -67,18 +85,16 @@ def test_dark_is_dark_and_light_is_light(site: Site, new_tab: Callable[..., Tab]
 
 
 def test_nothing_moves_for_those_who_do_not_want_it(
-    site: Site, new_tab: Callable[..., Tab]
+    furnished: Furnished, new_tab: Callable[..., Tab]
 ) -> None:
-    execution_id = site.enqueue("wait", "x")
     for motion, count in (("no-preference", True), ("reduce", False)):
         page = new_tab(reduced_motion=motion).page
-        _go(page, site.url(f"/executions/{execution_id}"))
+        _go(page, furnished.site.url(f"/executions/{furnished.running}"))
         assert bool(page.evaluate("document.getAnimations().length")) == count
 
 
-def test_everything_is_reached_by_keyboard(site: Site, page: Page) -> None:
-    execution_id = site.ended("echo", 1)
-    page.goto(site.url("/executions"))
+def test_everything_is_reached_by_keyboard(furnished: Furnished, page: Page) -> None:
+    page.goto(furnished.site.url("/executions?task=echo&roots=1"))
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     expect(page.get_by_role("link", name="Skip to content")).to_be_in_viewport()
@@ -89,7 +105,7 @@ def test_everything_is_reached_by_keyboard(site: Site, page: Page) -> None:
     for _ in range(40):
         page.keyboard.press("Tab")
         seen.append(page.evaluate(_NAME_OF_FOCUSED))
-    assert f"Select echo {execution_id}" in seen
+    assert f"Select echo {furnished.values}" in seen
     assert "echo" in seen
     assert "Search" in seen
     outline = page.evaluate(
@@ -99,9 +115,8 @@ def test_everything_is_reached_by_keyboard(site: Site, page: Page) -> None:
     assert outline == "solid"
 
 
-def test_landmarks_and_headings_lead_around(site: Site, page: Page) -> None:
-    execution_id = site.ended("tree", 2)
-    page.goto(site.url(f"/executions/{execution_id}"))
+def test_landmarks_and_headings_lead_around(furnished: Furnished, page: Page) -> None:
+    page.goto(furnished.site.url(f"/executions/{furnished.tree}"))
     for role in ("banner", "main"):
         expect(page.get_by_role(role)).to_have_count(1)  # type: ignore[arg-type]
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
