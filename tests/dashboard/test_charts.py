@@ -32,7 +32,7 @@ def test_what_is_not_known_is_not_drawn() -> None:
 
 def test_the_scale_ends_at_a_round_number() -> None:
     values = (0, 0.3, 1, 1.1, 4.9, 5, 99, 101)
-    assert [round_up(value) for value in values] == [1, 1, 1, 2, 5, 5, 100, 200]
+    assert [round_up(value) for value in values] == [1, 1, 1, 1.5, 5, 5, 100, 150]
 
 
 numbers = st.floats(0, 1e12)

@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from durable_execution import StorageUnavailableError
+from durable_execution import (
+    ParentTaskOutput,
+    StorageUnavailableError,
+    TaskContext,
+    child_task,
+)
 from durable_execution.dashboard import create_dashboard, listing, reach
 from durable_execution.dashboard.clock import now_ms
 from durable_execution.dashboard.looking import VIEWS
@@ -240,3 +245,21 @@ async def test_what_no_index_leads_to_is_looked_for_among_the_newest(
     assert "Only those created since" not in page.words
     for query in ("", "status=ready", "status=running&status=completed", "status=failed"):
         assert "Only those created since" not in (await visitor.get(f"/executions?{query}")).words
+
+
+async def test_a_failed_child_is_retried_with_its_root_if_that_has_failed_too(shop: Shop) -> None:
+    executor = shop.executor
+    steps = executor.sequential_tasks("steps", (shop.refuse,))
+
+    @executor.parent_task()
+    async def tolerant(ctx: TaskContext) -> ParentTaskOutput[None]:
+        return ParentTaskOutput(None, [child_task(shop.refuse, 1)])
+
+    for task, value, can_be_retried in ((steps, 1, True), (tolerant, None, False)):
+        root_id = await ended(shop, task, value)
+        page = await executor.search_task_executions(parent_execution_id=root_id)
+        (child,) = page.executions
+        assert child.status == "failed"
+        text = (await visitor_of(shop).get(f"/executions/{child.execution_id}")).text
+        assert (f'value="retry {root_id}"' in text) == can_be_retried
+        assert ("Retry the tree" in text) == can_be_retried

@@ -9,6 +9,7 @@ from typing import Final
 
 WIDTH: Final = 600
 HEIGHT: Final = 120
+_STEPS: Final = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 _LONGEST_GAP: Final = 3.5
 """Intervals without a sample after which a line is broken: nobody was there to look."""
 
@@ -64,11 +65,11 @@ def chart_of(series: Sequence[tuple[str, Points]], *, begin: int, end: int, step
 
 
 def round_up(value: float) -> float:
-    """Return the next of 1, 2, 5, 10, 20, 50 … that is not below the value; at least 1."""
+    """Return the next of the steps below, times a power of ten, that is not below; at least 1."""
     if value <= 1:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
+    return next(step * power for step in _STEPS if step * power >= value)
 
 
 def _line(name: str, points: Points, begin: int, end: int, step: int, top: float) -> Line:

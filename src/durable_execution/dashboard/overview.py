@@ -13,7 +13,7 @@ from durable_execution.dashboard.figures import figures_of
 from durable_execution.dashboard.samples import INTERVAL_MS, KEPT
 from durable_execution.storage.search import Search
 
-NEWEST: Final = 8
+NEWEST: Final = 6
 """Executions of each kind that the overview names."""
 
 

@@ -34,6 +34,7 @@ async def tree_facts(desk: Desk, query: Query) -> Mapping[str, object]:
     records, is_whole = await _tree(desk.executor, record)
     now = max(now_ms(), record.updated_at)
     timeline = timeline_of(records, now=now)
+    root = next((each for each in records if each.parent_execution_id is None), record)
     return {
         "record": record,
         "input": shown_payload(record.input),
@@ -43,10 +44,11 @@ async def tree_facts(desk: Desk, query: Query) -> Mapping[str, object]:
         "timeline": timeline,
         "shown_phases": {span.phase for each in timeline.branches for span in each.spans},
         "is_whole": is_whole,
-        "root_id": record.root_execution_id or record.execution_id,
+        "root_id": root.execution_id,
         "progress": await _progress(desk.executor, record),
         "can_cancel": not record.is_finished,
-        "can_retry": record.status in ERRORED,
+        # What failed below a root that completed all the same stays as it is.
+        "can_retry": record.status in ERRORED and root.status in ERRORED,
         "can_wake": record.is_sleeping and not record.is_finished,
     }
 
