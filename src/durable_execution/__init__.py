@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from durable_execution._engine.garbage import tune_garbage_collector
     from durable_execution._engine.handle import TaskExecutionHandle
     from durable_execution._engine.options import ExecutorOptions
+    from durable_execution._engine.storage_metrics import StorageCallMetrics
     from durable_execution.enqueueing import enqueue_in_transaction
     from durable_execution.errors import (
         AttemptOverError,
@@ -169,6 +170,7 @@ _HOMES = {
     ),
     "_engine.handle": ("TaskExecutionHandle",),
     "_engine.options": ("ExecutorOptions",),
+    "_engine.storage_metrics": ("StorageCallMetrics",),
     "enqueueing": ("enqueue_in_transaction",),
     "_engine.garbage": ("tune_garbage_collector",),
     "errors": (
@@ -245,6 +247,7 @@ __all__ = [
     "Status",
     "StatusChange",
     "Storage",
+    "StorageCallMetrics",
     "StorageError",
     "StorageUnavailableError",
     "StoredError",

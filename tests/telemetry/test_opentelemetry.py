@@ -258,6 +258,10 @@ async def test_metrics_have_names_units_and_labels() -> None:
         ("retried", 1),
         ("completed", 1),
     }
+    (age,) = found["durable_execution.queue_age"].data.data_points  # type: ignore[attr-defined]
+    assert age.value == 0
+    (limit,) = found["durable_execution.attempts_limit"].data.data_points  # type: ignore[attr-defined]
+    assert limit.value == 5000
     lag = found["durable_execution.attempt_lag"]
     assert lag.unit == "s"  # type: ignore[attr-defined]
     (point,) = lag.data.data_points  # type: ignore[attr-defined]

@@ -31,6 +31,7 @@ from durable_execution._engine.services.expirer import Expirer
 from durable_execution._engine.services.finishes import Finishes
 from durable_execution._engine.services.heart import Heart, Told
 from durable_execution._engine.services.joiner import Joiner
+from durable_execution._engine.services.lookout import Lookout
 from durable_execution._engine.services.pruner import Pruner
 from durable_execution._engine.services.reporter import Reporter
 from durable_execution._engine.services.rescuer import Rescuer
@@ -169,6 +170,16 @@ class Engine:
                 retention_ms=options.retention_ms,
                 jitter=surroundings.jitter,
             )
+        self._lookout: Lookout | None = None
+        if tell is not None:
+            self._lookout = Lookout(
+                storage,
+                self.running,
+                self.clock,
+                executor_id=self.executor_id,
+                capacity=options.max_concurrent_task_executions,
+                tell=tell,
+            )
         self._stops: dict[str, asyncio.Event] = {}
         self._wakeups: dict[str, Wakeup] = {}
         self._jobs: dict[str, asyncio.Task[None]] = {}
@@ -254,6 +265,7 @@ class Engine:
             await self._drain(TURN_TIMEOUT)  # outcomes that the storage has not taken yet
         left = self.running.abandon_all()
         for name in (
+            "lookout",
             "pruner",
             "joiner",
             "expirer",
@@ -305,6 +317,7 @@ class Engine:
             self.watches,
             self._reporter,
             *([] if self._pruner is None else [self._pruner]),
+            *([] if self._lookout is None else [self._lookout]),
         )
         async with asyncio.TaskGroup() as services:
             pumps = [services.create_task(pump()) for pump in self.commits.pumps()]

@@ -89,6 +89,16 @@ class LoopStalled(msgspec.Struct, frozen=True):
     silence: float
 
 
+class ExecutorSeen(msgspec.Struct, frozen=True):
+    """How an executor that runs is doing; told every few seconds."""
+
+    executor_id: str
+    attempts_running: int
+    attempts_limit: int
+    queue_age: float
+    """How long the oldest ready execution has waited, whoever may run it."""
+
+
 class BatchWritten(msgspec.Struct, frozen=True):
     """One flush of a batcher, whether it was written or refused."""
 
@@ -134,6 +144,7 @@ Fact: TypeAlias = (
     | ExecutionRescued
     | LeaseEnded
     | LoopStalled
+    | ExecutorSeen
     | BatchWritten
     | StorageCalled
     | CallServed

@@ -99,7 +99,7 @@ QUEUE_AGE: Final = _gauge(
 )
 
 GAUGES: Final = (IS_HEALTHY, ATTEMPTS_RUNNING, ATTEMPTS_LIMIT, QUEUE_AGE)
-"""What is asked of an executor, rather than told."""
+"""What is so right now. A scrape asks the executor; others are told every few seconds."""
 METRICS: Final = (
     *(TASKS_ENQUEUED, ATTEMPTS_STARTED, ATTEMPTS_ENDED, ATTEMPTS_LOST),
     *(ATTEMPT_LAG, ATTEMPT_DURATION, EXECUTIONS_FINISHED, EXECUTION_DURATION),

@@ -13,6 +13,7 @@ from durable_execution._observing import (
     CallServed,
     ExecutionFinished,
     ExecutionRescued,
+    ExecutorSeen,
     Fact,
     LeaseEnded,
     LoopStalled,
@@ -47,6 +48,12 @@ def measurements_of(fact: Fact) -> tuple[Measurement, ...]:
             return (Measurement(catalog.LEASES_ENDED, 1),)
         case LoopStalled():
             return (Measurement(catalog.LOOP_STALLS, 1),)
+        case ExecutorSeen():
+            return (
+                Measurement(catalog.ATTEMPTS_RUNNING, fact.attempts_running),
+                Measurement(catalog.ATTEMPTS_LIMIT, fact.attempts_limit),
+                Measurement(catalog.QUEUE_AGE, fact.queue_age),
+            )
         case BatchWritten():
             labels = (fact.verb,)
             return (

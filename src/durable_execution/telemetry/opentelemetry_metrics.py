@@ -48,6 +48,8 @@ class OpenTelemetryMetrics:
                     name, unit, metric.help, explicit_bucket_boundaries_advisory=metric.buckets
                 )
                 self._records[metric.name] = histogram.record
+            elif metric is not catalog.IS_HEALTHY:  # who is not tells nothing
+                self._records[metric.name] = meter.create_gauge(name, unit, metric.help).set
 
     def __call__(self, fact: Fact, /) -> None:
         """Take note of a fact."""

@@ -48,7 +48,8 @@ class PrometheusMetrics:
         """Take note of a fact."""
         with self._lock:
             for measurement in measurements_of(fact):
-                self._add(measurement)
+                if measurement.metric.kind != "gauge":  # which a scrape asks for
+                    self._add(measurement)
 
     def text(self, gauges: Mapping[Metric, float] | None = None) -> str:
         """Write everything that was counted so far, and gauges as they are now."""
