@@ -58,7 +58,7 @@ def test_supervisor_that_is_gone_stops_nothing(
     ("asked", "process", "rest"),
     [
         ("30000000", None, 10),
-        ("30000000", str(os.getpid()), 10),
+        pytest.param("30000000", str(os.getpid()), 10, id="of this process"),
         ("30000000", "1", None),  # of another process
         ("1000000", None, 1),
         ("0", None, None),
