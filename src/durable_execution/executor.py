@@ -93,6 +93,11 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside, StoredExec
         return self._options
 
     @property
+    def storage(self) -> Storage:
+        """Where executions are kept."""
+        return self._storage
+
+    @property
     def is_healthy(self) -> bool:
         """Whether the executor runs, its services are alive and its lease is held."""
         return self._engine is not None and self._engine.is_alive

@@ -11,6 +11,9 @@ from typer.testing import CliRunner, Result
 
 from durable_execution.cli.application import application
 from durable_execution.storage import create_task_executions_table
+from durable_execution.storage.sql.migrations import STEPS
+
+NEWEST = len(STEPS) + 1
 
 
 @pytest.fixture
@@ -35,10 +38,10 @@ def change(file: Path, statement: str) -> None:
 
 def test_upgrade_creates_once(file: Path) -> None:
     url = f"sqlite:///{file}"
-    assert said(run("upgrade", url)) == (0, "schema version 2: created")
-    assert said(run("upgrade", url)) == (0, "schema version 2: was up to date")
-    assert said(run("check", url)) == (0, "schema version 2: up to date")
-    assert said(run("current", url)) == (0, "schema version 2, this release needs 2")
+    assert said(run("upgrade", url)) == (0, f"schema version {NEWEST}: created")
+    assert said(run("upgrade", url)) == (0, f"schema version {NEWEST}: was up to date")
+    assert said(run("check", url)) == (0, f"schema version {NEWEST}: up to date")
+    assert said(run("current", url)) == (0, f"schema version {NEWEST}, this release needs {NEWEST}")
 
 
 def test_database_without_tables_fails_the_check_and_stays_as_it_is(file: Path) -> None:
@@ -70,7 +73,7 @@ def test_newer_and_older_databases_fail_the_check(file: Path) -> None:
     change(file, "UPDATE durable_execution_schema SET version = 0")
     code, text = said(run("check", url))
     assert code == 1
-    assert text.endswith("this release needs 2: run durable-execution db upgrade")
+    assert text.endswith(f"this release needs {NEWEST}: run durable-execution db upgrade")
 
 
 def test_tables_of_the_application_are_checked_by_their_columns(file: Path) -> None:

@@ -55,13 +55,13 @@ class Interventions(ABC):
         engine = self._running_engine()
         record = await _record_of(engine, task, execution_id)
         if record.parent_execution_id is not None:
-            raise _refused(record, "child")
+            raise refusal_of(record, "child")
         now = engine.clock.now()
         reopened = await engine.commits.ask(lambda storage: storage.reopen(execution_id, now))
         if reopened.root is None:
             raise _not_found(execution_id)
         if reopened.refusal is not None:
-            raise _refused(reopened.root, reopened.refusal)
+            raise refusal_of(reopened.root, reopened.refusal)
         engine.reopened(reopened)
         return found_view_of(reopened.root)
 
@@ -125,7 +125,8 @@ def _not_found(execution_id: str) -> DurableExecutionNotFoundError:
     return DurableExecutionNotFoundError(f"Task execution not found [executionId={execution_id}]")
 
 
-def _refused(record: ExecutionRecord, refusal: Refusal) -> InvalidInputError:
+def refusal_of(record: ExecutionRecord, refusal: Refusal) -> InvalidInputError:
+    """Return the error that says why an execution is not retried."""
     reason = {
         "child": (
             f"it is a child of {record.parent_execution_id}; retry the root of its tree, "

@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from durable_execution.cli.cancel import cancel
 from durable_execution.cli.codegen import codegen
 from durable_execution.cli.db import database
+from durable_execution.cli.doctor import doctor
+from durable_execution.cli.enqueue import enqueue
+from durable_execution.cli.list import list_executions
+from durable_execution.cli.prune import prune
+from durable_execution.cli.retry import retry
 from durable_execution.cli.serve import serve
+from durable_execution.cli.show import show
+from durable_execution.cli.stats import stats
+from durable_execution.cli.wake import wake
+from durable_execution.cli.watch import watch
+from durable_execution.cli.worker import worker
+
+_HELP: Final = """Durable tasks for Python: run them, see what they do, and step in.
+
+Commands that see and act ask a database (--database, or DURABLE_EXECUTION_DATABASE) or an executor
+server (--server and --token, or DURABLE_EXECUTION_SERVER and DURABLE_EXECUTION_TOKEN).
+"""
+_SETUP: Final = "Set up and check"
+_PANELS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
+    "Run": {"serve": serve, "worker": worker},
+    "See": {"list": list_executions, "show": show, "watch": watch, "stats": stats},
+    "Act": {"enqueue": enqueue, "cancel": cancel, "retry": retry, "wake": wake, "prune": prune},
+    _SETUP: {"doctor": doctor},
+}
 
 application = typer.Typer(
     name="durable-execution",
-    help="Durable tasks for Python: run an executor server.",
+    help=_HELP,
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode="rich",
     # Rich's tracebacks would show the values of local variables, secrets among them.
     pretty_exceptions_enable=False,
 )
-application.command()(serve)
-application.add_typer(codegen)
-application.add_typer(database)
+for panel, commands in _PANELS.items():
+    for name, command in commands.items():
+        application.command(name, rich_help_panel=panel)(command)
+application.add_typer(codegen, rich_help_panel=_SETUP)
+application.add_typer(database, rich_help_panel=_SETUP)
 
 
 def _show_version(is_wanted: bool) -> None:  # noqa: FBT001 - Typer passes the option's value
@@ -30,7 +57,7 @@ def _show_version(is_wanted: bool) -> None:  # noqa: FBT001 - Typer passes the o
         raise typer.Exit
 
 
-@application.callback()
+@application.callback(help=_HELP)
 def _options(
     *,
     show_version: Annotated[
@@ -38,4 +65,4 @@ def _options(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Durable tasks for Python: run an executor server."""
+    """Show what belongs to no command."""

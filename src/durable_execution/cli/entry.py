@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from typing import Final
 
 INSTALL: Final = "pip install 'durable-execution[server]'"
@@ -17,6 +18,10 @@ def main() -> None:
     Raises:
         SystemExit: Always; 2 when the packages of the `server` extra are missing.
     """
+    if sys.argv[1:] == ["--version"]:
+        # Scripts ask often: it needs nothing that takes long to import.
+        sys.stdout.write(f"durable-execution {version('durable-execution')}\n")
+        raise SystemExit(0)
     try:
         from durable_execution.cli.application import application
     except ModuleNotFoundError as error:

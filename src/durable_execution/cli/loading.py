@@ -58,6 +58,26 @@ def load_tasks(target: str) -> Mapping[str, TaskDeclaration[Any, Any]]:
     return tasks
 
 
+def load_executor(target: str) -> DurableExecutor:
+    """Import the module and return the executor in it, or that of an application in it.
+
+    An exception that the module itself raises passes unchanged.
+
+    Raises:
+        TargetError: The target is not `MODULE:EXECUTOR`, or one of the two does not exist, or
+            EXECUTOR is none and has none.
+    """
+    found = _load(target, "MODULE:EXECUTOR, such as executor_server:executor")
+    if not isinstance(found, DurableExecutor):
+        found = getattr(getattr(found, "state", None), "executor", found)
+    if not isinstance(found, DurableExecutor):
+        raise TargetError(
+            f"{target} is not an executor but of type {type(found).__name__!r}; "
+            "expected a DurableExecutor, or what create_executor_app(...) returns"
+        )
+    return found
+
+
 def _load(target: str, expected: str) -> object:
     module_name, separator, path = target.partition(":")
     if not (separator and module_name and path):

@@ -58,6 +58,7 @@ from durable_execution.storage.sql.rows import (
 )
 from durable_execution.storage.sql.schema_state import SchemaState, check_schema, state_of
 from durable_execution.storage.sql.searching import Searches
+from durable_execution.storage.sql.server_facts import ServerFacts, server_facts
 from durable_execution.storage.sql.statements import build_statements
 
 if TYPE_CHECKING:
@@ -128,6 +129,18 @@ class SqlStorage:
                 return await self._driver.read(self._state)
             finally:
                 await self._driver.close()
+
+    async def server_facts(self) -> ServerFacts:
+        """Tell what the database is, and which of our indexes it lacks.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+
+        async def work(transaction: Transaction) -> ServerFacts:
+            return await server_facts(transaction, self._dialect)
+
+        return await self._driver.scan(work)
 
     async def now(self) -> int:  # noqa: D102
         return await self._driver.now()

@@ -1,0 +1,1 @@
+"""Where commands ask: the seam, and its two sides."""

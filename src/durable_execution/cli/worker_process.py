@@ -1,0 +1,68 @@
+"""One process of `durable-execution worker`: runs an executor until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from typing import Final, cast
+
+from durable_execution import tune_garbage_collector
+from durable_execution.cli.exits import FAILED
+from durable_execution.cli.loading import load_executor
+from durable_execution.cli.logs import LogFormat, LogLevel, configure_logging
+from durable_execution.executor import DurableExecutor
+
+UNHEALTHY_FOR: Final = 60.0
+"""Seconds without a lease, or with a service that has ended, after which the process ends."""
+
+
+def main() -> None:
+    """Run what the arguments name: the executor, the level and the format of the log."""
+    target, log_level, log_format = sys.argv[1:]
+    configure_logging(cast("LogLevel", log_level), cast("LogFormat", log_format))
+    if not asyncio.run(_run(load_executor(target))):
+        raise SystemExit(FAILED)
+
+
+async def _run(executor: DurableExecutor) -> bool:
+    """Run until a signal; return whether one has come."""
+    loop = asyncio.get_running_loop()
+    is_over = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, is_over.set)
+    supervisor = sys.stdin.fileno()
+    os.set_blocking(supervisor, False)
+
+    def look() -> None:
+        # Nothing is ever written: what can be read is the end.
+        if os.read(supervisor, 1) == b"":
+            loop.remove_reader(supervisor)
+            is_over.set()
+
+    loop.add_reader(supervisor, look)
+    async with executor:
+        tune_garbage_collector()
+        waits = {
+            asyncio.create_task(_until_unhealthy(executor)),
+            asyncio.create_task(is_over.wait()),
+        }
+        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in pending:
+            waiting.cancel()
+    return is_over.is_set()
+
+
+async def _until_unhealthy(executor: DurableExecutor) -> None:
+    """Wait until the executor has not been able to work for so long that another had better try."""
+    healthy_at = time.monotonic()
+    while time.monotonic() - healthy_at < UNHEALTHY_FOR:
+        await asyncio.sleep(1)
+        if executor.is_healthy:
+            healthy_at = time.monotonic()
+
+
+if __name__ == "__main__":
+    main()
