@@ -35,8 +35,8 @@ def worker(
 
     Exit codes: 0 drained, 1 a process did not drain, 2 wrong arguments.
     """
-    from durable_execution.cli.loading import TargetError, load_executor
     from durable_execution.cli.crew import Crew
+    from durable_execution.cli.loading import TargetError, load_executor
     from durable_execution.storage import InMemoryStorage
 
     configure_logging(log_level, log_format)

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
+import msgspec
+
 from durable_execution._codec import dumps, loads
 from durable_execution._core import transitions
 from durable_execution._core.found import ExecutionStats
@@ -243,6 +245,9 @@ def _besides(record: ExecutionRecord) -> dict[str, object]:
         besides["executorId"] = record.executor_id
     if record.idempotency_key is not None:
         besides["idempotencyKey"] = record.idempotency_key
+    if record.error is not None:
+        # With the traceback, which callers of a server are not shown.
+        besides["error"] = msgspec.to_builtins(record.error)
     if record.tags:
         besides["tags"] = dict(record.tags)
     return besides
