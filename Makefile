@@ -86,7 +86,7 @@ test-dist: $(VENV)/.dev ## Install what is built and try it: DIST=a folder of a 
 
 .PHONY: docs
 docs: $(VENV)/.docs ## Build the site into site/, every link checked: EXTERNAL=1 asks other sites too
-	@$(if $(EXTERNAL),CHECK_EXTERNAL_LINKS=1) $(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(if $(EXTERNAL),CHECK_EXTERNAL_LINKS=1) $(BIN)/python -m mkdocs build --strict --quiet
 
 .PHONY: interop
 interop: $(INTEROP)/node_modules/.package-lock.json ## Install the npm packages that tests run
