@@ -61,7 +61,7 @@ def test_durations_are_written_with_what_counts(milliseconds: int | None, writte
 
 @pytest.mark.parametrize(
     ("number", "written"),
-    [(0, "0"), (0.25, "0.25"), (8.4, "8.4"), (12.34, "12.3"), (1_234_567, "1 234 567")],
+    [(0, "0"), (0.25, "0.25"), (8.4, "8.4"), (12.34, "12.3"), (1_234_567, "1\u202f234\u202f567")],
 )
 def test_numbers_are_written_with_what_counts(number: float, written: str) -> None:
     assert words.number(number) == written

@@ -17,6 +17,7 @@ NEWEST: Final = 6
 """Executions of each kind that the overview names."""
 
 
+_MINUTE_MS: Final = 60_000
 SHORTEST_AXIS_MS: Final = 600_000
 """What the charts cover from the start on: a line needs some room."""
 
@@ -51,7 +52,7 @@ async def overview_facts(desk: Desk, query: Query) -> Mapping[str, object]:
 
     return {
         "sample": samples[-1],
-        "covered": covered,
+        "covered": covered // _MINUTE_MS * _MINUTE_MS,
         "is_always_on": sampler.is_always_on,
         "throughput": chart("ended"),
         "latency": chart("median", "slow"),

@@ -18,6 +18,8 @@ PHASES: Final = {
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+_THIN_SPACE: Final = "\u202f"
+"""Apart, and never on two lines."""
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 
@@ -59,7 +61,7 @@ def duration(milliseconds: float | None) -> str:
 def number(value: float) -> str:
     """Write a number with its thousands apart, and fractions only where it is small."""
     if value == int(value) or abs(value) >= 100:
-        return f"{value:,.0f}".replace(",", " ")
+        return f"{value:,.0f}".replace(",", _THIN_SPACE)
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
