@@ -5,9 +5,11 @@ import re
 from html import unescape
 from typing import Any
 
+import msgspec
 import pytest
 
 from durable_execution import (
+    DurableExecutor,
     ParentTaskOutput,
     StorageUnavailableError,
     TaskContext,
@@ -158,6 +160,24 @@ async def test_an_outage_is_told_without_its_details(shop: Shop) -> None:
     assert page.status == 503
     assert "10.0.0.7" not in page.text
     assert re.search(r"look for [0-9a-f]{16}\.", page.words)
+
+
+async def test_an_executor_that_does_not_run_shows_nothing_but_that() -> None:
+    visitor = Visitor(create_dashboard(DurableExecutor(InMemoryStorage())))
+    page = await visitor.get("/executions")
+    assert (page.status, "The executor has not started yet" in page.words) == (503, True)
+
+
+async def test_an_execution_names_its_trace(shop: Shop) -> None:
+    execution_id = await ended(shop, shop.greet, "ada")
+    (row,) = await shop.executor._storage.get([execution_id])
+    assert row is not None
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    traced = msgspec.structs.replace(
+        row, execution_id="te_traced", traceparent=f"00-{trace}-b7ad6b7169203331-01"
+    )
+    await shop.executor._storage.insert([traced])
+    assert trace in (await visitor_of(shop).get("/executions/te_traced")).words
 
 
 async def test_a_bug_is_told_by_an_id_that_the_log_has(

@@ -21,6 +21,7 @@ from durable_execution.dashboard.sessions import Seal, Session, new_session
 from durable_execution.dashboard.visits import (
     Visit,
     caller_with,
+    comes_from_elsewhere,
     header,
     host_name,
     is_named_safely,
@@ -127,7 +128,8 @@ class Dashboard:
             answer = found if isinstance(found, Response) else self._turned_away(scope, path, found)
             if isinstance(found, Visit):
                 scope = {**scope, "state": {**(scope.get("state") or {}), "visit": found}}
-                if found.is_new:
+                # A request from elsewhere may lack a cookie that there is: it must not be replaced.
+                if found.is_new and not comes_from_elsewhere(scope):
                     headers.append(self._entry.cookie(scope, found.session))
         send = _with_headers(send, headers)
         await (self._rooms if answer is None else answer)(scope, receive, send)
@@ -172,13 +174,14 @@ class Dashboard:
         return None if session is None or auth is None else session.caller
 
     def _turned_away(self, scope: Scope, path: str, visit: Visit) -> Response | None:
-        """Answer somebody who has to log in first; None for everybody else."""
+        """Answer somebody who has to come again or log in first; None for everybody else."""
+        is_from_elsewhere = header(scope, b"sec-fetch-site") == "cross-site"
+        if scope["method"] == "GET" and visit.is_new and is_from_elsewhere:
+            return HTMLResponse(_ONCE_MORE)
         if path == LOGIN or not visit.needs_login:
             return None
         if path == "/live" or header(scope, b"authorization"):
             return Response(status_code=401, headers={"www-authenticate": "Bearer"})
-        if scope["method"] == "GET" and header(scope, b"sec-fetch-site") == "cross-site":
-            return HTMLResponse(_ONCE_MORE)
         query = scope.get("query_string", b"").decode("latin-1")
         wanted = quote(path + ("?" + query if query else ""), safe="")
         return RedirectResponse(visit.url(f"{LOGIN}?next={wanted}"), 303)

@@ -17,7 +17,11 @@ from durable_execution.dashboard.forms import FormRefusedError
 from durable_execution.dashboard.looking import looking
 from durable_execution.dashboard.pruning import pruning
 from durable_execution.dashboard.waking import waking
-from durable_execution.errors import DurableExecutionError, DurableExecutionNotFoundError
+from durable_execution.errors import (
+    DurableExecutionError,
+    DurableExecutionNotFoundError,
+    ExecutorShutDownError,
+)
 from durable_execution.orpc import new_error_id
 
 if TYPE_CHECKING:
@@ -68,6 +72,9 @@ class Rooms:
                 return self._page(request, error.status, "Nothing was changed", error.message)
             case DurableExecutionNotFoundError():
                 return self._page(request, 404, "Not found", error.message)
+            case ExecutorShutDownError():
+                told = "The executor has not started yet, or is about to end."
+                return self._page(request, 503, "Not now", told)
             case DurableExecutionError(is_internal=False):
                 return self._page(request, 400, "Not possible", error.message)
         error_id = new_error_id()

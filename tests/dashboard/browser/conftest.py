@@ -211,7 +211,7 @@ def new_tab(chromium: Browser) -> Iterator[Callable[..., Tab]]:
     for context in contexts:
         context.close()
     assert [fault for tab in tabs for fault in tab.faults] == []
-    assert all(host.startswith("127.0.0.1:") for tab in tabs for host in tab.hosts)
+    assert all(host.startswith(("127.0.0.1:", "localhost:")) for tab in tabs for host in tab.hosts)
 
 
 @pytest.fixture

@@ -28,6 +28,21 @@ def test_a_person_logs_in_looks_around_and_logs_out(locked_site: Site, page: Pag
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
+def test_a_link_from_another_site_leads_to_the_page_without_another_login(
+    locked_site: Site, page: Page
+) -> None:
+    execution_id = locked_site.ended("echo", 1)
+    page.goto(locked_site.url("/"))
+    page.get_by_label("Token").fill(TOKEN)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("operator")).to_be_visible()
+    # By another name it is another site, whose links bring no cookie along.
+    page.goto(locked_site.url("/login").replace("127.0.0.1", "localhost"))
+    page.evaluate("url => { location.href = url }", locked_site.url(f"/executions/{execution_id}"))
+
+    expect(page.locator("h1")).to_have_text(execution_id)
+
+
 def test_many_are_selected_and_cancelled_after_a_question(site: Site, page: Page) -> None:
     ids = [site.enqueue("wait", each) for each in range(3)]
     done = site.ended("echo", 1)
