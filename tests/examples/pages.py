@@ -70,7 +70,7 @@ class Page:
 
     def commands(self) -> list[str]:
         """The lines for a shell, without prompts' answers: comments are no commands."""
-        lines = "\n".join(self.of("sh")).replace("\\\n", " ").splitlines()
+        lines = re.sub(r"\\\n|(?<=\|)\n", " ", "".join(self.of("sh"))).splitlines()
         bare = (re.sub(r"(?:^|\s+)#.*$", "", line) for line in lines)
         return [re.sub(r"\s+", " ", line).strip() for line in bare if line.strip()]
 

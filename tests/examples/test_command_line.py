@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "command-line.md"
+from tests.examples.pages import Page
+
+PAGE = Page("command-line.md")
 COMMAND = f"{shlex.quote(sys.executable)} -m durable_execution.cli"
 ENVIRONMENT = {**os.environ, "DURABLE_EXECUTION_DATABASE": "sqlite:///tasks.db"}
 FAILING = {"durable-execution enqueue charge 99900 --wait --json"}
@@ -27,16 +29,9 @@ pytestmark = [
 ]
 
 
-def blocks(language: str) -> list[str]:
-    text = PAGE.read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
 def commands() -> list[str]:
     """Return all commands of the page, in order, without what only sets the scene."""
-    whole = "".join(blocks("sh")).replace("|\n  ", "| ")
-    lines = [re.sub(r"\s{2,}# .*", "", line) for line in whole.splitlines()]
-    return [line for line in lines if line.startswith("durable-execution ")]
+    return [line for line in PAGE.commands() if line.startswith("durable-execution ")]
 
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -54,8 +49,7 @@ for line in sys.stdin: print(json.loads(line)["executionId"])'""",
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (module,) = blocks("python")
-    (tmp_path / "shop.py").write_text(module)
+    PAGE.write_files(tmp_path)
     return tmp_path
 
 
@@ -98,5 +92,5 @@ def test_the_table_of_exit_codes_is_the_one_of_the_commands() -> None:
     from durable_execution.cli import exits
 
     codes = [exits.FAILED, exits.MISUSED, exits.UNREACHABLE, exits.NOT_FOUND, exits.REFUSED]
-    told = re.findall(r"^\| (\d) \| ", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    told = re.findall(r"^\| (\d) \| ", PAGE.text, re.MULTILINE)
     assert [int(each) for each in told] == [0, *codes]

@@ -58,7 +58,19 @@ EXTRAS: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
     "optional-dependencies"
 ]
 PROGRAMS: Final = (
-    *("curl", "grep", "kill", "npm", "python", "python3", "sleep", "tail", "uvicorn", "wait"),
+    *(
+        "curl",
+        "export",
+        "grep",
+        "kill",
+        "npm",
+        "python",
+        "python3",
+        "sleep",
+        "tail",
+        "uvicorn",
+        "wait",
+    ),
     *(".", "sender=$!", "server=$!"),
 )
 """What else pages run; the tests of those pages run it too."""
@@ -165,3 +177,10 @@ def anchors_of(path: Path) -> frozenset[str]:
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     bare = (re.sub(r"[^\w\s-]", "", title.lower()) for title in titles)
     return frozenset(re.sub(r"\s", "-", title.strip()) for title in bare)
+
+
+def test_site_leads_to_every_page() -> None:
+    nav = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+    listed = set(re.findall(r"([\w/.-]+\.md)$", nav, re.MULTILINE))
+    pages = {page for page in PAGES if page != "README.md" and not page.startswith("decisions/")}
+    assert pages <= listed
