@@ -167,3 +167,10 @@ def test_server_door_loads_no_database_and_no_web_framework() -> None:
 
     assert "durable_execution.executor" in loaded
     assert not loaded & {"sqlalchemy", "aiohttp", "pydantic", "starlette", "typer", "uvicorn"}
+
+
+def test_telemetry_door_loads_no_engine_and_no_opentelemetry() -> None:
+    loaded = loaded_by("from durable_execution.telemetry import *; PrometheusMetrics()")
+
+    assert "durable_execution.telemetry.prometheus" in loaded
+    assert not loaded & (HEAVY | {"opentelemetry"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import pairwise
 
@@ -267,3 +268,12 @@ async def test_metrics_have_names_units_and_labels() -> None:
     (point,) = lag.data.data_points  # type: ignore[attr-defined]
     assert (point.count, point.attributes) == (2, {"task": "flaky"})
     assert point.explicit_bounds[:2] == (0.001, 0.0025)
+
+
+@pytest.mark.parametrize("made", [OpenTelemetryMetrics, OpenTelemetryTracer])
+def test_missing_opentelemetry_is_answered_with_the_extra(
+    made: type[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'durable-execution\[telemetry\]'"):
+        made()
