@@ -7,13 +7,17 @@ too, the file fails as soon as such a line becomes acceptable.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, assert_type
 
 from durable_execution import (
     ChildTask,
     Done,
     DurableExecutor,
+    ExecutionStats,
     FinishedTaskExecution,
+    FoundExecutor,
+    FoundTaskExecution,
     LoopGaveUp,
     LoopSucceeded,
     NotDone,
@@ -23,6 +27,7 @@ from durable_execution import (
     SleepingTask,
     StoredError,
     Task,
+    TaskBacklog,
     TaskContext,
     TaskDeclaration,
     TaskExecutionChange,
@@ -233,3 +238,16 @@ async def wrongly_implemented(ctx: TaskContext, email: str) -> int:
 
 assert_type(implemented, Task[Email, int])
 assert_type(plainly_implemented, Task[Email, int])
+
+
+async def interventions(executor: DurableExecutor, task: Task[int, str]) -> None:
+    """What is done by the id of a task needs no task; what is found has no payloads."""
+    assert_type(await executor.retry_task_execution(task, "id"), FoundTaskExecution)
+    assert_type(await executor.retry_task_execution("task", "id"), FoundTaskExecution)
+    assert_type(await executor.cancel_task_execution("task", "id"), FoundTaskExecution)
+    assert_type(await executor.list_executors(), tuple[FoundExecutor, ...])
+    stats = await executor.get_stats(lately=60)
+    assert_type(stats, ExecutionStats)
+    assert_type(stats.tasks["task"], TaskBacklog)
+    assert_type(stats.oldest_start_at, datetime | None)
+    await executor.retry_task_execution(7, "id")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
