@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from threading import Thread
+from typing import get_args
 
 import pytest
 
@@ -90,13 +91,15 @@ def test_facts_are_counted() -> None:
 
 
 def test_every_metric_that_is_told_is_measured_by_some_fact() -> None:
-    measured = {each.metric for fact in FACTS for each in measurements_of(fact)}
+    measured = {metric for fact in FACTS for metric, _, _ in measurements_of(fact)}
     assert {each.name for each in set(METRICS) - measured} == {
         "durable_execution_series_dropped_total",  # told by nobody: what the others add to
         "durable_execution_executor_healthy",  # whoever is not tells nothing
     }
-    for each in (each for fact in FACTS for each in measurements_of(fact)):
-        assert len(each.labels) == len(each.metric.labels), each
+    for fact in FACTS:
+        for metric, _, labels in measurements_of(fact):
+            assert len(labels) == len(metric.labels), metric
+    assert {type(fact) for fact in FACTS} == set(get_args(Fact))
 
 
 def test_buckets_of_a_histogram_are_cumulative_and_its_bounds_inclusive() -> None:

@@ -9,7 +9,7 @@ from durable_execution._observing import Fact
 from durable_execution.telemetry import catalog
 from durable_execution.telemetry.catalog import Metric
 from durable_execution.telemetry.extra import needs_extra
-from durable_execution.telemetry.measuring import Measurement, measurements_of
+from durable_execution.telemetry.measuring import measurements_of
 from durable_execution.telemetry.series import MAX_SERIES, BoundedLabels
 
 if TYPE_CHECKING:
@@ -53,13 +53,9 @@ class OpenTelemetryMetrics:
 
     def __call__(self, fact: Fact, /) -> None:
         """Take note of a fact."""
-        for measurement in measurements_of(fact):
-            self._add(measurement)
-
-    def _add(self, measurement: Measurement) -> None:
-        metric, value, wanted = measurement
-        labels = self._labels.bounded(metric, wanted)
-        self._records[metric.name](value, dict(zip(metric.labels, labels, strict=True)))
+        for metric, value, wanted in measurements_of(fact):
+            labels = self._labels.bounded(metric, wanted)
+            self._records[metric.name](value, dict(zip(metric.labels, labels, strict=True)))
 
 
 def open_telemetry_name(metric: Metric) -> str:

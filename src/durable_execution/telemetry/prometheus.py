@@ -14,8 +14,8 @@ from typing import Final
 from durable_execution._observing import Fact
 from durable_execution.telemetry import catalog
 from durable_execution.telemetry.catalog import Metric
-from durable_execution.telemetry.measuring import Measurement, measurements_of
-from durable_execution.telemetry.series import MAX_SERIES, OTHER, BoundedLabels
+from durable_execution.telemetry.measuring import measurements_of
+from durable_execution.telemetry.series import MAX_SERIES, OTHER
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -40,70 +40,83 @@ class PrometheusMetrics:
         if type(max_series) is not int or max_series < 1:
             raise ValueError(f"max_series: expected a positive int, got {max_series!r}")
         self._lock = Lock()
-        self._labels = BoundedLabels(max_series)
-        self._counters: dict[str, dict[_Labels, float]] = {}
-        self._histograms: dict[str, dict[_Labels, _Histogram]] = {}
+        self._most = max_series
+        self._series: dict[str, dict[_Labels, _Counter | _Histogram]] = {
+            metric.name: {} for metric in catalog.METRICS
+        }
+        for metric in catalog.METRICS:
+            if metric.kind == "counter" and not metric.labels:
+                self._series[metric.name][()] = _Counter()  # 0 before it counts anything
 
     def __call__(self, fact: Fact, /) -> None:
         """Take note of a fact."""
         with self._lock:
-            for measurement in measurements_of(fact):
-                if measurement.metric.kind != "gauge":  # which a scrape asks for
-                    self._add(measurement)
+            for metric, value, labels in measurements_of(fact):
+                series = self._series[metric.name].get(labels)
+                if series is None:
+                    if metric.kind == "gauge":
+                        continue  # which a scrape asks for
+                    series = self._new_series(metric, labels)
+                series.add(value)
 
     def text(self, gauges: Mapping[Metric, float] | None = None) -> str:
         """Write everything that was counted so far, and gauges as they are now."""
         lines: list[str] = []
-        given = gauges or {}
+        given = {metric.name: value for metric, value in (gauges or {}).items()}
         with self._lock:
             for metric in catalog.METRICS:
                 lines.append(f"# HELP {metric.name} {metric.help}")
                 lines.append(f"# TYPE {metric.name} {metric.kind}")
-                lines += self._lines(metric, given)
+                if metric.name in given:
+                    lines.append(_line(metric.name, (), (), given[metric.name]))
+                for labels, series in sorted(self._series[metric.name].items(), key=_labels_of):
+                    lines += series.lines(metric, labels)
         return "\n".join([*lines, ""])
 
-    def _lines(self, metric: Metric, gauges: Mapping[Metric, float]) -> list[str]:
-        if metric.kind == "gauge":
-            return [_line(metric.name, (), (), gauges[metric])] if metric in gauges else []
-        if metric.kind == "histogram":
-            series = sorted(self._histograms.get(metric.name, {}).items())
-            return [line for labels, each in series for line in each.lines(metric, labels)]
-        # One without labels is 0 before it counts anything.
-        counted = self._counters.get(metric.name, {} if metric.labels else {(): 0.0})
-        return [
-            _line(metric.name, metric.labels, labels, value)
-            for labels, value in sorted(counted.items())
-        ]
+    def _new_series(self, metric: Metric, labels: _Labels) -> _Counter | _Histogram:
+        """Return the series of labels that are new, or the one for what there is no room for."""
+        known = self._series[metric.name]
+        if len(known) >= self._most:
+            self._series[catalog.SERIES_DROPPED.name][()].add(1)
+            labels = (OTHER,) * len(labels)
+        if labels not in known:
+            is_counter = metric.kind == "counter"
+            known[labels] = _Counter() if is_counter else _Histogram(metric.buckets)
+        return known[labels]
 
-    def _add(self, measurement: Measurement) -> None:
-        metric, value, wanted = measurement
-        labels = self._labels.bounded(metric, wanted)
-        if labels != wanted and OTHER in labels:
-            self._add(Measurement(catalog.SERIES_DROPPED, 1))
-        if metric.kind == "histogram":
-            series = self._histograms.setdefault(metric.name, {})
-            if labels not in series:
-                series[labels] = _Histogram(len(metric.buckets))
-            series[labels].add(metric, value)
-        else:
-            counters = self._counters.setdefault(metric.name, {})
-            counters[labels] = counters.get(labels, 0.0) + value
+
+def _labels_of(item: tuple[_Labels, object]) -> _Labels:
+    return item[0]
+
+
+class _Counter:
+    __slots__ = ("_value",)
+
+    def __init__(self) -> None:
+        self._value = 0.0
+
+    def add(self, value: float) -> None:
+        self._value += value
+
+    def lines(self, metric: Metric, labels: _Labels) -> list[str]:
+        return [_line(metric.name, metric.labels, labels, self._value)]
 
 
 class _Histogram:
-    __slots__ = ("_counts", "_sum")
+    __slots__ = ("_buckets", "_counts", "_sum")
 
-    def __init__(self, buckets: int) -> None:
-        self._counts = [0] * (buckets + 1)
+    def __init__(self, buckets: Sequence[float]) -> None:
+        self._buckets = buckets
+        self._counts = [0] * (len(buckets) + 1)
         self._sum = 0.0
 
-    def add(self, metric: Metric, value: float) -> None:
-        self._counts[bisect_left(metric.buckets, value)] += 1
+    def add(self, value: float) -> None:
+        self._counts[bisect_left(self._buckets, value)] += 1
         self._sum += value
 
     def lines(self, metric: Metric, labels: _Labels) -> list[str]:
         names, total, lines = (*metric.labels, "le"), 0, []
-        for bound, count in zip((*metric.buckets, None), self._counts, strict=True):
+        for bound, count in zip((*self._buckets, None), self._counts, strict=True):
             total += count
             le = "+Inf" if bound is None else f"{bound:g}"
             lines.append(_line(f"{metric.name}_bucket", names, (*labels, le), total))
