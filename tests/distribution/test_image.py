@@ -18,6 +18,15 @@ pytestmark = [pytest.mark.distributions, pytest.mark.timeout(400)]
 
 TEXT = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 
+LOCKED = """
+from executor_server import executor, router
+from durable_execution.server import BearerToken, BearerTokens, RPCHandler, create_executor_app
+from durable_execution.server import secrets_from_env
+
+auth = BearerTokens({"web-app": BearerToken(secrets_from_env("WEB_APP_TOKENS"))})
+app = create_executor_app(executor, {"/rpc": RPCHandler(router)}, auth=auth)
+"""
+
 
 def given(instruction: str) -> list[str]:
     """The words of an instruction, all stages together; the last one of its kind counts."""
@@ -35,8 +44,7 @@ def test_image_serves_and_its_health_check_tells(installed: Installed, tmp_path:
     page = Page("README.md")
     page.write_files(tmp_path)
     # The application of an image needs a lock: it listens beyond its container.
-    lock = page.pieces[-1].replace("locked_app", "app")
-    (tmp_path / "app.py").write_text(f"from quickstart import executor, send_email\n{lock}")
+    (tmp_path / "app.py").write_text(LOCKED)
 
     port = free_port()
     [entry], [command] = given("ENTRYPOINT"), given("CMD")

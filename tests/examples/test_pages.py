@@ -33,6 +33,7 @@ RUN_BY: Final = {
     "postgres.md": ("tests/examples/test_guides.py",),
     "rest.md": ("tests/examples/test_rest.py",),
     "security.md": ("tests/examples/test_security.py",),
+    "tasks.md": ("tests/examples/test_tasks.py",),
     "telemetry.md": ("tests/examples/test_telemetry.py",),
     "testing.md": ("tests/examples/test_guides.py",),
     "tuning.md": ("tests/examples/test_guides.py",),

@@ -9,9 +9,7 @@ from types import ModuleType
 import pytest
 
 from tests.examples.web_apps import (
-    COMMANDS,
     FILES,
-    PAGE,
     TOKEN,
     check_web_app,
     executor_server,
@@ -37,9 +35,3 @@ def test_fastapi_app_does_what_the_page_says(
 def test_app_of_the_page_loads_no_engine() -> None:
     assert "durable_execution.server" not in FILES["web_app.py"]
     assert "from durable_execution.client import" in FILES["web_app.py"]
-
-
-def test_every_block_of_the_page_is_a_file_or_a_command() -> None:
-    assert len(PAGE.blocks) == len(FILES) + len(COMMANDS)
-    assert {Path(name).suffix for name in FILES} == {".py", ".ts"}
-    assert PAGE.name == "web-apps.md"
