@@ -7,14 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from durable_execution.dashboard.clock import now_ms
 from durable_execution.dashboard.desk import Desk, Query
 from durable_execution.dashboard.filters import Filters, read_filters, written_instant
-from durable_execution.dashboard.reach import reach_of
+from durable_execution.dashboard.reach import since_of
 from durable_execution.dashboard.words import instant_of
 from durable_execution.errors import InvalidInputError
 
-WALKED: Final = 250_000
+WALKED: Final = 100_000
 """Executions among which is looked for what no index leads to, about, unless more is asked for."""
 _MINUTE_MS: Final = 60_000
 _BEFORE_ALL: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,12 +53,9 @@ async def list_facts(desk: Desk, query: Query) -> Mapping[str, object]:
 
 
 async def _reachable(desk: Desk) -> datetime | None:
-    now = now_ms()
-    reach = await reach_of(desk.executor, WALKED, now=now)
-    if reach is None or reach >= now:
-        return None
-    # By the minute: pages that follow one another, and drawings of one view, look at the same.
-    return instant_of((now - reach) // _MINUTE_MS * _MINUTE_MS)
+    since = await since_of(desk.executor, WALKED)
+    # By the minute: it is told to the minute.
+    return None if since is None else instant_of(max(0, since) // _MINUTE_MS * _MINUTE_MS)
 
 
 def list_frame(query: Query) -> Mapping[str, object]:

@@ -11,16 +11,16 @@ _NEWEST: Final = 500
 """Executions from which is guessed how many there are in a time."""
 
 
-async def reach_of(executor: DurableExecutor, executions: int, *, now: int) -> int | None:
-    """Return about how many milliseconds ago the oldest of the newest so many was created.
+async def since_of(executor: DurableExecutor, executions: int) -> int | None:
+    """Return since when about so many executions were created, in milliseconds since the epoch.
 
     A guess, from the newest few. None: there are only so few.
 
     Raises:
         StorageError: The storage cannot be reached.
     """
-    newest = await executor.search_stored_task_executions(Search(limit=_NEWEST))
-    if newest.next_cursor is None:
+    page = await executor.search_stored_task_executions(Search(limit=_NEWEST))
+    if page.next_cursor is None:
         return None
-    took = max(1, now - newest.records[-1].created_at)
-    return took * executions // _NEWEST
+    newest, oldest = page.records[0].created_at, page.records[-1].created_at
+    return newest - max(1, newest - oldest) * executions // _NEWEST

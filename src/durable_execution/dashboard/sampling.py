@@ -11,7 +11,7 @@ from durable_execution._core.status import FINISHED
 from durable_execution._engine.ids import newest_id_before
 from durable_execution.dashboard.clock import now_ms
 from durable_execution.dashboard.figures import figures_of
-from durable_execution.dashboard.reach import reach_of
+from durable_execution.dashboard.reach import since_of
 from durable_execution.dashboard.samples import INTERVAL_MS, Sample, Samples, counted_pace, pace_of
 from durable_execution.errors import DurableExecutionError
 from durable_execution.executor import DurableExecutor
@@ -94,7 +94,7 @@ class Sampler:
 
     async def _walk(self, now: int) -> int:
         """How far back executions were created among which to look: bounded by their number."""
-        reach = await reach_of(self._executor, _WALKED, now=now)
-        if reach is None:
+        since = await since_of(self._executor, _WALKED)
+        if since is None:
             return LONGEST_WALK_MS
-        return max(_SHORTEST_WALK_MS, min(LONGEST_WALK_MS, reach))
+        return max(_SHORTEST_WALK_MS, min(LONGEST_WALK_MS, now - since))
