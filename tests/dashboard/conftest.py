@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -18,6 +17,9 @@ from durable_execution import (
     child_task,
 )
 from tests.conftest import OPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 DUE = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

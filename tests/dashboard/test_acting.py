@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from durable_execution import DurableExecutor, StorageUnavailableError
-from durable_execution._core.status import Status
 from durable_execution.dashboard import create_dashboard
 from durable_execution.dashboard.acting import MOST_AT_ONCE
-from durable_execution.storage.search import Page, Search
 from tests.dashboard.conftest import Shop, ended
 from tests.dashboard.visitor import Seen, Visitor
+
+if TYPE_CHECKING:
+    from durable_execution._core.status import Status
+    from durable_execution.storage.search import Page, Search
 
 
 def visitor_of(shop: Shop) -> Visitor:

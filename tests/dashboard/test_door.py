@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,8 +17,10 @@ from durable_execution.server import (
     Caller,
     create_executor_app,
 )
-from tests.dashboard.conftest import Shop
 from tests.dashboard.visitor import Visitor
+
+if TYPE_CHECKING:
+    from tests.dashboard.conftest import Shop
 
 TOKEN = "the-token-of-an-operator"
 LIMITED = "the-token-of-a-web-app"

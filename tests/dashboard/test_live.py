@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 import pytest
 
 from durable_execution import ExecutorShutDownError, StorageUnavailableError
 from durable_execution.dashboard import live
 from durable_execution.dashboard.live import LiveViews, TooManyFollowersError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
 
 
 class Drawing:

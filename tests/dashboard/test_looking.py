@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import re
 from html import unescape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -18,9 +18,11 @@ from durable_execution import (
 from durable_execution.dashboard import create_dashboard, listing, reach
 from durable_execution.dashboard.looking import VIEWS
 from durable_execution.storage.memory import InMemoryStorage
-from durable_execution.storage.search import Page, Search
 from tests.dashboard.conftest import Shop, ended
 from tests.dashboard.visitor import Visitor
+
+if TYPE_CHECKING:
+    from durable_execution.storage.search import Page, Search
 
 PAGES = ("/", "/executions", "/failures")
 
@@ -281,3 +283,16 @@ async def test_a_failed_child_is_retried_with_its_root_if_that_has_failed_too(sh
         text = (await visitor_of(shop).get(f"/executions/{child.execution_id}")).text
         assert (f'value="retry {root_id}"' in text) == can_be_retried
         assert ("Retry the tree" in text) == can_be_retried
+
+
+async def test_an_execution_shows_how_often_it_was_tried_and_whose_crash_it_survived(
+    shop: Shop,
+) -> None:
+    execution_id = await ended(shop, shop.greet, "ada")
+    (row,) = await shop.executor._storage.get([execution_id])
+    assert row is not None
+    tried = msgspec.structs.replace(row, execution_id="te_tried", attempt=2, crash_count=1)
+    await shop.executor._storage.insert([tried])
+    for path in ("/executions", "/executions/te_tried"):
+        words = (await visitor_of(shop).get(path)).words
+        assert "attempt 3 1 crash" in words

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +12,11 @@ from durable_execution.dashboard.clock import now_ms
 from durable_execution.dashboard.figures import Count, Figures
 from durable_execution.dashboard.samples import Pace, Sample, Samples, counted_pace, pace_of
 from durable_execution.dashboard.sampling import Sampler
-from durable_execution.storage.search import Page, Search
-from tests.dashboard.conftest import Shop
 from tests.dashboard.rows import NOW, row
+
+if TYPE_CHECKING:
+    from durable_execution.storage.search import Page, Search
+    from tests.dashboard.conftest import Shop
 
 NOTHING = pace_of([], window_ms=1, is_all=True)
 

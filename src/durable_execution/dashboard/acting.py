@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import ERRORED
+from durable_execution.dashboard.deeds import note
 from durable_execution.dashboard.desk import Desk, visit_of
 from durable_execution.dashboard.forms import Form, FormRefusedError, read_form
 from durable_execution.dashboard.tree import stored
@@ -48,6 +49,9 @@ def acting(desk: Desk) -> list[Route]:
             facts = {"verb": verb, "ids": execution_ids, "shown": SHOWN_IN_QUESTION}
             return desk.show(request, "confirm.html", facts)
         outcomes = [await _done(desk, verb, each) for each in execution_ids]
+        for each in outcomes:
+            if each.is_done:
+                note(visit_of(request), verb, execution_id=each.execution_id)
         told = {
             "verb": verb,
             "done": [each for each in outcomes if each.is_done],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Route
 
+from durable_execution.dashboard.deeds import note
 from durable_execution.dashboard.desk import Desk, visit_of
 from durable_execution.dashboard.forms import Form, read_form
 from durable_execution.errors import InvalidInputError, InvalidOptionError
@@ -43,6 +44,7 @@ def pruning(desk: Desk) -> list[Route]:
             )
         except (InvalidInputError, InvalidOptionError) as error:
             return _form(desk, request, typed, trouble=error.message)
+        note(visit_of(request), "prune", older_than=str(age), deleted=deleted)
         return _form(desk, request, typed, deleted=deleted)
 
     return [Route("/prune", ask, methods=["GET"]), Route("/prune", prune, methods=["POST"])]

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from durable_execution._codec import EncodeError, dumps
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import SleepingTask
+from durable_execution.dashboard.deeds import note
 from durable_execution.dashboard.desk import Desk, visit_of
 from durable_execution.dashboard.forms import Form, read_form
 from durable_execution.dashboard.tree import stored
@@ -38,6 +39,7 @@ def waking(desk: Desk) -> list[Route]:
             await _woken(desk.executor, record, task, form)
         except (InvalidInputError, InvalidOptionError) as error:
             return _form(desk, request, record, task, typed=form, trouble=error.message)
+        note(visit_of(request), "wake", execution_id=record.execution_id)
         return RedirectResponse(visit_of(request).url(f"/executions/{record.execution_id}"), 303)
 
     return [

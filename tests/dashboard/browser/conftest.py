@@ -10,10 +10,9 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -35,6 +34,9 @@ from durable_execution.server import (
     create_executor_app,
 )
 from tests.served import served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
 
 T = TypeVar("T")
 

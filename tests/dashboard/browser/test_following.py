@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.browser.conftest import Site, Tab
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.dashboard.browser.conftest import Site, Tab
 
 
 def test_an_execution_is_followed_to_its_end_without_a_reload(site: Site, page: Page) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.dashboard.browser.conftest import TOKEN, Site, Tab, open_site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PHONE = {"width": 360, "height": 740}
 
