@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+JOBS ?= 3
 BIN := $(VENV)/bin
 NODE := $(shell command -v node 2>/dev/null)
 INTEROP := tests/interop
@@ -20,8 +21,8 @@ demo: $(VENV)/.server ## Watch tasks outlive a killed executor server
 	@$(BIN)/python -m examples.demo
 
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests
-	@$(BIN)/python -m pytest
+test: $(VENV)/.dev ## Run all tests, JOBS=3 at a time
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: check
 check: $(VENV)/.dev ## Format, lint, types and import floors; changes nothing
