@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 
-from durable_execution._core.task import TaskDeclaration
-from durable_execution.cli.loading import TargetError, load_tasks
-from durable_execution.codegen import generate_openapi, generate_typescript
-from durable_execution.errors import InvalidOptionError
+from durable_execution.cli.exits import MISUSED, stop
 
 STALE: Final = 1
-MISUSED: Final = 2
 
-Generate: TypeAlias = Callable[[Mapping[str, TaskDeclaration[Any, Any]]], str]
+Generate: TypeAlias = Callable[[Mapping[str, Any]], str]
+"""Makes the text of a file of tasks, by the keys that clients use."""
 
 Target = Annotated[
     str,
@@ -49,6 +46,8 @@ def typescript(target: Target, output: Output = None, *, check: Check = False) -
 
     Exit codes: 0 written or up to date, 1 not up to date, 2 wrong arguments.
     """
+    from durable_execution.codegen import generate_typescript
+
     _run(generate_typescript, "typescript", target, output, check=check)
 
 
@@ -65,6 +64,8 @@ def openapi(
 
     Exit codes: 0 written or up to date, 1 not up to date, 2 wrong arguments.
     """
+    from durable_execution.codegen import generate_openapi
+
     generate = partial(generate_openapi, server=server, title=title)
     _run(generate, "openapi", target, output, check=check)
 
@@ -72,12 +73,15 @@ def openapi(
 def _run(
     generate: Generate, command: str, target: str, output: Path | None, *, check: bool
 ) -> None:
+    from durable_execution.cli.loading import TargetError, load_tasks
+    from durable_execution.errors import InvalidOptionError
+
     if check and output is None:
-        _stop("--check needs the file to look at: give it with -o", MISUSED)
+        stop("--check needs the file to look at: give it with -o", MISUSED)
     try:
         text = generate(load_tasks(target))
     except (TargetError, InvalidOptionError) as error:
-        _stop(str(error), MISUSED)
+        stop(str(error), MISUSED)
     if output is None:
         typer.echo(text, nl=False)
         return
@@ -88,7 +92,7 @@ def _run(
         elif found != text.encode():
             output.write_bytes(text.encode())
     except OSError as error:
-        _stop(f"{output}: {error.strerror}", MISUSED)
+        stop(f"{output}: {error.strerror}", MISUSED)
     typer.echo(f"{output}: {'up to date' if found == text.encode() else 'written'}", err=True)
 
 
@@ -96,9 +100,4 @@ def _compare(found: bytes | None, text: str, arguments: str, output: Path) -> No
     """Stop unless the file has the text. Line ends may be those of another system."""
     if found is None or found.replace(b"\r\n", b"\n") != text.encode():
         problem = "does not exist" if found is None else "is not what the tasks' hints say"
-        _stop(f"{output} {problem}: run durable-execution codegen {arguments}", STALE)
-
-
-def _stop(message: str, code: int) -> NoReturn:
-    typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(code)
+        stop(f"{output} {problem}: run durable-execution codegen {arguments}", STALE)

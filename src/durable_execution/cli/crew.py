@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Final
 
 from durable_execution.cli.exits import FAILED
-from durable_execution.cli.logs import LogFormat, LogLevel
+from durable_execution.cli.log_options import LogFormat, LogLevel
 
 logger = logging.getLogger(__name__)
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Annotated, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn, TypeVar
 
 import typer
 
-from durable_execution.errors import InvalidOptionError, StorageError
-from durable_execution.storage import SqlStorage, open_storage
-from durable_execution.storage.sql.schema_state import SchemaState
-from durable_execution.storage.table_names import EXECUTIONS, TaskExecutionTables
+from durable_execution.cli.exits import MISUSED, UNREACHABLE, stop
+
+if TYPE_CHECKING:
+    from durable_execution.storage import SqlStorage
+    from durable_execution.storage.sql.schema_state import SchemaState
 
 OUTDATED: Final = 1
-MISUSED: Final = 2
-UNREACHABLE: Final = 3
+
+EXECUTIONS: Final = "durable_task_executions"
 
 ResultT = TypeVar("ResultT")
 Url = Annotated[
@@ -48,7 +49,7 @@ def upgrade(url: Url, table: Table = EXECUTIONS) -> None:
     if before.found is not None and before.found > before.newest:
         _report_newer(before)
     if before.found is None and before.has_tables:
-        _stop("the tables have no version: they are the application's to migrate", MISUSED)
+        stop("the tables have no version: they are the application's to migrate", MISUSED)
     _run(_migrate(_opened(url, table, migrate=True)))
     if before.is_current:
         typer.echo(f"schema version {before.newest}: was up to date")
@@ -87,28 +88,34 @@ def check(url: Url, table: Table = EXECUTIONS) -> None:
     if state.found is not None and state.found > state.newest:
         _report_newer(state)
     if state.found is not None:
-        _stop(
+        stop(
             f"the database has schema version {state.found}, this release needs {state.newest}: "
             "run durable-execution db upgrade",
             OUTDATED,
         )
     if not state.has_tables:
-        _stop(f"the database has no table {table}: run durable-execution db upgrade", OUTDATED)
+        stop(f"the database has no table {table}: run durable-execution db upgrade", OUTDATED)
+    from durable_execution.errors import StorageError
+
     try:
         asyncio.run(_migrate(_opened(url, table, migrate=False)))
     except StorageError as error:
-        _stop(f"the tables are not those of this release: {error}", OUTDATED)
+        stop(f"the tables are not those of this release: {error}", OUTDATED)
     typer.echo("tables without a version: all columns are there")
 
 
 def _opened(url: str, table: str, *, migrate: bool) -> SqlStorage:
+    from durable_execution.errors import InvalidOptionError
+    from durable_execution.storage import SqlStorage, open_storage
+    from durable_execution.storage.table_names import TaskExecutionTables
+
     try:
         tables = TaskExecutionTables(name=table)
         storage = open_storage(url, tables=tables, migrate=migrate)
     except InvalidOptionError as error:
-        _stop(str(error), MISUSED)
+        stop(str(error), MISUSED)
     if not isinstance(storage, SqlStorage):
-        _stop("storages in memory have no tables; name a database", MISUSED)
+        stop("storages in memory have no tables; name a database", MISUSED)
     return storage
 
 
@@ -118,20 +125,17 @@ async def _migrate(storage: SqlStorage) -> None:
 
 
 def _run(work: Coroutine[None, None, ResultT]) -> ResultT:
+    from durable_execution.errors import StorageError
+
     try:
         return asyncio.run(work)
     except StorageError as error:
-        _stop(str(error), UNREACHABLE)
+        stop(str(error), UNREACHABLE)
 
 
 def _report_newer(state: SchemaState) -> NoReturn:
-    _stop(
+    stop(
         f"the database has schema version {state.found}, this release knows only {state.newest}: "
         "use the release that wrote it, or a newer one",
         OUTDATED,
     )
-
-
-def _stop(message: str, code: int) -> NoReturn:
-    typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(code)

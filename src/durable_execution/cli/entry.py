@@ -24,10 +24,12 @@ def main() -> None:
         raise SystemExit(0)
     try:
         from durable_execution.cli.application import application
+
+        # Commands import what they need: what is missing shows when they run.
+        application()
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         # Written by hand: what would print it better may be what is missing.
         sys.stderr.write(f"error: the command line needs the package {error.name!r}: {INSTALL}\n")
         raise SystemExit(_UNUSABLE) from None
-    application()

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final
 
+from durable_execution.cli.log_options import LogFormat, LogLevel
 from durable_execution.telemetry import AttemptFilter, JSONFormatter, LineFormatter
-
-LogLevel = Literal["critical", "error", "warning", "info", "debug"]
-
-LogFormat = Literal["line", "json"]
 
 _FORMATTERS: Final[Mapping[LogFormat, type[logging.Formatter]]] = {
     "json": JSONFormatter,

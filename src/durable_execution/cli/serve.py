@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import Annotated, Final, NoReturn
+from typing import Annotated
 
 import typer
 
-from durable_execution.access import auth_of
-from durable_execution.cli.listening import ListenError, bind, is_loopback, origin
-from durable_execution.cli.loading import AsgiApp, TargetError, load_application
-from durable_execution.cli.logs import LogFormat, LogLevel, configure_logging
-from durable_execution.cli.process import ServerProcess
-from durable_execution.executor import DurableExecutor
-
-FAILED: Final = 1
-MISUSED: Final = 2
+from durable_execution.cli.log_options import LogFormat, LogLevel
 
 
 def serve(
@@ -48,68 +39,6 @@ def serve(
 
     Exit codes: 0 drained, 1 could not listen or drain, 2 wrong arguments, 3 did not start.
     """
-    configure_logging(log_level, log_format)
-    try:
-        app = load_application(target)
-    except TargetError as error:
-        _stop(str(error), MISUSED)
-    try:
-        bound = bind(host, port)
-    except ListenError as error:
-        _stop(str(error), FAILED)
-    with bound:
-        if not (insecure or is_loopback(bound) or auth_of(app)):
-            _stop(_open_door(target, host), MISUSED)
-        url = origin(host, bound.getsockname()[1])
-        process = ServerProcess(
-            app,
-            on_started=lambda: typer.echo(_banner(app, target, url)),
-            on_leaving=lambda: _announce_shutdown(app),
-            is_healthy=lambda: _is_healthy(app),
-            is_verbose=log_level == "debug",
-        )
-        process.run(sockets=[bound])
-    if not process.has_drained:
-        raise typer.Exit(FAILED)
+    from durable_execution.cli.serving import serve_application
 
-
-def _banner(app: AsgiApp, target: str, url: str) -> str:
-    """Say what is served where; of an application that is not ours only that is known."""
-    line = f"durable-execution {version('durable-execution')}: {target} on {url}"
-    executor = _executor_of(app)
-    if executor is not None:
-        count = len(executor.tasks)
-        line += f", {count} {'task' if count == 1 else 'tasks'}"
-    return line
-
-
-def _announce_shutdown(app: AsgiApp) -> None:
-    executor = _executor_of(app)
-    if executor is not None:
-        executor.announce_shutdown()
-
-
-def _is_healthy(app: AsgiApp) -> bool:
-    executor = _executor_of(app)
-    return executor is None or executor.is_healthy
-
-
-def _executor_of(app: AsgiApp) -> DurableExecutor | None:
-    """Find the executor of an application that `create_executor_app` made."""
-    executor = getattr(getattr(app, "state", None), "executor", None)
-    return executor if isinstance(executor, DurableExecutor) else None
-
-
-def _open_door(target: str, host: str) -> str:
-    return (
-        f"{target} has no auth=, and on {host} other machines can reach it: whoever does could run "
-        "its tasks. Do one of these:\n"
-        "  create_executor_app(..., auth=BearerTokens({...})), or Guard(app, auth=...)\n"
-        "  --host 127.0.0.1, to be reached from this machine only\n"
-        "  --insecure, if something in front of it keeps strangers out"
-    )
-
-
-def _stop(message: str, code: int) -> NoReturn:
-    typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(code)
+    serve_application(target, host, port, log_level, log_format, insecure=insecure)

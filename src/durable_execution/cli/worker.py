@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from durable_execution.cli.exits import MISUSED, stop
-from durable_execution.cli.logs import LogFormat, LogLevel, configure_logging
+from durable_execution.cli.log_options import LogFormat, LogLevel
 
 
 def worker(
@@ -37,6 +37,7 @@ def worker(
     """
     from durable_execution.cli.crew import Crew
     from durable_execution.cli.loading import TargetError, load_executor
+    from durable_execution.cli.logs import configure_logging
     from durable_execution.storage import InMemoryStorage
 
     configure_logging(log_level, log_format)

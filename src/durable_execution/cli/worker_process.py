@@ -12,7 +12,8 @@ from typing import Final, cast
 from durable_execution import tune_garbage_collector
 from durable_execution.cli.exits import FAILED
 from durable_execution.cli.loading import load_executor
-from durable_execution.cli.logs import LogFormat, LogLevel, configure_logging
+from durable_execution.cli.log_options import LogFormat, LogLevel
+from durable_execution.cli.logs import configure_logging
 from durable_execution.executor import DurableExecutor
 
 UNHEALTHY_FOR: Final = 60.0
