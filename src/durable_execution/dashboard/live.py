@@ -14,8 +14,8 @@ from typing import Final
 
 from durable_execution.errors import DurableExecutionError, ExecutorShutDownError
 
-INTERVAL: Final = 1.0
-"""Seconds from one drawing of a view to the next, at least."""
+CALM_AFTER: Final = 10
+"""Drawings that looked the same, after which a view is drawn less often, up to four times."""
 REST: Final = 0.15
 """Seconds between the drawings of any two views."""
 MOST_FOLLOWERS: Final = 2_000
@@ -40,15 +40,20 @@ class _View:
         self.trouble: str | None = None
         self.number = 0
         """Counts how often it looked different."""
+        self.same = 0
+        """Drawings since then."""
         self.drawn_at = float("-inf")
         self.lock = asyncio.Lock()
+
+    def next_at(self, every: float) -> float:
+        """When it is to be drawn again: what stays the same may wait a little longer."""
+        return self.drawn_at + every * min(4, 1 + self.same // CALM_AFTER)
 
 
 class LiveViews:
     """The one source of all pages that are open in this process. Belongs to one event loop."""
 
-    def __init__(self, *, interval: float = INTERVAL, rest: float = REST) -> None:
-        self._interval = interval
+    def __init__(self, *, rest: float = REST) -> None:
         self._rest = rest
         self._views: dict[str, _View] = {}
         self._turn = asyncio.Lock()
@@ -57,7 +62,7 @@ class LiveViews:
         self.drawings = 0
         """How often anything was drawn."""
 
-    async def follow(self, key: str, draw: Draw) -> AsyncGenerator[str]:
+    async def follow(self, key: str, draw: Draw, *, every: float) -> AsyncGenerator[str]:
         """Yield events, as text of an event stream: whenever the view looks different.
 
         `view` is what it looks like now, `trouble` why that is not known.
@@ -65,6 +70,7 @@ class LiveViews:
         Args:
             key: Says which view it is: the same for all who are to see the same.
             draw: Draws it.
+            every: Seconds from one drawing to the next, at least.
 
         Raises:
             TooManyFollowersError: As many pages are open as there may be.
@@ -75,7 +81,7 @@ class LiveViews:
         self.followers += 1
         view.followers += 1
         try:
-            async for event in self._events(view, draw):
+            async for event in self._events(view, draw, every):
                 yield event
         finally:
             self.followers -= 1
@@ -83,24 +89,24 @@ class LiveViews:
             if view.followers == 0:
                 self._views.pop(key, None)
 
-    async def _events(self, view: _View, draw: Draw) -> AsyncIterator[str]:
+    async def _events(self, view: _View, draw: Draw, every: float) -> AsyncIterator[str]:
         clock = asyncio.get_running_loop().time
         seen, said_at = -1, clock()
         yield "retry: 3000\n\n"
         while True:
-            await self._bring_up_to_date(view, draw)
+            await self._bring_up_to_date(view, draw, every)
             if view.number != seen:
                 seen, said_at = view.number, clock()
                 yield _event(view)
             elif clock() - said_at >= _KEEP_ALIVE:
                 said_at = clock()
                 yield ": \n\n"
-            await asyncio.sleep(max(0.0, view.drawn_at + self._interval - clock()))
+            await asyncio.sleep(max(0.0, view.next_at(every) - clock()))
 
-    async def _bring_up_to_date(self, view: _View, draw: Draw) -> None:
+    async def _bring_up_to_date(self, view: _View, draw: Draw, every: float) -> None:
         clock = asyncio.get_running_loop().time
         async with view.lock:
-            if clock() < view.drawn_at + self._interval:
+            if clock() < view.next_at(every):
                 return  # somebody else has drawn it
             async with self._turn:
                 await asyncio.sleep(max(0.0, self._next_turn - clock()))
@@ -122,9 +128,12 @@ class LiveViews:
         except Exception:
             _logger.exception("A page of the dashboard cannot be drawn")
             trouble = "This page cannot be drawn; the log of the server says why"
-        if (drawing, trouble) != (view.drawing, view.trouble):
-            view.drawing, view.trouble = drawing, trouble
-            view.number += 1
+        if (drawing, trouble) == (view.drawing, view.trouble):
+            view.same += 1
+            return
+        view.drawing, view.trouble = drawing, trouble
+        view.number += 1
+        view.same = 0
 
 
 def _event(view: _View) -> str:

@@ -39,12 +39,14 @@ class View:
         name: Of the view, and of its templates.
         facts: What there is to see, the same for all.
         frame: What stands around it, and does not follow.
+        every: Seconds from one drawing to the next, at least, while it is followed.
     """
 
     name: str
     title: str
     facts: Callable[[Desk, Query], Awaitable[Facts]]
     frame: Callable[[Query], Facts] = _no_frame
+    every: float = 1.0
 
     async def drawn(self, desk: Desk, root: str, query: Query) -> str:
         """Draw it."""
@@ -55,9 +57,9 @@ class View:
 VIEWS: Final = {
     view.name: view
     for view in (
-        View("overview", "Overview", overview_facts),
+        View("overview", "Overview", overview_facts, every=2),
         View("executions", "Executions", list_facts, list_frame),
-        View("failures", "Failures", failures_facts),
+        View("failures", "Failures", failures_facts, every=3),
         View("execution", "Execution", tree_facts, tree_frame),
     )
 }
@@ -115,7 +117,9 @@ async def _follow(desk: Desk, request: Request, view: View, query: Query) -> Res
 
     async def events() -> AsyncIterator[str]:
         key = f"{visit.root}?{_canonical(view, query)}"
-        following = desk.live.follow(key, lambda: view.drawn(desk, visit.root, query))
+        following = desk.live.follow(
+            key, lambda: view.drawn(desk, visit.root, query), every=view.every
+        )
         try:
             while time.time() < visit.session.expires_at:
                 async with desk.executor.departure.cutting():
