@@ -226,6 +226,39 @@ async def test_an_authenticator_that_is_away_lets_nobody_in(shop: Shop) -> None:
     assert (await visitor.get("/ui/", authorization="Bearer x")).status == 503
 
 
+async def test_an_authenticator_that_fails_lets_nobody_in_and_tells_an_id(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        async def authenticate(self, request: Request) -> Caller | None:
+            raise ZeroDivisionError("secret")
+
+    visitor = Visitor(create_dashboard(shop.executor, auth=Broken()))
+    for answer in (
+        await visitor.get("/", authorization="Bearer x"),
+        await visitor.fill_in("/login", "/login", ("token", TOKEN)),
+    ):
+        assert answer.status == 500
+        assert "secret" not in answer.text
+        ids = [each.error_id for each in caplog.records if hasattr(each, "error_id")]
+        assert any(error_id in answer.text for error_id in ids)
+    assert (await visitor.get("/")).status == 303
+
+
+async def test_no_websocket_is_accepted(shop: Shop) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/", "headers": []}
+    await create_dashboard(shop.executor)(scope, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
 @pytest.mark.parametrize("auth", [None, AUTH])
 async def test_a_link_from_elsewhere_is_followed_once_more_to_get_the_cookie(
     shop: Shop, auth: Any

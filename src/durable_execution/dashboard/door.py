@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from types import TracebackType
@@ -30,7 +31,9 @@ from durable_execution.dashboard.visits import (
     session_of,
 )
 from durable_execution.executor import DurableExecutor
-from durable_execution.orpc import ORPCError
+from durable_execution.orpc import ORPCError, new_error_id
+
+_logger = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -48,6 +51,7 @@ _HEADERS: Final = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+_POLICY_VIOLATION: Final = 1008
 _NOT_KEPT: Final = (b"cache-control", b"no-store")
 # A cookie of `SameSite=Strict` is not sent along a link from elsewhere, but it is when the page
 # that such a link leads to loads itself again.
@@ -114,7 +118,8 @@ class Dashboard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            return  # no other connection is accepted
+            await _refuse_connection(scope, receive, send)
+            return
         root: str = scope.get("root_path", "")
         path: str = scope["path"].removeprefix(root)
         headers = list(_HEADERS)
@@ -143,6 +148,12 @@ class Dashboard:
             caller = await self._caller(scope, auth, given)
         except ORPCError as error:
             return self._refused(error.message, error.status)
+        except Exception:
+            error_id = new_error_id()
+            _logger.exception(
+                "Nobody is let in: authentication failed", extra={"error_id": error_id}
+            )
+            return self._refused(f"Authentication failed; the log says why at {error_id}", 500)
         has_lock = auth is not None or known_caller(scope) is not None
         host = host_name(scope)
         if not has_lock and not (is_named_safely(host) or host in self._hosts):
@@ -188,6 +199,13 @@ class Dashboard:
 
     def _refused(self, message: str, status: int) -> Response:
         return Response(message + "\n", status, media_type="text/plain; charset=utf-8")
+
+
+async def _refuse_connection(scope: Scope, receive: Receive, send: Send) -> None:
+    """Accept no connection but requests. A lifespan is that of the application around."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
 
 def _with_headers(send: Send, headers: Iterable[tuple[bytes, bytes]]) -> Send:
