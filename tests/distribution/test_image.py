@@ -20,10 +20,11 @@ TEXT = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8").replace("
 
 LOCKED = """
 from executor_server import executor, router
-from durable_execution.server import BearerToken, BearerTokens, RPCHandler, create_executor_app
-from durable_execution.server import secrets_from_env
+from durable_execution.server import Access, BearerToken, BearerTokens, RPCHandler
+from durable_execution.server import create_executor_app, secrets_from_env
 
-auth = BearerTokens({"web-app": BearerToken(secrets_from_env("WEB_APP_TOKENS"))})
+everything = Access(tasks="*", procedures="*")
+auth = BearerTokens({"web-app": BearerToken(secrets_from_env("WEB_APP_TOKENS"), access=everything)})
 app = create_executor_app(executor, {"/rpc": RPCHandler(router)}, auth=auth)
 """
 
