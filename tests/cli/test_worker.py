@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -63,12 +65,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def workers(folder: Path, processes: int) -> Iterator[Workers]:
+def workers(
+    folder: Path, processes: int, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Workers]:
     command = [sys.executable, "-m", "durable_execution.cli", "worker", "shop:executor"]
     with subprocess.Popen(
         [*command, "--processes", str(processes)],
         cwd=folder,
-        env={**os.environ, "SHOP_DATABASE": "sqlite:///shop.db"},
+        env={**os.environ, "SHOP_DATABASE": "sqlite:///shop.db", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -162,3 +166,40 @@ def test_what_cannot_be_run_is_refused(folder: Path, target: str, words: str) ->
     result = refused(folder, target)
     assert result.returncode == 2
     assert words in result.stderr
+
+
+def test_a_task_whose_code_is_named_is_checked_and_has_its_own_options(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("SHOP_DATABASE", "sqlite:///shop.db")
+    monkeypatch.setitem(sys.modules, "shop", None)  # so that it is taken out again afterwards
+    del sys.modules["shop"]
+    place = ("--database", f"sqlite:///{folder}/shop.db")
+    enqueued = invoke("enqueue", "bell", '"ring"', "--tasks", "shop:tasks", *place)
+    assert enqueued.exit_code == 0, enqueued.output
+    (tree,) = lines(invoke("show", enqueued.stdout.strip(), "--json", *place))
+    assert tree["execution"]["sleepingTaskUniqueId"] == "ring"
+    assert tree["execution"]["timeoutMs"] == 600_000
+    refused = invoke("enqueue", "charge", '"five"', "--tasks", "shop:tasks", *place)
+    assert refused.exit_code == 2
+    assert "input" in refused.stderr
+    assert invoke("enqueue", "nothing", "--tasks", "shop:tasks", *place).exit_code == 4
+    assert invoke("enqueue", "bell", "--tasks", "shop:missing", *place).exit_code == 2
+
+
+def test_systemd_is_told_that_workers_run_and_that_they_end(folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(folder / "notify"))
+        ear.settimeout(PATIENCE)
+        told = {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "3000000"}
+        with workers(folder, 1, told) as running:
+            assert ear.recv(100) == b"READY=1"
+            assert ear.recv(100) == b"WATCHDOG=1"
+            assert ear.recv(100) == b"WATCHDOG=1"
+            running.process.send_signal(signal.SIGTERM)
+            words = b""
+            while words != b"STOPPING=1":
+                words = ear.recv(100)
+            assert running.process.wait(PATIENCE) == 0

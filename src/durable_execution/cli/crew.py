@@ -17,6 +17,7 @@ from typing import Final
 
 from durable_execution.cli.exits import FAILED
 from durable_execution.cli.log_options import LogFormat, LogLevel
+from durable_execution.cli.supervisor import ALIVE, READY, STOPPING, Supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -58,22 +59,37 @@ class Crew:
         self._places = [Place(number) for number in range(processes)]
         self._signals = 0
         self._has_failed = False
+        self._supervisor = Supervisor()
+        self._speaks_at = 0.0
 
     def run(self) -> int:
         """Run until a signal has ended all processes; return the exit code."""
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, self._on_signal)
         told = 0
+        self._look_at_all()
+        self._supervisor.tell(READY)
         while True:
-            now = time.monotonic()
-            for place in self._places:
-                self._look(place, now)
+            self._look_at_all()
+            self._say_alive()
             if self._signals > told:
+                self._supervisor.tell(STOPPING)
                 told = self._signals
                 self._end_all(at_once=told > 1)
             if self._signals and all(place.process is None for place in self._places):
                 return FAILED if self._has_failed else 0
             time.sleep(_LOOK_INTERVAL)
+
+    def _look_at_all(self) -> None:
+        now = time.monotonic()
+        for place in self._places:
+            self._look(place, now)
+
+    def _say_alive(self) -> None:
+        now = time.monotonic()
+        if self._supervisor.rest is not None and now >= self._speaks_at:
+            self._speaks_at = now + self._supervisor.rest
+            self._supervisor.tell(ALIVE)
 
     def _look(self, place: Place, now: float) -> None:
         process = place.process
@@ -88,7 +104,8 @@ class Crew:
         if process.stdin is not None:
             process.stdin.close()
         if self._signals:
-            self._has_failed = self._has_failed or code != 0
+            # One that had not come as far as to listen had nothing to drain.
+            self._has_failed = self._has_failed or code not in (0, -signal.SIGTERM)
             return
         if now - place.started_at >= STEADY_AFTER:
             place.pause = FIRST_PAUSE

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from durable_execution.cli.exits import FAILED, run
+from durable_execution.cli.exits import FAILED, MISUSED, NOT_FOUND, CommandError, run
 from durable_execution.cli.places import AsJson, Database, Server, Table, Token
 
 if TYPE_CHECKING:
+    from durable_execution._core.task import Task
     from durable_execution.cli.desks.desk import Order
 
 
@@ -25,6 +26,12 @@ def enqueue(
     timeout: Annotated[str | None, typer.Option(help="Of each attempt, such as 90s.")] = None,
     max_retries: Annotated[int | None, typer.Option(min=0, max=1000)] = None,
     delay: Annotated[str | None, typer.Option(help="Run it no sooner than in 10m.")] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:TASKS", help="Where the task is: its input is checked, as its app does."
+        ),
+    ] = None,
     database: Database = None,
     server: Server = None,
     token: Token = None,
@@ -37,13 +44,14 @@ def enqueue(
 ) -> None:
     """Enqueue a task and print the id of its execution.
 
-    A server checks the input and knows the task's own timeout and retries. A database knows
-    neither: the input is stored as it is given, an attempt gets 5 minutes and is not retried,
-    unless you say otherwise.
+    A server checks the input and knows the task's own timeout and retries, and so do its tasks, if
+    you say where they are. A database knows neither: the input is stored as it is given, an attempt
+    gets 5 minutes and is not retried, unless you say otherwise.
 
     \b
     durable-execution enqueue sendEmail '{"to": "ada@example.com"}' --key welcome-ada
     durable-execution enqueue nightlyReport --max-retries 3 --timeout 30m --wait
+    durable-execution enqueue nightlyReport --tasks executor_server:tasks
 
     Exit codes: 0 enqueued (and completed, with --wait), 1 it ended otherwise, 2 wrong arguments,
     3 out of reach, 4 no such task, 5 refused.
@@ -53,8 +61,10 @@ def enqueue(
         from durable_execution.cli.desks.desk import Order
         from durable_execution.cli.inputs import seconds_of, tags_of, value_of
 
+        found = None if tasks is None else _task(tasks, task)
         order = Order(
-            task_id=task,
+            task=found,
+            task_id=task if found is None else found.id,
             input=None if input is None else value_of("INPUT", input),
             key=key,
             tags=tags_of(tag or ()),
@@ -66,6 +76,19 @@ def enqueue(
 
     if run(work()) != "completed":
         raise typer.Exit(FAILED)
+
+
+def _task(target: str, key: str) -> Task[Any, Any]:
+    from durable_execution._core.task import Task
+    from durable_execution.cli.loading import TargetError, load_tasks
+
+    try:
+        found = load_tasks(target).get(key)
+    except TargetError as error:
+        raise CommandError(f"--tasks: {error}", MISUSED) from error
+    if not isinstance(found, Task):
+        raise CommandError(f"--tasks: {target} has no task {key!r}", NOT_FOUND)
+    return found
 
 
 async def _enqueue(

@@ -21,8 +21,10 @@ from durable_execution._core.offspring import Seed, root_record
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.watching import START, next_news
+from durable_execution._engine.compose import new_root
 from durable_execution._engine.ids import new_execution_id, newest_id_before, oldest_id_after
 from durable_execution._engine.interventions import refusal_of
+from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.searching import search_for
 from durable_execution._engine.stats import stats_of
 from durable_execution.cli.desks.desk import Branch, Desk, Facts, Filters, Listed, Order, Progress
@@ -73,18 +75,8 @@ class DatabaseDesk:
         self._storage = storage
 
     async def enqueue(self, order: Order) -> str:
-        """Enqueue with the options given: those of the task itself are in its code."""
-        now = await self._storage.now()
-        seed = Seed(
-            execution_id=new_execution_id(now),
-            task_id=check_task_id(order.task_id),
-            input=dumps(order.input),
-            timeout_ms=DEFAULT_TIMEOUT_MS if order.timeout_ms is None else order.timeout_ms,
-            retry=RetryOptions(max_retries=order.max_retries or 0).to_policy(),
-            sleep_before_run_ms=order.sleep_ms or 0,
-        )
-        label = checked_label(order.key, "raise", order.tags)
-        record = root_record(seed, now=now, label=label)
+        """Enqueue as the task says, if its code was loaded; else with the options given alone."""
+        record = _new_record(order, await self._storage.now())
         strict = () if order.key is None else (record.execution_id,)
         (holder,) = await self._storage.insert([record], strict_ids=strict)
         return (holder or record).execution_id
@@ -224,6 +216,41 @@ class DatabaseDesk:
         if record.waiting_for_children_at is not None:
             children = await self._storage.children_of([record.execution_id], with_payloads=False)
         return _view(record, children)
+
+
+def _new_record(order: Order, now: int) -> ExecutionRecord:
+    label = checked_label(order.key, "raise", order.tags)
+    retry = None if order.max_retries is None else RetryOptions(max_retries=order.max_retries)
+    task = order.task
+    if task is not None:
+        options = task.options.overridden(
+            timeout=_seconds(order.timeout_ms),
+            retry=retry,
+            sleep_before_run=_seconds(order.sleep_ms),
+        )
+        record, _ = new_root(
+            task,
+            order.input,
+            options,
+            execution_id=new_execution_id(now),
+            max_size=ExecutorOptions().max_serialized_input_size,
+            now=now,
+            label=label,
+        )
+        return record
+    seed = Seed(
+        execution_id=new_execution_id(now),
+        task_id=check_task_id(order.task_id),
+        input=dumps(order.input),
+        timeout_ms=DEFAULT_TIMEOUT_MS if order.timeout_ms is None else order.timeout_ms,
+        retry=(retry or RetryOptions()).to_policy(),
+        sleep_before_run_ms=order.sleep_ms or 0,
+    )
+    return root_record(seed, now=now, label=label)
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
 
 
 def _view(record: ExecutionRecord, children: Any) -> Facts:

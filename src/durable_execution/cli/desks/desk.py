@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from durable_execution._core.found import ExecutionStats, SearchOrder
 from durable_execution._core.status import Status
+from durable_execution._core.task import Task
 
 Facts: TypeAlias = Mapping[str, object]
 """An execution: `taskId`, `executionId`, `status` and whatever else is known of it."""
@@ -71,6 +72,8 @@ class Order:
     timeout_ms: int | None = None
     max_retries: int | None = None
     sleep_ms: int | None = None
+    task: Task[Any, Any] | None = None
+    """The task itself, where its code was loaded."""
 
 
 class Desk(Protocol):

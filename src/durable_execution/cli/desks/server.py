@@ -55,6 +55,8 @@ class ServerDesk:
         self._url = url
 
     async def enqueue(self, order: Order) -> str:  # noqa: D102
+        if order.task is not None:
+            raise CommandError("a server has its tasks: leave --tasks out", MISUSED)
         options: dict[str, object] = {
             "idempotencyKey": order.key,
             "tags": dict(order.tags) or None,
