@@ -149,9 +149,12 @@ def test_upserts_name_their_row_where_the_server_can(version: str, expected: boo
 def test_upsert_with_a_named_row_is_the_same_upsert() -> None:
     dialect = MySqlDialect()
     statements = build_statements(dialect)
-    assert with_row_alias(statements.register.text).endswith(
-        " AS new_row ON DUPLICATE KEY UPDATE lease_expires_at = new_row.lease_expires_at"
+    registered = with_row_alias(statements.register.text)
+    assert (
+        " AS new_row ON DUPLICATE KEY UPDATE lease_expires_at = new_row.lease_expires_at,"
+        in registered
     )
+    assert "VALUES(" not in registered
     keyed = with_row_alias(statements.insert_keyed.text)
     assert "VALUES(" not in keyed
     assert keyed.count("new_row.") == 3
