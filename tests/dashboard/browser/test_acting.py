@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.dashboard.browser.conftest import TOKEN, Site, Tab
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+pytestmark = pytest.mark.browser
 
 
 def test_a_person_logs_in_looks_around_and_logs_out(locked_site: Site, page: Page) -> None:

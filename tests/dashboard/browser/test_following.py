@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.dashboard.browser.conftest import Site, Tab
 
-    from tests.dashboard.browser.conftest import Site, Tab
+pytestmark = pytest.mark.browser
 
 
 def test_an_execution_is_followed_to_its_end_without_a_reload(site: Site, page: Page) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,8 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.dashboard.browser.conftest import TOKEN, Site, Tab, open_site
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+pytestmark = pytest.mark.browser
 
 PHONE = {"width": 360, "height": 740}
 
