@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from durable_execution.dashboard.filters import PAGE
 from tests.dashboard.browser.conftest import Site, Tab
 
 pytestmark = pytest.mark.browser
@@ -41,6 +42,21 @@ def test_what_comes_in_is_listed_while_focus_and_ticks_stay(site: Site, page: Pa
     expect(box).to_be_checked()
     assert page.evaluate("document.activeElement.closest('tr').id") == f"x-{first}"
     expect(page.locator("#selected")).to_have_text("1 selected")
+
+
+def test_what_is_ticked_stays_though_others_push_it_off_the_page(site: Site, page: Page) -> None:
+    ticked, other = site.ended("echo", 1), site.ended("echo", 2)
+    page.goto(site.url("/executions"))
+    page.get_by_label(f"Select echo {ticked}").check()
+    for place in range(PAGE):
+        last = site.enqueue("echo", place)
+
+    expect(page.locator(f"#x-{last}")).to_be_visible()
+    expect(page.locator(f"#x-{other}")).not_to_be_visible()
+    expect(page.get_by_label(f"Select echo {ticked}")).to_be_checked()
+    expect(page.locator("#selected")).to_have_text("1 selected")
+    page.get_by_role("button", name="Cancel …").click()
+    expect(page.get_by_role("link", name=ticked)).to_be_visible()
 
 
 def test_parts_of_a_value_stay_closed_when_they_were_closed(site: Site, page: Page) -> None:

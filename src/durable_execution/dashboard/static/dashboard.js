@@ -41,6 +41,8 @@ function tellTimes() {
 // Bringing what is shown into line with what was drawn, so that focus, selection, ticked boxes and
 // opened parts stay as they are.
 
+const TICKED = 'tr input[form="act"]:checked, :scope > td > input[form="act"]:checked';
+
 function isSame(one, other) {
   return one.nodeType === other.nodeType && one.nodeName === other.nodeName && (one.id || "") === (other.id || "");
 }
@@ -84,7 +86,8 @@ function alignChildren(shown, drawn) {
   }
   while (place) {
     const next = place.nextSibling;
-    place.remove();
+    // What is ticked stays, though others have pushed it off the page.
+    if (!(place instanceof Element && place.querySelector(TICKED))) place.remove();
     place = next;
   }
 }
