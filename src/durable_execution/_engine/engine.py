@@ -225,8 +225,11 @@ class Engine:
         token = current_traceparent.set(None)
         try:
             await self._start()
-        finally:
+        except Exception:
             current_traceparent.reset(token)
+            raise
+        # Not in a `finally`: what is closed where it never ran has another context to leave.
+        current_traceparent.reset(token)
 
     async def _start(self) -> None:
         await self.storage.open()
