@@ -30,7 +30,7 @@ RUN_BY: Final = {
     "idempotency-and-search.md": ("tests/examples/test_idempotency_and_search.py",),
     "idempotent-tasks.md": ("tests/examples/test_guides.py",),
     "orpc.md": ("tests/examples/test_orpc.py", "tests/interop/test_pages.py"),
-    "postgres.md": ("tests/examples/test_guides.py",),
+    "postgres.md": ("tests/examples/test_guides.py", "tests/examples/test_postgres_guide.py"),
     "rest.md": ("tests/examples/test_rest.py",),
     "security.md": ("tests/examples/test_security.py",),
     "tasks.md": ("tests/examples/test_tasks.py",),
