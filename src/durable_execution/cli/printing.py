@@ -76,7 +76,9 @@ def status_text(facts: Mapping[str, Any]) -> Text:
 
 def when(value: object) -> str:
     """Return an instant in UTC, to the second."""
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if _is_instant(value) else ""
+    if not isinstance(value, datetime):
+        return ""
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def span(seconds: float) -> str:
@@ -96,9 +98,9 @@ def span(seconds: float) -> str:
 def duration_of(facts: Mapping[str, Any], now: datetime) -> str:
     """Return how long an execution took or has been running, "" before it began."""
     begun, ended = facts.get("startedAt"), facts.get("finishedAt")
-    if not _is_instant(begun):
+    if not isinstance(begun, datetime):
         return ""
-    end = ended if _is_instant(ended) else now
+    end = ended if isinstance(ended, datetime) else now
     return span(max(0.0, (end - begun).total_seconds()))
 
 
@@ -106,10 +108,6 @@ def error_message(facts: Mapping[str, Any]) -> str:
     """Return the message of an execution's error, "" without one."""
     error = facts.get("error")
     return str(error.get("message", "")) if isinstance(error, Mapping) else ""
-
-
-def _is_instant(value: object) -> bool:
-    return isinstance(value, datetime)
 
 
 def _plain(value: Any) -> object:
