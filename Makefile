@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV := .venv
-JOBS ?= 3
+JOBS ?= 2
 BIN := $(VENV)/bin
 NODE := $(shell command -v node 2>/dev/null)
 INTEROP := tests/interop
@@ -21,7 +21,7 @@ demo: $(VENV)/.server ## Watch tasks outlive a killed executor server
 	@$(BIN)/python -m examples.demo
 
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests, JOBS=3 at a time
+test: $(VENV)/.dev ## Run all tests, JOBS=2 at a time
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: check

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,7 +27,6 @@ from durable_execution import (
     child_task,
 )
 from durable_execution.executor import StoredStatusChange
-from tests.conftest import OPTIONS
 from tests.executor.faulty_storage import FaultyStorage
 
 Change = StatusChange[Any] | ProgressChange
@@ -160,8 +160,10 @@ async def test_what_happens_on_another_executor_is_told(storage: Storage) -> Non
         ctx.progress(1)
         return "done"
 
-    idle = ExecutorOptions(max_concurrent_task_executions=0, lease=1, poll_interval=0.2)
-    caller, worker = DurableExecutor(storage, idle), DurableExecutor(storage.sibling(), OPTIONS)
+    # With a lease that a loaded machine keeps: an attempt that begins anew tells other changes.
+    options = ExecutorOptions(lease=10, poll_interval=0.2)
+    idle = replace(options, max_concurrent_task_executions=0)
+    caller, worker = DurableExecutor(storage, idle), DurableExecutor(storage.sibling(), options)
     task, _ = caller.task(id="slow")(slow), worker.task(id="slow")(slow)
     async with caller:
         handle = await caller.enqueue_task(task)

@@ -12,7 +12,10 @@ from sqlalchemy import make_url
 
 from durable_execution import StorageError
 from durable_execution.storage import SqlStorage, open_storage
+from durable_execution.storage.sql.migrations import STEPS
 from durable_execution.testing.records import RecordBuilder
+
+NEWEST = 1 + len(STEPS)
 
 
 @pytest.fixture
@@ -59,7 +62,7 @@ async def test_file_that_does_not_exist_is_not_made(file: Path) -> None:
 async def test_empty_database_is_refused_and_left_empty(file: Path) -> None:
     change(file, "CREATE TABLE mine (x)")
     storage = unmigrated(f"sqlite:///{file}")
-    assert await storage.schema_state() == (None, 2, False)
+    assert await storage.schema_state() == (None, NEWEST, False)
     with pytest.raises(StorageError, match="no table durable_task_executions, and this storage"):
         await storage.open()
     connection = sqlite3.connect(file)
@@ -69,7 +72,10 @@ async def test_empty_database_is_refused_and_left_empty(file: Path) -> None:
 
 async def test_newer_and_older_versions_are_refused(file: Path) -> None:
     await migrated(f"sqlite:///{file}")
-    for version, message in ((99, "this release knows 1 to 2"), (0, "run durable-execution db up")):
+    for version, message in (
+        (99, f"this release knows 1 to {NEWEST}"),
+        (0, "run durable-execution db up"),
+    ):
         change(file, f"UPDATE durable_execution_schema SET version = {version}")
         storage = unmigrated(f"sqlite:///{file}")
         assert (await storage.schema_state()).found == version
@@ -85,7 +91,7 @@ async def test_tables_of_others_that_lack_a_column_are_refused(file: Path) -> No
         "ALTER TABLE durable_executors RENAME COLUMN lease_expires_at TO other",
     )
     storage = unmigrated(f"sqlite:///{file}")
-    assert await storage.schema_state() == (None, 2, True)
+    assert await storage.schema_state() == (None, NEWEST, True)
     with pytest.raises(StorageError, match="lease_expires_at"):
         await storage.open()
 
@@ -93,7 +99,7 @@ async def test_tables_of_others_that_lack_a_column_are_refused(file: Path) -> No
 async def test_postgres_is_looked_at_and_left_alone(postgres: Any) -> None:
     url = postgres.new_url()
     storage = unmigrated(url)
-    assert await storage.schema_state() == (None, 2, False)
+    assert await storage.schema_state() == (None, NEWEST, False)
     with pytest.raises(StorageError, match="no table durable_task_executions, and this storage"):
         await storage.open()
     connection = await asyncpg.connect(make_url(url).set(query={}).render_as_string())

@@ -22,6 +22,7 @@ from durable_execution.codegen.shapes import (
     Tuple,
     Union,
 )
+from durable_execution.errors import StoredError
 
 if TYPE_CHECKING:
     from durable_execution.codegen.reading import ShapeReader
@@ -72,6 +73,10 @@ def field_of(
     return Field(shape, name, name, is_optional_in, is_optional_out, doc)
 
 
+_UNSENT: Final[Mapping[type, tuple[str, ...]]] = {StoredError: ("traceback", "cause")}
+"""What the executor keeps to itself."""
+
+
 def _dataclass(reader: ShapeReader, cls: Any, hints: Mapping[str, Any]) -> Shape:
     return Object(
         tuple(
@@ -119,7 +124,8 @@ def _named_tuple(reader: ShapeReader, cls: Any, hints: Mapping[str, Any]) -> Sha
 
 def _struct(reader: ShapeReader, cls: type[msgspec.Struct], hints: Mapping[str, Any]) -> Shape:
     config = cls.__struct_config__
-    fields = msgspec.structs.fields(cls)
+    unsent = _UNSENT.get(cls, ())
+    fields = [each for each in msgspec.structs.fields(cls) if each.name not in unsent]
     shapes = [reader.read(hints[each.name]) for each in fields]
     if config.array_like:
         names = [each.name for each in fields]

@@ -178,7 +178,13 @@ export type PointInput = [latitude: number, longitude?: number]
 
 export type Size = 1 | 2
 
-/** An error as an execution keeps it and as views show it: the reference's four fields. */
+/**
+ * An error as an execution keeps it and as views show it: the reference's four fields.
+ *
+ * What an attempt raised also has its `traceback` and the text of its `cause`, unless
+ * `ExecutorOptions.store_tracebacks` is off; both are unset, which counts as false, where there
+ * is none. They never leave the executor's side: remote callers see the four fields.
+ */
 export type StoredError = {
   errorType: 'generic' | 'not_found' | 'timed_out' | 'cancelled'
   message: string
