@@ -25,7 +25,9 @@ logger = logging.getLogger(__name__)
 
 SHORTEST_BUNDLE: Final = 0.002
 LONGEST_BUNDLE: Final = 0.005
-"""Seconds between two calls at least: twice as many each time that something came meanwhile."""
+"""Seconds between two calls at least: twice as many each time that much came meanwhile."""
+_MUCH: Final = 2
+"""Notifications; of two processes that take turns there is one at a time."""
 CHECK_INTERVAL: Final = 20.0
 """Seconds between questions whether the connection still hears; a cut cable says nothing."""
 CHECK_TIMEOUT: Final = 5.0
@@ -58,7 +60,8 @@ class Listener:
         self._on_change = on_change
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._is_late = False
+        self._late = 0
+        """How many have come since the last call."""
         self._bundle = SHORTEST_BUNDLE
         self._is_cut = False
         self._hears = False
@@ -125,16 +128,15 @@ class Listener:
 
     def _pass_on(self) -> None:
         if self._timer is not None:
-            self._is_late = True
+            self._late += 1
             return
         self._timer = self._loop.call_later(self._bundle, self._settle)
         self._on_change()
 
     def _settle(self) -> None:
         self._timer = None
-        if not self._is_late:
-            self._bundle = SHORTEST_BUNDLE
-            return
-        self._is_late = False
-        self._bundle = min(self._bundle * 2, LONGEST_BUNDLE)
-        self._pass_on()
+        late, self._late = self._late, 0
+        is_much = late >= _MUCH
+        self._bundle = min(self._bundle * 2, LONGEST_BUNDLE) if is_much else SHORTEST_BUNDLE
+        if late:
+            self._pass_on()
