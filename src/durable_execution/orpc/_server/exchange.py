@@ -149,12 +149,22 @@ _ENCODED_JSON_HEADERS: Final = tuple(_encoded(JSON_HEADERS))
 class _Watch:
     """Cancels the current task when something happens, once it has begun."""
 
-    _watching: asyncio.Task[None] | None = None
-    _has_cancelled = False
-    is_over = False
+    __slots__ = (
+        "_cancellations",
+        "_has_cancelled",
+        "_is_over",
+        "_task",
+        "_until",
+        "_watching",
+        "place",
+    )
 
     def __init__(self, until: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._until = until
+        self._watching: asyncio.Task[None] | None = None
+        self._has_cancelled = self._is_over = False
+        self.place: dict[_Watch, None] | None = None
+        """Where it waits for its beginning."""
         self._task = task = asyncio.current_task()
         self._cancellations = 0 if task is None else task.cancelling()
 
@@ -170,7 +180,9 @@ class _Watch:
 
     def end(self) -> asyncio.Task[None] | None:
         """Cancel nothing any more; what is returned is still on its way to its end."""
-        self.is_over = True
+        self._is_over = True
+        if self.place is not None:
+            del self.place[self]
         if self._has_cancelled and self._task is not None:
             self._task.uncancel()
         if self._watching is not None:
@@ -179,45 +191,50 @@ class _Watch:
 
     async def _watch(self) -> None:
         await self._until()
-        if not self.is_over and self._task is not None:
+        if not self._is_over and self._task is not None:
             self._has_cancelled = True
             self._task.cancel()
 
 
 class Soon:
-    """Begins watches after a moment or two, unless they are over: one timer for all."""
+    """Begins watches after a moment or two, unless they are over: one timer for all.
+
+    It keeps nothing of those that are over, which are nearly all.
+    """
 
     __slots__ = ("_loop", "_old", "_young")
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         """Where the timer is set."""
-        self._young: list[_Watch] = []
-        self._old: list[_Watch] = []
+        self._young: dict[_Watch, None] = {}
+        self._old: dict[_Watch, None] = {}
 
     def begin(self, watch: _Watch) -> None:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             if self._loop is not None and not self._loop.is_closed():
-                loop.call_later(_UNWATCHED, _begin, [watch])
+                watch.place = {watch: None}
+                loop.call_later(_UNWATCHED, _begin, watch.place)
                 return
-            self._loop, self._young, self._old = loop, [], []
+            self._loop, self._young, self._old = loop, {}, {}
             loop.call_later(_UNWATCHED, self._ring, loop)
-        self._young.append(watch)
+        watch.place = self._young
+        watch.place[watch] = None
 
     def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
         _begin(self._old)
-        self._old, self._young = self._young, []
+        self._old, self._young = self._young, {}
         if self._old:
             loop.call_later(_UNWATCHED, self._ring, loop)
         else:
             self._loop = None
 
 
-def _begin(watches: list[_Watch]) -> None:
+def _begin(watches: dict[_Watch, None]) -> None:
     for watch in watches:
-        if not watch.is_over:
-            watch.begin()
+        watch.place = None
+        watch.begin()
 
 
 class _Incoming:
