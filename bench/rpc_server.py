@@ -15,7 +15,7 @@ import uvicorn
 import uvloop
 
 from bench.rpc_wire import FIXED_ANSWER
-from durable_execution import DurableExecutor, TaskContext
+from durable_execution import DurableExecutor, TaskContext, tune_garbage_collector
 from durable_execution.orpc import RPCHandler, rpc
 from durable_execution.server import create_executor_app, create_tasks_router
 from durable_execution.storage import open_storage
@@ -104,6 +104,7 @@ async def serve_app(name: str, url: str) -> None:
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
+    tune_garbage_collector()  # as `durable-execution serve` does, for the floor as well
     print(server.servers[0].sockets[0].getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     server.should_exit = True
