@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from itertools import count
 
 import pytest
@@ -22,7 +23,12 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> Pauses:
         asyncio.BaseEventLoop, "time", lambda loop: loop_time(loop) + sum(slept), raising=True
     )
 
+    own, really_sleep = threading.get_ident(), asyncio.sleep
+
     async def sleep(seconds: float) -> None:
+        if threading.get_ident() != own:  # a server that other tests have in a thread
+            await really_sleep(seconds)
+            return
         slept.append(seconds)
 
     monkeypatch.setattr(polling.asyncio, "sleep", sleep)
