@@ -315,3 +315,39 @@ def test_the_fast_way_and_the_long_way_agree(schema: Schema[Any], value: Any) ->
         except ValidationFailed as failure:
             outcomes.append(str(failure))
     assert outcomes[0] == outcomes[1]
+
+
+class _Closed(msgspec.Struct):
+    name: str
+    count: int | None = None
+
+
+class _Open(_Closed):
+    rest: Any = None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "a"},
+        {"name": "a", "count": 2},
+        {"name": "a", "count": 2.0},
+        {"name": "a", "count": UNDEFINED},
+        {"name": Url("https://example.com"), "count": BigInt(7)},
+        JsMap({"name": "a", "count": 1}),
+        {"name": UNDEFINED},
+        {"name": 1},
+        {"name": "a", "count": True},
+        [],
+    ],
+    ids=repr,
+)
+def test_hint_whose_values_need_no_copy_means_the_same_as_one_whose_do(value: Any) -> None:
+    def told_by(hint: type[_Closed]) -> object:
+        try:
+            found = Schema(hint).convert(value)
+        except ValidationFailed as failure:
+            return [(issue.path, issue.message) for issue in failure.issues]
+        return (found.name, type(found.name), found.count, type(found.count))
+
+    assert told_by(_Closed) == told_by(_Open)
