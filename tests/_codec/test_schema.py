@@ -317,6 +317,31 @@ def test_the_fast_way_and_the_long_way_agree(schema: Schema[Any], value: Any) ->
     assert outcomes[0] == outcomes[1]
 
 
+SURROGATES = ["\ud83d", "\ud83d\ude00", "\U0001f600", "\ufeff", "\x00"]
+
+
+@given(
+    st.sampled_from([*SCHEMAS, Schema(str), Schema(bool), Schema(None), Schema(object)]),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**64), 2**64)
+    | st.text()
+    | st.sampled_from([*SURROGATES, 0.0, -0.0, 1.0, 2**53, UNDEFINED, BigInt(1), Colour.RED])
+    | json_values,
+)
+def test_what_is_kept_is_read_back_as_it_is(schema: Schema[Any], value: Any) -> None:
+    if schema.is_kept(value):
+        read = schema.load(dumps(value))
+        assert (type(read), read) == (type(value), value)
+
+
+def test_simple_values_of_their_very_type_are_kept() -> None:
+    kept = [(int, 1), (str, "a"), (bool, True), (None, None), (Any, 1), (object, "a")]
+    other = [(int, True), (int, 2**53), (float, 1), (str, "\xe9"), (list[int], []), (Any, [])]
+    assert all(Schema[Any](hint).is_kept(value) for hint, value in kept)
+    assert not any(Schema[Any](hint).is_kept(value) for hint, value in other)
+
+
 class _Closed(msgspec.Struct):
     name: str
     count: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import Any, Generic, TypeVar, Union, get_origin
+from typing import Any, Final, Generic, TypeVar, Union, get_origin
 
 import msgspec
 
@@ -20,6 +20,7 @@ from .hints import (
 )
 from .js_collections import JsMap, JsSet
 from .json_text import read_by_type
+from .plain import is_plain_leaf
 from .scalars import BigInt, Url
 from .typed_json import TypedJson
 from .undefined import UNDEFINED
@@ -28,6 +29,9 @@ from .validation import MISFITS, Issue, ValidationFailed, issue_of, issues_of_py
 T = TypeVar("T")
 
 _Convert = Callable[[Any], Any]
+
+_SCALARS: Final[frozenset[type]] = frozenset({bool, int, str, type(None)})
+"""Types without parts whose plain values are the same before and after."""
 
 _FROM_PLAIN: dict[type, tuple[type, _Convert]] = {
     BigInt: (int, BigInt),
@@ -51,11 +55,13 @@ class Schema(Generic[T]):
         TypeError: the hint cannot be supported; the message says what to use instead.
     """
 
-    __slots__ = ("_codec", "_convert", "_decoder", "hint")
+    __slots__ = ("_codec", "_convert", "_decoder", "_limits", "_same", "hint")
 
     def __init__(self, hint: Any = Any, *, codec: TypedJson | None = None) -> None:
         self.hint = hint
         self._codec = codec or TypedJson()
+        self._limits = self._codec.limits
+        self._same = _same(hint)
         self._decoder: msgspec.json.Decoder[Any] | None = None
         self._convert: _Convert | None = None
         if not is_anything(hint):
@@ -96,10 +102,22 @@ class Schema(Generic[T]):
             ValidationFailed: its value does not fit the hint.
         """
         if self._decoder is not None:
-            envelope = read_by_type(payload, self._decoder, self._codec.limits)
-            if envelope is not None and envelope.json is not msgspec.UNSET and not _tags(envelope):
+            envelope = read_by_type(payload, self._decoder, self._limits)
+            if (
+                envelope is not None
+                and envelope.json is not msgspec.UNSET
+                # What stands in the place of tags, but is none, the long way has to judge.
+                and (envelope.meta is None or envelope.meta == [])
+            ):
                 return envelope.json  # type: ignore[no-any-return]
         return self.convert(self._codec.loads(payload), root=root)
+
+    def is_kept(self, value: object) -> bool:
+        """Whether a value is known to be read back as what it is, without reading it."""
+        if type(value) not in self._same:
+            return False
+        # Two surrogates that stand side by side in a text come back as one character.
+        return value.isascii() if isinstance(value, str) else is_plain_leaf(value)
 
     def _compile(self, hint: Any) -> None:
         parts = list(parts_of(hint))
@@ -169,9 +187,13 @@ def _union_converter(hint: Any, problem: TypeError) -> _Convert:
         ) from problem
 
 
-def _tags(envelope: Any) -> bool:
-    """Whether there are tags, or something in their place that the long way has to judge."""
-    return envelope.meta is not None and envelope.meta != []
+def _same(hint: Any) -> frozenset[type]:
+    """Give the types of which a hint leaves plain values as they are."""
+    if is_anything(hint):
+        return _SCALARS
+    kind = type(None) if hint is None else hint
+    is_scalar = isinstance(kind, type) and kind in _SCALARS
+    return frozenset({kind}) if is_scalar else frozenset()
 
 
 def _make(kind: Any, value: Any) -> Any:

@@ -112,12 +112,20 @@ class Reader(Protocol[ReadT]):
         """Check and convert a decoded value, or raise ValidationFailed."""
         ...
 
+    def is_kept(self, value: object) -> bool:
+        """Whether a value is known to be read back as what it is, without reading it."""
+        ...
+
 
 class _Loading(ABC, Generic[OutputT]):
     """Gives a reader its `load` by its `convert`."""
 
     def load(self, payload: bytes, *, root: str = "$") -> OutputT:
         return self.convert(loads(payload), root=root)
+
+    def is_kept(self, value: object) -> bool:
+        del value
+        return False
 
     @abstractmethod
     def convert(self, value: object, *, root: str = "$") -> OutputT: ...

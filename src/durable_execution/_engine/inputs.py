@@ -19,15 +19,17 @@ def encode_input(task: Task[Any, Any], value: object, *, max_size: int) -> tuple
     """Encode an input and check it against the task's type and its own check.
 
     Returns it encoded, and as the task will get it: decoded from that, so that it shares nothing
-    with what the caller has.
+    that could change with what the caller has.
 
     Raises:
         InvalidInputError: It cannot be encoded, is too large, or does not fit; the message names
             the field.
     """
-    payload = _encode(value, f"Invalid input of task {task.id}")
+    payload = _encode(task, "input", value)
     if task.validate_input is not None:
         payload = validated(task, payload)
+    elif task.input_schema.is_kept(value) and len(payload) <= max_size:
+        return payload, value
     _check_size(payload, max_size, f"Input of task {task.id}")
     return payload, task.load_input(payload)
 
@@ -38,9 +40,10 @@ def encode_output(task: TaskDeclaration[Any, Any], value: object, *, max_size: i
     Raises:
         InvalidInputError: It cannot be encoded, is too large, or does not fit.
     """
-    payload = _encode(value, f"Invalid output of task {task.id}")
-    check_output_size(task, payload, max_size=max_size)
-    task.load_output(payload)
+    payload = _encode(task, "output", value)
+    if len(payload) > max_size or not task.output_schema.is_kept(value):
+        check_output_size(task, payload, max_size=max_size)
+        task.load_output(payload)
     return payload
 
 
@@ -50,7 +53,7 @@ def encode_run_output(task: Task[Any, Any], value: object, *, max_size: int) -> 
     Raises:
         InvalidInputError: It cannot be encoded, is too large, or does not fit.
     """
-    payload = _encode(value, f"Invalid output of task {task.id}")
+    payload = _encode(task, "output", value)
     check_output_size(task, payload, max_size=max_size)
     if isinstance(task.plan, ParentPlan):
         try:
@@ -99,7 +102,7 @@ def validated(task: Task[Any, Any], payload: bytes) -> bytes:
     Raises:
         InvalidInputError: The check raised.
     """
-    return _encode(_checked(task, loads(payload)), f"Invalid input of task {task.id}")
+    return _encode(task, "input", _checked(task, loads(payload)))
 
 
 def _checked(task: Task[Any, Any], value: object) -> object:
@@ -114,11 +117,11 @@ def _checked(task: Task[Any, Any], value: object) -> object:
         raise InvalidInputError(f"Invalid input of task {task.id}: {error}") from error
 
 
-def _encode(value: object, what: str) -> bytes:
+def _encode(task: TaskDeclaration[Any, Any], what: str, value: object) -> bytes:
     try:
         return dumps(value)
     except EncodeError as error:
-        raise InvalidInputError(f"{what}: {error}") from error
+        raise InvalidInputError(f"Invalid {what} of task {task.id}: {error}") from error
 
 
 def _check_size(payload: bytes, max_size: int, what: str) -> None:
