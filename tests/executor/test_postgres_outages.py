@@ -10,7 +10,15 @@ from collections.abc import Callable, Coroutine
 import asyncpg
 import pytest
 
-from durable_execution import DurableExecutor, ExecutorOptions, TaskContext, open_storage
+from durable_execution import (
+    DurableExecutor,
+    ExecutorOptions,
+    StorageUnavailableError,
+    TaskContext,
+    open_storage,
+)
+from durable_execution.orpc import AsgiSender, Request
+from durable_execution.server import create_executor_app
 from tests.servers.fixtures import Postgres
 from tests.servers.postgres import PostgresServer
 
@@ -111,3 +119,32 @@ async def test_connections_that_are_killed_again_and_again(postgres: Postgres) -
     assert await _rows(url) == {"completed": EXPECTED}
     assert min(at for at in load.finished if at > over) - over < RESUMES_WITHIN
     assert sum(load.runs.values()) == EXPECTED - TASKS // 5, "an attempt ran twice"
+
+
+async def test_health_is_bad_from_the_end_of_the_lease_until_there_is_one_again(
+    postgres_server: PostgresServer,
+) -> None:
+    executor = DurableExecutor(open_storage(postgres_server.url), ExecutorOptions(lease=1))
+
+    @executor.task
+    async def double(ctx: TaskContext, number: int) -> int:
+        return 2 * number
+
+    app = create_executor_app(executor, {})
+    request = Request("GET", "/healthz", origin="http://executor")
+
+    async def until_health(status: int) -> None:
+        async with asyncio.timeout(60):
+            while (await AsgiSender(app).send(request, max_response_size=1000)).status != status:
+                await asyncio.sleep(0.02)
+
+    async with app.router.lifespan_context(app):
+        await until_health(200)
+        await asyncio.to_thread(postgres_server.stop, is_crash=True)
+        with pytest.raises(StorageUnavailableError):
+            await executor.enqueue_task(double, 1, key="one")
+        await until_health(503)
+        await asyncio.to_thread(postgres_server.start)
+        await until_health(200)
+        handle = await executor.enqueue_task(double, 1, key="one")
+        assert await handle.result(timeout=60) == 2

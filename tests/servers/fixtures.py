@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 
 import asyncpg
 import pytest
@@ -71,14 +72,20 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def started(binaries: Path | None, why_not: str) -> Iterator[PostgresServer]:
+def started(
+    binaries: Path | None,
+    why_not: str,
+    settings: Mapping[str, str] = MappingProxyType({}),
+    *,
+    standby_of: PostgresServer | None = None,
+) -> Iterator[PostgresServer]:
     """Start a server, and remove it afterwards; where there is none, skip, but fail in CI."""
     if binaries is None:
         if "CI" in os.environ:
             pytest.fail(f"{why_not}, and CI must not skip it")
         pytest.skip(why_not)
     try:
-        server = PostgresServer(binaries)
+        server = PostgresServer(binaries, settings, standby_of=standby_of)
     except PermissionError as error:
         if "CI" in os.environ:
             raise

@@ -22,10 +22,17 @@ START_TIMEOUT = 30.0
 class PostgresServer:
     """A server that can be stopped and started again on the same port and data.
 
-    Settings given here take the place of those that suit tests.
+    Settings given here take the place of those that suit tests. As the standby of another server,
+    which runs, it begins with a copy of that one's data and receives what is written there.
     """
 
-    def __init__(self, binaries: Path, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        binaries: Path,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        *,
+        standby_of: PostgresServer | None = None,
+    ) -> None:
         self._settings = settings
         self._binaries = binaries
         self._folder = Path(tempfile.mkdtemp(prefix="durable-postgres-"))
@@ -34,7 +41,11 @@ class PostgresServer:
         self.port = free_port()
         if self._account is not None:
             shutil.chown(self._folder, self._account)
-        self._run("initdb", "-D", self._data, "-U", "tester", "-A", "trust", "-E", "UTF8")
+        if standby_of is None:
+            self._run("initdb", "-D", self._data, "-U", "tester", "-A", "trust", "-E", "UTF8")
+        else:
+            copied = ("-d", standby_of.url, "-D", self._data, "-c", "fast")
+            self._run("pg_basebackup", *copied, "--write-recovery-conf")
 
     @property
     def url(self) -> str:
@@ -76,6 +87,10 @@ class PostgresServer:
         if process is not None:
             process.send_signal(signal.SIGQUIT if is_crash else signal.SIGINT)
             process.wait(START_TIMEOUT)
+
+    def promote(self) -> None:
+        """Make a standby take writes."""
+        self._run("pg_ctl", "promote", "-D", self._data)
 
     def remove(self) -> None:
         self.stop()

@@ -38,6 +38,9 @@ def test_construction_does_no_io(tmp_path: Path) -> None:
         ("redis://host", "unknown scheme 'redis', expected one of memory://, sqlite:///"),
         ("postgresql+psycopg://host/db", "expected plain 'postgresql'"),
         ("postgresql://host:port/db", "cannot be read"),
+        ("postgresql://one:1,two:port/db", "cannot be read"),
+        ("postgresql://one,/db", "each of several hosts must be a name, got ['one', None]"),
+        ("postgresql://one,two/db?host=/run", "host must be left out beside several hosts, got"),
         ("postgresql://host/db?shema=x", "unknown options shema; known are host, pgbouncer, pool"),
         (
             "postgresql://host/db?schema=a;b",

@@ -201,6 +201,25 @@ async def test_cut_connections_are_replaced(harness: Harness, aside: asyncpg.Con
                 break
 
 
+async def test_connection_to_what_has_become_a_standby_is_not_kept(
+    harness: Harness, aside: asyncpg.Connection
+) -> None:
+    backends = "SELECT pid FROM pg_stat_activity WHERE application_name = 'durable-execution'"
+    (row,) = await harness.running(1)
+    before = {each["pid"] for each in await aside.fetch(backends)}
+    await aside.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'read-only' USING ERRCODE = '25006'; END $$"
+    )
+    await aside.execute(f"CREATE TRIGGER refuse BEFORE UPDATE ON {TABLE} EXECUTE FUNCTION refuse()")
+    with pytest.raises(StorageUnavailableError, match="is it a standby"):
+        await harness.complete(row)
+    await aside.execute(f"DROP TRIGGER refuse ON {TABLE}")
+    await harness.complete(row)
+    after = {each["pid"] for each in await aside.fetch(backends)}
+    assert not before & after
+
+
 async def test_cancelled_call_leaves_a_working_storage(
     harness: Harness, aside: asyncpg.Connection
 ) -> None:

@@ -32,8 +32,8 @@ async def stand_in(pooler: Pooler, postgres: Postgres) -> str:
 
 @pytest.fixture
 def pgbouncer(postgres: Postgres) -> Iterator[str]:
-    with pgbouncer_before(postgres.new_url()) as url:
-        yield url
+    with pgbouncer_before(postgres.new_url()) as pooler:
+        yield pooler.url
 
 
 @pytest.fixture(params=["stand_in", "pgbouncer"])

@@ -34,7 +34,8 @@ def open_storage(
     - `postgresql://user:password@host:port/database`: a PostgreSQL database, 12 or later.
       `?schema=name` keeps the tables in that schema; `?pool_size=10` is the most connections, one
       more listens; `?pgbouncer=true` says that a pooler lends connections for one transaction at a
-      time, where it is not noticed; `?sslmode=` as libpq has it.
+      time, where it is not noticed; `?sslmode=` as libpq has it. Of several hosts, as in
+      `host:port,host:port`, it is the one that takes writes, today and after a failover.
     - `mysql://user:password@host:port/database`, `mariadb://…`: MySQL 8.0.16 or later, MariaDB 10.6
       or later. They cannot tell of changes, so executors look every second. `?pool_size=10` is the
       most connections, `?ssl=require` encrypts, `?ssl=verify-full&ssl_ca=file` checks whom it is

@@ -89,6 +89,8 @@ class ConnectionPool(Generic[ConnectionT]):
             except BaseException as error:
                 if self._is_in_doubt(connection, error):
                     self._cut(connection)
+                    if isinstance(error, OSError):
+                        self._cut_idle()
                 else:
                     self._give_back(connection)
                 raise
@@ -129,6 +131,12 @@ class ConnectionPool(Generic[ConnectionT]):
         self._lent.discard(connection)
         self._pids.pop(connection, None)
         connection.terminate()
+
+    def _cut_idle(self) -> None:
+        # A machine that is gone says nothing, and each of them would wait out its time limit.
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            self._cut(connection)
 
     def _is_in_doubt(self, connection: ConnectionT, error: BaseException) -> bool:
         is_broken = self._leaves_doubt(error) or connection.is_closed()

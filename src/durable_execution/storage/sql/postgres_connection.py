@@ -45,18 +45,21 @@ class Place:
     """Where a database is, and how to speak to it. The password is in no representation."""
 
     name: str
+    hosts: tuple[dict[str, Any], ...]
+    """The servers, one of which takes writes: `host` and `port` of each, as far as known."""
     options: dict[str, Any]
     schema: str | None
     is_pooled: bool | None
     """Whether a pooler lends a server for one transaction at a time; None to find out."""
 
 
-async def connect(place: Place, *, is_pooled: bool) -> Connection:
-    """Connect.
+async def connect(place: Place, host: dict[str, Any], *, is_pooled: bool) -> Connection:
+    """Connect to one server of the place; where there are others, only if it takes writes.
 
     Behind a pooler nothing outlives a transaction: no prepared statements, and the settings are
     sent with each `begin` instead.
     """
+    others = {} if len(place.hosts) == 1 else {"target_session_attrs": "read-write"}
     settings = {"application_name": "durable-execution"}
     if not is_pooled:
         settings |= SETTINGS
@@ -64,7 +67,10 @@ async def connect(place: Place, *, is_pooled: bool) -> Connection:
             settings["search_path"] = quoted(place.schema)
     connection: Connection = await asyncpg.connect(
         **place.options,
-        timeout=CONNECT_TIMEOUT,
+        **host,
+        **others,
+        # One that is gone without a word must leave time to ask the next.
+        timeout=CONNECT_TIMEOUT / len(place.hosts),
         command_timeout=COMMAND_TIMEOUT,
         server_settings=settings,
         statement_cache_size=0 if is_pooled else 200,

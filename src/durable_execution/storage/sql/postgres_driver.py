@@ -18,7 +18,6 @@ from durable_execution.storage.sql.postgres_connection import (
     Begin,
     Place,
     PostgresTransaction,
-    connect,
     opening_of,
     quoted,
 )
@@ -30,6 +29,7 @@ from durable_execution.storage.sql.postgres_errors import (
 )
 from durable_execution.storage.sql.postgres_listener import Listener
 from durable_execution.storage.sql.postgres_schema import LOCK_SCHEMA
+from durable_execution.storage.sql.postgres_servers import Servers
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class PostgresDriver:
         self._creates_schema = creates_schema
         self.dialect = PostgresDialect(has_clock=clock is not None, tables=tables)
         self._place = place
+        self._servers = Servers(place)
         self._pool_size = pool_size
         self._clock = clock
         self._on_statement = on_statement
@@ -195,13 +196,13 @@ class PostgresDriver:
 
     async def _connect(self) -> Connection:
         if self._is_pooled:
-            return await connect(self._place, is_pooled=True)
+            return await self._servers.connect(is_pooled=True)
         try:
-            return await connect(self._place, is_pooled=False)
+            return await self._servers.connect(is_pooled=False)
         except asyncpg.PostgresError as error:
             if self._place.is_pooled is None and _IS_REFUSED_SETTING in str(error):
                 self._is_pooled = True
-                return await connect(self._place, is_pooled=True)
+                return await self._servers.connect(is_pooled=True)
             raise
 
     async def _find_out(self, connection: Connection) -> bool:

@@ -50,10 +50,11 @@ def is_conflict(error: Exception) -> bool:
 
 
 def leaves_doubt(error: BaseException) -> bool:
-    """Whether nobody knows what state the connection is in."""
-    # The driver confuses itself when a server takes its leave between two statements.
+    """Whether nobody knows what state the connection is in, or it leads to the wrong server."""
+    # The driver confuses itself when a server takes its leave between two statements. One that has
+    # become a standby would stay one for as long as the connection is kept.
     return not isinstance(error, Exception) or isinstance(
-        error, OSError | asyncpg.InternalClientError
+        error, OSError | asyncpg.InternalClientError | asyncpg.ReadOnlySQLTransactionError
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import URL, make_url
@@ -17,6 +18,8 @@ _OPTIONS: Final = ("host", "pgbouncer", "pool_size", "schema", "sslmode")
 _SCHEMA: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}")
 _SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _BOOLEANS: Final = {"true": True, "false": False}
+_HOSTS: Final = re.compile(r"([^:/]+://(?:[^@/]*@)?)([^/?]*,[^/?]*)(.*)")
+"""Several hosts, as libpq has them, and what is before and after them."""
 
 
 def read_url(url: str) -> tuple[Place, int]:
@@ -25,10 +28,8 @@ def read_url(url: str) -> tuple[Place, int]:
     Raises:
         InvalidOptionError: An option is not known, or has a value that it cannot have.
     """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise InvalidOptionError(f"storage url cannot be read: {error}") from error
+    urls = _urls_of(url)
+    parsed = urls[0]
     if parsed.drivername not in ("postgresql", "postgres", "postgresql+asyncpg"):
         raise InvalidOptionError(
             f"storage url has scheme {parsed.drivername!r}, expected plain 'postgresql'"
@@ -44,8 +45,10 @@ def read_url(url: str) -> tuple[Place, int]:
     schema = options.get("schema")
     is_name = schema is None or _SCHEMA.fullmatch(schema) is not None
     _check("schema", schema, is_name, "letters, digits and _, at most 63")
+    hosts = _hosts_of(urls, options)
     place = Place(
-        name=_name(parsed, options),
+        name=_name(parsed, hosts),
+        hosts=tuple(_given(host=host, port=port) for host, port in hosts),
         options=_options(parsed, options),
         schema=schema,
         is_pooled=None if pooled is None else _BOOLEANS[pooled],
@@ -53,24 +56,41 @@ def read_url(url: str) -> tuple[Place, int]:
     return place, _pool_size(options.get("pool_size"))
 
 
+def _urls_of(url: str) -> list[URL]:
+    """Return one URL for each host."""
+    several = _HOSTS.fullmatch(url)
+    before, names, after = ("", url, "") if several is None else several.groups()
+    each_host = [url] if several is None else names.split(",")
+    try:
+        return [make_url(f"{before}{name}{after}") for name in each_host]
+    except (ArgumentError, ValueError) as error:
+        raise InvalidOptionError(f"storage url cannot be read: {error}") from error
+
+
+def _hosts_of(urls: Sequence[URL], options: dict[str, str]) -> list[tuple[str | None, int | None]]:
+    if len(urls) == 1:
+        return [(options.get("host", urls[0].host), urls[0].port)]
+    hosts = [each.host for each in urls]
+    _check("host", options.get("host"), "host" not in options, "left out beside several hosts")
+    _check("each of several hosts", hosts, all(hosts), "a name")
+    return [(each.host, each.port) for each in urls]
+
+
 def _options(parsed: URL, options: dict[str, str]) -> dict[str, Any]:
     mode = options.get("sslmode")
     _check("sslmode", mode, mode is None or mode in _SSL_MODES, ", ".join(_SSL_MODES))
-    found = {
-        "host": options.get("host", parsed.host),
-        "port": parsed.port,
-        "user": parsed.username,
-        "password": parsed.password,
-        "database": parsed.database,
-        "ssl": mode,
-    }
+    return _given(
+        user=parsed.username, password=parsed.password, database=parsed.database, ssl=mode
+    )
+
+
+def _given(**found: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def _name(parsed: URL, options: dict[str, str]) -> str:
-    host = options.get("host", parsed.host) or "localhost"
-    port = f":{parsed.port}" if parsed.port else ""
-    return f"PostgreSQL, {host}{port}/{parsed.database or ''}"
+def _name(parsed: URL, hosts: Sequence[tuple[str | None, int | None]]) -> str:
+    places = ",".join(f"{host or 'localhost'}{f':{port}' if port else ''}" for host, port in hosts)
+    return f"PostgreSQL, {places}/{parsed.database or ''}"
 
 
 def _pool_size(text: str | None) -> int:
