@@ -19,7 +19,7 @@ from durable_execution import (
     open_storage,
 )
 from durable_execution._codec import dumps
-from durable_execution.remote.wire import wire_view
+from durable_execution.remote.wire_view import wire_view
 from tests.conftest import OPTIONS
 
 tasks = Tasks()

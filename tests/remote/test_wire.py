@@ -22,7 +22,8 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryPolicy
 from durable_execution._core.status import FINISHED, STATUSES, Status
 from durable_execution._engine.viewing import view_of
-from durable_execution.remote.wire import finished_view_from_wire, view_from_wire, wire_view
+from durable_execution.remote.wire import finished_view_from_wire, view_from_wire
+from durable_execution.remote.wire_view import wire_view
 
 TASK = declare_task("task", input=dict[str, datetime], output=set[int])
 AT = datetime(1970, 1, 1, 0, 0, 5, 1_000, tzinfo=UTC)
@@ -202,6 +203,15 @@ def test_undefined_output_is_left_out() -> None:
 
 def dumps_of_nothing() -> bytes:
     return b"{}"
+
+
+def test_halves_of_surrogate_pairs_pass() -> None:
+    error = msgspec.structs.replace(ERROR, message="half \ud83d")
+
+    view = sent(record_in("cancelled", error=error), [CHILD, FINALIZE])
+
+    assert view["error"]["message"] == "half \ud83d"
+    assert view.keys() == sent(record_in("cancelled"), [CHILD, FINALIZE]).keys()
 
 
 def test_input_of_a_finalize_task_is_left_out() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .blob import Blob, Opaque
 from .dates import JsDate, date_text
 from .dialect import DIALECTS, Dialect, checked_dialect
-from .encoded import Encoded, encoded_object
+from .encoded import Encoded, date_tag, encoded_object, encoded_part, enveloped
 from .errors import DecodeError, EncodeError, JsonSyntaxError, RejectedEnvelope
 from .js_collections import JsMap, JsSet
 from .limits import Limits
@@ -42,9 +42,12 @@ __all__ = [
     "Url",
     "ValidationFailed",
     "checked_dialect",
+    "date_tag",
     "date_text",
     "dumps",
     "encoded_object",
+    "encoded_part",
+    "enveloped",
     "loads",
     "plain_json",
     "read_plain_json",

@@ -57,8 +57,12 @@ def format_datetime(value: datetime) -> str:
         return _iso((value - EPOCH) // _MILLISECOND)
 
 
+@lru_cache(maxsize=4096)
 def date_text(epoch_ms: int) -> str:
-    """Write milliseconds since 1970 as JavaScript does."""
+    """Write milliseconds since 1970 as JavaScript does.
+
+    Kept, because whoever waits for an execution looks at the same instants again and again.
+    """
     return f"{_second_text(epoch_ms // 1000)}.{epoch_ms % 1000:03d}Z"
 
 

@@ -38,7 +38,10 @@ _NEGATIVE_ZERO = re.compile(rb"-0(?![0-9.eE])")
 
 
 def write_json(tree: object) -> bytes:
-    """Write plain JSON values and `msgspec.Raw` parts; numbers have to be in final form."""
+    """Write plain JSON values and `msgspec.Raw` parts; numbers have to be in final form.
+
+    Structs that omit their defaults are written as well, if those are None.
+    """
     try:
         return _ENCODER.encode(tree)
     except UnicodeEncodeError:
@@ -228,7 +231,15 @@ def _write_escaping(tree: object) -> list[str]:
         for item in tree:
             parts += [*_write_escaping(item), ","]
         return [*_without_comma(parts), "]"]
+    if isinstance(tree, msgspec.Struct):
+        return _write_escaping(_present(tree))
     return [_ENCODER.encode(tree).decode()]
+
+
+def _present(struct: msgspec.Struct) -> dict[str, object]:
+    names = zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True)
+    values = {written: getattr(struct, name) for written, name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _without_comma(parts: list[str]) -> list[str]:

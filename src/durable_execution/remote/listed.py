@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from durable_execution._codec import Encoded, Schema
+from durable_execution._codec import Encoded, Schema, enveloped
 from durable_execution._core.found import FoundTaskExecution, TaskExecutionPage
 from durable_execution._core.record import ExecutionRecord
-from durable_execution.remote.wire import encoded_fields, failed, object_of, renamed, view_fields
+from durable_execution.remote.wire import failed, object_of, renamed
+from durable_execution.remote.wire_view import WireView, begun_view
 
-_LEFT_OUT: Final = ("input", "output", "children", "finalize")
 _MISSING: Final = dict.fromkeys(
     (
         "root",
@@ -26,25 +26,25 @@ _MISSING: Final = dict.fromkeys(
 """What a list may leave out of an execution, as it is then."""
 
 
+class _WireEntry(WireView, gc=False):
+    idempotency_key: str | None = None
+    tags: dict[str, str] | None = None
+    children_count: int | None = None
+
+
 def wire_entry(record: ExecutionRecord, task_key: str) -> Encoded:
     """Write a row without payloads as the reference's object, as far as that can be.
 
     Besides there are what it was enqueued with and how many children it has. `taskId` is what
     callers name the task, so that they can ask for more.
     """
-    fields = view_fields(record)
-    for name in _LEFT_OUT:
-        fields.pop(name, None)
-    return encoded_fields(
-        {
-            **fields,
-            "taskId": task_key,
-            "idempotencyKey": record.idempotency_key,
-            "tags": dict(record.tags) or None,
-            "childrenCount": record.children_count,
-            "activeChildrenCount": record.active_children_count,
-        }
-    )
+    entry, meta = begun_view(_WireEntry, record)
+    entry.task_id = task_key
+    entry.idempotency_key = record.idempotency_key
+    entry.tags = dict(record.tags) or None
+    entry.children_count = record.children_count
+    entry.active_children_count = record.active_children_count
+    return enveloped(entry, meta)
 
 
 def page_from_wire(value: object) -> TaskExecutionPage:

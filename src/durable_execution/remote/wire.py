@@ -1,31 +1,24 @@
-"""Executions on the wire: the reference's camelCase objects, written from rows, read as views.
+"""Executions from the wire: the reference's camelCase objects, read as views.
 
 Which field a status shows, and which of them may be missing, is the reference's `TaskExecution`
-union. A missing field is left out, never null. The reference's instants are `Date`s: written as
-texts with the tag of a date, read as aware datetimes.
+union. A missing field is left out, never null. The reference's instants are `Date`s, which are
+read as aware datetimes. `remote.wire_view` writes what is read here.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final, TypeAlias, TypeVar, cast
-
-import msgspec
 
 from durable_execution._codec import (
     UNDEFINED,
-    Encoded,
     Issue,
     Schema,
     ValidationFailed,
-    date_text,
-    dumps,
-    encoded_object,
 )
 from durable_execution._core.record import ExecutionRecord
-from durable_execution._core.retry import RetryPolicy
 from durable_execution._core.status import FINISHED, Status
 from durable_execution._core.task import TaskDeclaration
 from durable_execution._core.views import (
@@ -45,56 +38,6 @@ from durable_execution.errors import InvalidInputError
 
 OutputT = TypeVar("OutputT")
 Children: TypeAlias = Sequence[ExecutionRecord]
-
-_NOTHING: Final = b"{}"  # the envelope of undefined
-
-_STARTED: Final = ("startedAt", "expiresAt")
-_WAITING: Final = (*_STARTED, "waitingForChildrenStartedAt", "children", "activeChildrenCount")
-_JOINED: Final = (*_WAITING, "waitingForFinalizeStartedAt", "finalize")
-
-_SHOWN: Final[Mapping[Status, tuple[str, ...]]] = {
-    "ready": ("error",),
-    "running": (*_STARTED, "executorId", "error"),
-    "waiting_for_children": _WAITING,
-    "waiting_for_finalize": _JOINED,
-    "completed": (*_JOINED, "finishedAt", "output"),
-    "failed": (*_STARTED, "finishedAt", "error"),
-    "timed_out": (*_STARTED, "finishedAt", "error"),
-    "finalize_failed": (*_JOINED, "finishedAt", "error"),
-    "cancelled": (*_JOINED, "finishedAt", "error", "executorId"),
-}
-"""What each status shows besides the fields that all of them have."""
-
-_FIELDS: Final[Mapping[str, Callable[[ExecutionRecord, Children], object]]] = {
-    "activeChildrenCount": lambda record, _: record.active_children_count,
-    "children": lambda _, children: [_summary(each) for each in children if not each.is_finalize],
-    "error": lambda record, _: _error(record),
-    "executorId": lambda record, _: record.executor_id,
-    "expiresAt": lambda record, _: _instant(record.expires_at),
-    # The last of them: after a retry there may be more than one.
-    "finalize": lambda _, children: next(
-        map(_summary, filter(_is_finalize, reversed(children))), None
-    ),
-    "finishedAt": lambda record, _: _instant(record.finished_at),
-    "output": lambda record, _: Encoded(record.output or _NOTHING),
-    "startedAt": lambda record, _: _instant(record.started_at),
-    "waitingForChildrenStartedAt": lambda record, _: _instant(record.waiting_for_children_at),
-    "waitingForFinalizeStartedAt": lambda record, _: _instant(record.waiting_for_finalize_at),
-}
-
-_INSTANTS: Final = frozenset(
-    {
-        "createdAt",
-        "expiresAt",
-        "finishedAt",
-        "startAt",
-        "startedAt",
-        "updatedAt",
-        "waitingForChildrenStartedAt",
-        "waitingForFinalizeStartedAt",
-    }
-)
-"""The fields that are dates, of those that `wire_view` writes."""
 
 _NAMES: Final = {
     "taskId": "task_id",
@@ -137,45 +80,6 @@ _CLASSES: Final[Mapping[Status, type[TaskExecution[Any]]]] = {
 }
 
 
-def wire_view(record: ExecutionRecord, children: Children = ()) -> Encoded:
-    """Write a row as the reference's object; input and output pass through as they are stored.
-
-    `children` are needed, without payloads, if it has spawned any. The input of a finalize task is
-    composed when that runs and kept nowhere, so it is left out.
-    """
-    return encoded_fields(view_fields(record, children))
-
-
-def view_fields(record: ExecutionRecord, children: Children = ()) -> dict[str, object]:
-    """Give the fields of the reference's object; None where one is missing."""
-    view: dict[str, object] = {
-        "root": _root(record),
-        "parent": _parent(record),
-        "taskId": record.task_id,
-        "executionId": record.execution_id,
-        "sleepingTaskUniqueId": record.sleeping_task_unique_id,
-        "areChildrenSequential": record.are_children_sequential,
-        "retryOptions": _retry_options(record.retry),
-        "sleepMsBeforeRun": record.sleep_before_run_ms,
-        "timeoutMs": record.timeout_ms,
-        "input": None if record.is_finalize else Encoded(record.input),
-        "status": record.status,
-        "retryAttempts": record.attempt,
-        "startAt": _instant(record.start_at),
-        "createdAt": _instant(record.created_at),
-        "updatedAt": _instant(record.updated_at),
-    }
-    for name in _SHOWN[record.status]:
-        view[name] = _FIELDS[name](record, children)
-    return view
-
-
-def encoded_fields(fields: Mapping[str, object]) -> Encoded:
-    """Write fields as one object, without those that are missing."""
-    present = {name: value for name, value in fields.items() if value is not None}
-    return encoded_object(present, dates=[name for name in present if name in _INSTANTS])
-
-
 def view_from_wire(value: object, task: TaskDeclaration[Any, OutputT]) -> TaskExecution[OutputT]:
     """Read the object that a server, ours or the reference's, shows an execution of `task` as.
 
@@ -210,53 +114,6 @@ def finished_view_from_wire(
     if execution.status not in FINISHED:
         return None
     return cast("FinishedTaskExecution[OutputT]", execution)
-
-
-def _error(record: ExecutionRecord) -> object:
-    return None if record.error is None else msgspec.to_builtins(record.error.without_traceback())
-
-
-def _instant(milliseconds: int | None) -> str | None:
-    return None if milliseconds is None else date_text(milliseconds)
-
-
-def _summary(record: ExecutionRecord) -> dict[str, object]:
-    return {"taskId": record.task_id, "executionId": record.execution_id}
-
-
-def _is_finalize(record: ExecutionRecord) -> bool:
-    return record.is_finalize
-
-
-def _root(record: ExecutionRecord) -> dict[str, object] | None:
-    if record.root_execution_id is None:
-        return None
-    return {"taskId": record.root_task_id, "executionId": record.root_execution_id}
-
-
-def _parent(record: ExecutionRecord) -> dict[str, object] | None:
-    if record.parent_execution_id is None:
-        return None
-    return {
-        "taskId": record.parent_task_id,
-        "executionId": record.parent_execution_id,
-        "indexInParentChildren": record.index_in_parent,
-        "isOnlyChildOfParent": record.is_only_child,
-        "isFinalizeOfParent": record.is_finalize,
-    }
-
-
-@lru_cache(maxsize=256)
-def _retry_options(retry: RetryPolicy) -> Encoded:
-    """Kept, because the executions of a task share their options."""
-    options: dict[str, object] = {
-        "maxAttempts": retry.max_retries,
-        "baseDelayMs": retry.base_delay_ms,
-        "delayMultiplier": retry.delay_multiplier,
-    }
-    if retry.max_delay_ms is not None:
-        options["maxDelayMs"] = retry.max_delay_ms
-    return Encoded(dumps(options))
 
 
 @cache

@@ -36,7 +36,7 @@ from durable_execution.errors import (
     to_stored_error,
 )
 from durable_execution.remote.listed import wire_entry
-from durable_execution.remote.wire import wire_view
+from durable_execution.remote.wire_view import wire_view
 from durable_execution.storage import SqlStorage, Storage, open_storage
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 

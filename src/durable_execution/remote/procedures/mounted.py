@@ -18,7 +18,7 @@ from durable_execution.errors import (
 from durable_execution.executor import DurableExecutor, StoredTaskExecution
 from durable_execution.orpc import CallContext, ORPCError, new_error_id
 from durable_execution.remote.error_map import call_error_of, call_error_of_misfit
-from durable_execution.remote.wire import wire_view
+from durable_execution.remote.wire_view import wire_view
 
 logger = logging.getLogger(__name__)
 
