@@ -106,10 +106,10 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside, StoredExec
     def hearing(self) -> Hearing:
         """How the executor learns what other processes enqueue and finish on the storage.
 
-        "told": the storage tells. "polls": it never does (MySQL, MariaDB, PostgreSQL behind a
-        pooler), and is looked at every few seconds at the least. "deaf": the connection that tells
-        is cut; until it is made again, which is tried all the time, the storage is looked at every
-        second.
+        "told": the storage tells. "polls": it never does (PostgreSQL behind a pooler), or does
+        not promise to (MySQL, MariaDB), and is looked at every few seconds at the least. "deaf":
+        the connection that tells is cut; until it is made again, which is tried all the time, the
+        storage is looked at every second.
         """
         if not self._storage.can_notify:
             return "polls"

@@ -124,8 +124,8 @@ def _notifications(storage: SqlStorage) -> Finding:
     return Finding(
         "notifications",
         "note",
-        "the database tells nobody of new work: executors look every second",
-        "on PostgreSQL connect past the pooler; MySQL and MariaDB have none",
+        "the database does not promise to tell of new work: executors look every second, too",
+        "on PostgreSQL connect past the pooler; on MySQL and MariaDB executors of one user ring",
     )
 
 

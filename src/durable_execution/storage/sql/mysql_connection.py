@@ -20,7 +20,7 @@ from asyncmy.errors import MySQLError
 
 from durable_execution.errors import StorageError
 from durable_execution.storage.sql.driver import SleepingIdConflictError, Statement
-from durable_execution.storage.sql.mysql_errors import breaks_check
+from durable_execution.storage.sql.mysql_errors import INTERRUPTED, breaks_check, code_of
 from durable_execution.storage.sql.mysql_schema import SLEEPING_ID_IS_FREE
 from durable_execution.storage.sql.rows import PAYLOADS, Row, Value
 
@@ -126,6 +126,27 @@ class MySqlConnection:
                     answers.append(await _answer(cursor))
         return answers
 
+    async def doze(self, seconds: float, begun: Callable[[], None]) -> bool:
+        """Stand still in the server; return whether somebody ended that early (`KILL QUERY`).
+
+        `begun` is called once no end can be missed any more.
+        """
+        async with asyncio.timeout(seconds + COMMAND_TIMEOUT):
+            async with self._driver.cursor() as cursor:
+                try:
+                    # The first answer says that the statement has begun: who ends it from then on
+                    # ends its second half, too.
+                    await cursor.execute(f"SELECT 1; SELECT SLEEP({seconds:g})")
+                    begun()
+                    if not await cursor.nextset():
+                        return True
+                    ((was_ended,),) = await cursor.fetchall()
+                except MySQLError as error:
+                    if code_of(error) != INTERRUPTED:
+                        raise
+                    return True
+        return bool(was_ended)
+
     def written(self, text: str, values: Row) -> str:
         """Return the statement with its values.
 
@@ -169,9 +190,17 @@ class MySqlConnection:
 class MySqlTransaction:
     """Statements on one connection, whoever begins and commits."""
 
-    def __init__(self, connection: MySqlConnection, tell: OnStatement | None) -> None:
+    def __init__(
+        self,
+        connection: MySqlConnection,
+        tell: OnStatement | None,
+        is_news: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._connection = connection
         self._tell = tell
+        self._is_news = is_news
+        self.has_news = False
+        """Whether a statement was run that others want to hear of."""
 
     async def fetch(self, statement: Statement, values: Row = ()) -> list[Row]:  # noqa: D102
         text = self._connection.spoken(statement.text)
@@ -229,6 +258,7 @@ class MySqlTransaction:
     async def _run(self, texts: Sequence[str], statement: Statement) -> list[Answer]:
         if self._tell is not None:
             self._tell(statement.text)
+        self.has_news = self.has_news or self._is_news(statement.text)
         return await self._connection.run(texts)
 
 

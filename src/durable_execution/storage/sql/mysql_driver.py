@@ -1,4 +1,8 @@
-"""MySQL and MariaDB: a few connections for one event loop. They cannot tell of changes."""
+"""MySQL and MariaDB: a few connections for one event loop.
+
+The servers cannot tell of changes. Whoever made some rings for others, as well as that goes, and
+those look all the same.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from durable_execution.errors import StorageError
 from durable_execution.storage.sql.conflicts import past_conflicts
 from durable_execution.storage.sql.driver import Work
 from durable_execution.storage.sql.mysql import MySqlDialect
+from durable_execution.storage.sql.mysql_bells import Ringer, bells_of, is_news
 from durable_execution.storage.sql.mysql_clock import CLOCK, SET_NOW
 from durable_execution.storage.sql.mysql_connection import (
     MySqlConnection,
@@ -22,6 +27,7 @@ from durable_execution.storage.sql.mysql_errors import (
     leaves_doubt,
     to_storage_error,
 )
+from durable_execution.storage.sql.mysql_listener import Listener
 from durable_execution.storage.sql.pool import ConnectionPool
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
@@ -67,6 +73,9 @@ class MySqlDriver:
         self._clock = clock
         self._on_statement = on_statement
         self._pool: ConnectionPool[MySqlConnection] | None = None
+        self._bells = bells_of(str(place.options.get("database")), tables.name)
+        self._ringer: Ringer | None = None
+        self._listeners: set[Listener] = set()
 
     async def open(self) -> None:  # noqa: D102
         if self._pool is not None:
@@ -79,8 +88,15 @@ class MySqlDriver:
             await pool.close()
             raise to_storage_error(error, self._place.name) from error
         self._pool = pool
+        self._ringer = Ringer(pool.lent, self._bells, self._is_own)
 
     async def close(self) -> None:  # noqa: D102
+        listeners, self._listeners = self._listeners, set()
+        for listener in listeners:
+            await listener.close()
+        ringer, self._ringer = self._ringer, None
+        if ringer is not None:
+            await ringer.close()
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.close()
@@ -117,9 +133,16 @@ class MySqlDriver:
     async def scan(self, work: Work[T]) -> T:  # noqa: D102
         return await self.read(work)
 
-    def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
-        """Do nothing: who would hear of changes has to look."""
-        return _do_nothing
+    def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:  # noqa: D102
+        self._opened()
+        listener = Listener(self._connect, self._bells, on_change)
+        self._listeners.add(listener)
+
+        def stop() -> None:
+            self._listeners.discard(listener)
+            listener.stop()
+
+        return stop
 
     async def _run(self, work: Work[T], opening: tuple[str, ...]) -> T:
         pool = self._opened()
@@ -134,7 +157,7 @@ class MySqlDriver:
         self, pool: ConnectionPool[MySqlConnection], work: Work[T], opening: tuple[str, ...]
     ) -> T:
         async with pool.lent() as connection:
-            transaction = MySqlTransaction(connection, self._on_statement)
+            transaction = MySqlTransaction(connection, self._on_statement, self._is_news)
             if not opening:
                 return await work(transaction)
             await self._say(connection, *opening)
@@ -146,6 +169,8 @@ class MySqlDriver:
                 if not leaves_doubt(error) and not connection.is_closed():
                     await self._say(connection, "ROLLBACK", self.dialect.schema_unlock)
                 raise
+        if transaction.has_news and self._ringer is not None:
+            self._ringer.ring()
         return result
 
     async def _say(self, connection: MySqlConnection, *texts: str) -> None:
@@ -162,6 +187,8 @@ class MySqlDriver:
             raise StorageError("the storage is not open: await storage.open() first")
         return self._pool
 
+    def _is_news(self, text: str) -> bool:
+        return is_news(text, self.dialect.tables.name)
 
-def _do_nothing() -> None:
-    return
+    def _is_own(self, pid: int) -> bool:
+        return any(listener.pid == pid for listener in self._listeners)
