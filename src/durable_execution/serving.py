@@ -63,7 +63,7 @@ def create_executor_app(
         open_mounts: Paths of those mounts that are open to everybody, within the bounds, because
             they have a lock of their own, such as `create_callbacks_router` and its tokens.
         metrics: Whether to serve what the executor's `PrometheusMetrics` has counted at `/metrics`,
-            to whoever is let in.
+            to callers with `FULL_ACCESS` or an `Access` with `metrics=True`.
         resources: What tasks need, such as an `RPCLink`: entered in this order before the executor
             starts, left after it has drained.
 
@@ -109,6 +109,7 @@ def create_executor_app(
         auth=auth,
         bounds=bounds,
         open_doors=[mounts[path] for path in open_mounts],
+        has_metrics=metrics,
     )
     app.state.executor = executor
     app.state.auth = auth
@@ -136,6 +137,18 @@ def _application_class() -> type[Starlette]:
     return ExecutorApp
 
 
+class _WayToMetrics:
+    """The way to the metrics, which a guard tells from all others."""
+
+    serves_metrics: Final = True
+
+    def __init__(self, rest: AsgiApp) -> None:
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._rest(scope, receive, send)
+
+
 def _router_class() -> Callable[..., Router]:
     from starlette.middleware.exceptions import ExceptionMiddleware
     from starlette.routing import Mount, Router
@@ -143,9 +156,12 @@ def _router_class() -> Callable[..., Router]:
     class Doors:
         """Finds what is mounted without matching patterns, which takes as long as a short call."""
 
-        def __init__(self, routes: Sequence[BaseRoute], rest: AsgiApp) -> None:
+        def __init__(
+            self, routes: Sequence[BaseRoute], rest: AsgiApp, *, has_metrics: bool
+        ) -> None:
             self._routes = routes
             self._rest = rest
+            self._known = {METRICS_PATH: _WayToMetrics(rest)} if has_metrics else {}
 
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
             door, inside = self.door_at(scope)
@@ -163,6 +179,7 @@ def _router_class() -> Callable[..., Router]:
                     if path.startswith(route.path) and is_below:
                         root: str = scope.get("root_path", "")
                         return route.app, {**scope, "root_path": root + route.path}
+                return self._known.get(path, self._rest), scope
             return self._rest, scope
 
     class Entrance(Router):
@@ -175,11 +192,13 @@ def _router_class() -> Callable[..., Router]:
             auth: Authenticator | None,
             bounds: Bounds | None,
             open_doors: Sequence[AsgiApp],
+            has_metrics: bool,
             **options: Any,
         ) -> None:
             super().__init__(routes, **options)
             # The list itself: what is mounted later is found, and guarded, as well.
-            doors = Doors(self.routes, ExceptionMiddleware(super().__call__))
+            rest = ExceptionMiddleware(super().__call__)
+            doors = Doors(self.routes, rest, has_metrics=has_metrics)
             is_guarded = auth is not None or bounds is not None
             self._entrance: AsgiApp = (
                 Guard(

@@ -53,6 +53,34 @@ def test_access_is_full_only_where_nothing_is_out_of_reach() -> None:
     assert not Access(tasks=(), procedures="*").is_full
 
 
+def test_operations_are_named_in_full_or_all_is_allowed() -> None:
+    named = Access(tasks="mail", procedures={"retryTaskExecution", "ops.*"})
+    assert named.allows_operation("retryTaskExecution")
+    assert not named.allows_operation("ops.retryTaskExecution")
+    for patterns in ("*", {"*TaskExecution*"}, {"retryTaskExecutio*"}, ()):
+        access = Access(tasks="mail", procedures=patterns)
+        assert not access.allows_operation("retryTaskExecution")
+    assert FULL_ACCESS.allows_operation("retryTaskExecution")
+    with pytest.raises(ORPCError, match="may not call pruneTaskExecutions, which is for operators"):
+        Caller(name="web-app", access=named).check_operation("pruneTaskExecutions")
+
+
+def test_all_tasks_are_not_a_few() -> None:
+    Caller(name="operator", access=Access(tasks="*", procedures=())).check_all_tasks()
+    with pytest.raises(ORPCError, match="FORBIDDEN: This caller may not use all tasks"):
+        Caller(name="web-app", access=Access(tasks={"a*", "b"}, procedures="*")).check_all_tasks()
+
+
+def test_metrics_are_scraped_by_who_may_do_so_or_everything() -> None:
+    scraping = Access(tasks=(), procedures=(), metrics=True)
+    assert scraping.allows_metrics
+    assert not scraping.is_full
+    assert FULL_ACCESS.allows_metrics
+    assert not Access(tasks="*", procedures="x").allows_metrics
+    assert scraping != Access(tasks=(), procedures=())
+    assert repr(scraping) == "Access(tasks={}, procedures={}, metrics=True)"
+
+
 def test_nothing_listed_is_nothing_allowed() -> None:
     access = Access(tasks=(), procedures=[])
     assert not access.allows_task("")

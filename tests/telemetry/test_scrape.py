@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from starlette.responses import PlainTextResponse
 
 from durable_execution import (
     DurableExecutor,
@@ -20,24 +21,30 @@ from durable_execution.server import (
     Access,
     BearerToken,
     BearerTokens,
+    RPCHandler,
     create_executor_app,
+    rpc,
 )
 from durable_execution.telemetry import PrometheusMetrics
 from durable_execution.telemetry.scrape import METRICS_PATH
 from durable_execution.testing.records import RecordBuilder
 
 FULL, LIMITED = "a-token-for-everything", "a-token-for-one-thing"
+SCRAPER = "a-token-for-the-metrics-alone"
 AUTH = BearerTokens(
     {
-        "prometheus": BearerToken(FULL, access=FULL_ACCESS),
+        "operator": BearerToken(FULL, access=FULL_ACCESS),
+        "prometheus": BearerToken(SCRAPER, access=Access(tasks=(), procedures=(), metrics=True)),
         "web-app": BearerToken(LIMITED, access=Access(tasks="*", procedures={"run"})),
     }
 )
 
 
-async def scrape(app: Any, token: str | None = None) -> tuple[int, str]:
+async def scrape(
+    app: Any, token: str | None = None, target: str = METRICS_PATH, method: str = "GET"
+) -> tuple[int, str]:
     headers = () if token is None else (("authorization", f"Bearer {token}"),)
-    request = Request("GET", METRICS_PATH, headers=headers, origin="http://executor")
+    request = Request(method, target, headers=headers, origin="http://executor")
     response = await AsgiSender(app).send(request, max_response_size=1_000_000)
     body = await read_body(response.body, limit=1_000_000)
     return response.status, body.decode()
@@ -94,8 +101,32 @@ async def test_metrics_are_behind_the_lock_of_everything() -> None:
         assert (await scrape(app))[0] == 401
         assert (await scrape(app, LIMITED))[0] == 403
         status, text = await scrape(app, FULL)
+        assert (await scrape(app, SCRAPER))[0] == 200
     assert status == 200
     assert "durable_execution_executor_healthy 1\n" in text
+
+
+@pytest.mark.parametrize(
+    "target", ["/", "/page", "/metrics/", "/metrics/x", "/rpc/metrics", "/rpc/run", "/late"]
+)
+async def test_who_may_scrape_may_do_nothing_else(target: str) -> None:
+    async def run(ctx: object) -> str:
+        return "ran"
+
+    mounts = {"/rpc": RPCHandler({"run": rpc.handler(run)}), "/page": PlainTextResponse("a page")}
+    app = create_executor_app(make_executor(), mounts, auth=AUTH, metrics=True)
+    app.router.mount("/late", PlainTextResponse("mounted later"))
+    async with app.router.lifespan_context(app):
+        for method in ("GET", "POST"):
+            assert (await scrape(app, SCRAPER, target, method))[0] in (403, 404, 405), method
+        assert (await scrape(app, SCRAPER))[0] == 200
+        assert (await scrape(app, SCRAPER, method="POST"))[0] == 405
+
+
+async def test_without_metrics_their_scope_opens_nothing() -> None:
+    app = create_executor_app(make_executor(), {}, auth=AUTH)
+    app.router.mount("/metrics", PlainTextResponse("something else"))
+    assert (await scrape(app, SCRAPER))[0] == 403
 
 
 class LostStorage(InMemoryStorage):

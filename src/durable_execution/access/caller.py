@@ -22,20 +22,27 @@ class Access:
     A `*` stands for any text, so `"*"` is all of them. Both must allow a call. Neither has a
     default, so that nobody is let in by what was not said.
 
+    Operations, the procedures of `create_operators_router`, are not what a `*` stands for: who may
+    hand over work is no operator by that. They are named in full, or all is allowed: `FULL_ACCESS`.
+    Those that concern all work, such as `pruneTaskExecutions`, need all tasks besides.
+
     Args:
         tasks: Keys, as clients name the tasks.
         procedures: Names as they stand in the path below the handler, joined by dots where a
             router is nested: `enqueueTask`, `tasks.enqueueTask`, `admin.*`.
+        metrics: Whether `/metrics` may be scraped, by callers of limited access; with neither tasks
+            nor procedures that is all they may do.
 
     Raises:
         InvalidOptionError: A pattern is no text, or empty.
     """
 
-    __slots__ = ("_procedures", "_tasks")
+    __slots__ = ("_metrics", "_procedures", "_tasks")
 
-    def __init__(self, *, tasks: Patterns, procedures: Patterns) -> None:
+    def __init__(self, *, tasks: Patterns, procedures: Patterns, metrics: bool = False) -> None:
         self._tasks: Final = Names("tasks", tasks)
         self._procedures: Final = Names("procedures", procedures)
+        self._metrics: Final = metrics
 
     @property
     def is_full(self) -> bool:
@@ -50,6 +57,20 @@ class Access:
         """Whether the procedure of this name may be called, for the tasks that are allowed."""
         return name in self._procedures
 
+    @property
+    def allows_all_tasks(self) -> bool:
+        """Whether no task is out of reach, not even one that nobody knows yet."""
+        return self._tasks.is_all
+
+    @property
+    def allows_metrics(self) -> bool:
+        """Whether what is counted may be scraped."""
+        return self._metrics or self.is_full
+
+    def allows_operation(self, name: str) -> bool:
+        """Whether the procedure of this name may be called, which is one for operators."""
+        return self.is_full or self._procedures.lists(name)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Access):
             return NotImplemented
@@ -59,7 +80,8 @@ class Access:
         return hash(repr(self))
 
     def __repr__(self) -> str:
-        return f"Access(tasks={self._tasks!r}, procedures={self._procedures!r})"
+        metrics = ", metrics=True" if self._metrics else ""
+        return f"Access(tasks={self._tasks!r}, procedures={self._procedures!r}{metrics})"
 
 
 FULL_ACCESS: Final = Access(tasks=ANY, procedures=ANY)
@@ -99,6 +121,24 @@ class Caller:
         """
         if not self.access.allows_procedure(name):
             raise ORPCError("FORBIDDEN", f"This caller may not call {name}")
+
+    def check_operation(self, name: str) -> None:
+        """Refuse a procedure for operators that is out of reach.
+
+        Raises:
+            ORPCError: FORBIDDEN.
+        """
+        if not self.access.allows_operation(name):
+            raise ORPCError("FORBIDDEN", f"This caller may not call {name}, which is for operators")
+
+    def check_all_tasks(self) -> None:
+        """Refuse what concerns all work to who may not use all tasks.
+
+        Raises:
+            ORPCError: FORBIDDEN.
+        """
+        if not self.access.allows_all_tasks:
+            raise ORPCError("FORBIDDEN", "This caller may not use all tasks")
 
     def check_task(self, key: str) -> None:
         """Refuse a task that is out of reach, whether there is one of this key or not.

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 from durable_execution.access import refusals
 from durable_execution.access.authenticator import Authenticator
 from durable_execution.access.bounds import Bounds
-from durable_execution.access.caller import Caller, CallerGate
+from durable_execution.access.caller import Access, Caller, CallerGate
 from durable_execution.access.exchange import Exchange
 from durable_execution.access.holdings import ExceededError, Holding, Holdings, client_at
 from durable_execution.access.refusals import Receive, Refusal, Scope, Send
@@ -48,9 +48,10 @@ class Guard:
     - in the log of what fails.
 
     An application that does not say that it checks the `Access` of single calls, by an attribute
-    `checks_access` that is true, lets in callers with `FULL_ACCESS` only. One that says that it
-    `serves_browsers`, which send no tokens, is reached by everybody, within the bounds of an
-    address: it finds `auth` in the scope's state, and is to ask people who they are.
+    `checks_access` that is true, lets in callers with `FULL_ACCESS` only; one that
+    `serves_metrics` those that may scrape, too. One that says that it `serves_browsers`, which
+    send no tokens, is reached by everybody, within the bounds of an address: it finds `auth` in
+    the scope's state, and is to ask people who they are.
 
     Args:
         app: What is locked. If it has a method `refuse`, as `RPCHandler` has, that answers who is
@@ -172,7 +173,7 @@ class Guard:
             return self._too_much(exceeded, scope)
         if caller is None:
             return scope
-        if not (caller.access.is_full or getattr(door, "checks_access", False)):
+        if not _admits(door, caller.access):
             self._log.info("a caller was refused", caller=caller.name, path=scope["path"])
             return refusals.out_of_reach()
         return _known(scope, caller)
@@ -216,6 +217,12 @@ class Guard:
         refusal = refusals.masked()
         _logger.error(message, exc_info=error, extra={"error_id": refusal.error.error_id})
         return refusal
+
+
+def _admits(door: AsgiApp, access: Access) -> bool:
+    if access.is_full or getattr(door, "checks_access", False):
+        return True
+    return access.allows_metrics and getattr(door, "serves_metrics", False) is True
 
 
 def path_below_mount(scope: Scope) -> str:

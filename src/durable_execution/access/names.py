@@ -39,6 +39,10 @@ class Names:
         """Whether every name is in it."""
         return ANY in self._patterns
 
+    def lists(self, name: str) -> bool:
+        """Whether a name is in it by itself, and not because of a `*`."""
+        return name in self._listed
+
     def __contains__(self, name: str) -> bool:
         if name in self._listed or self.is_all:
             return True
