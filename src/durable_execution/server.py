@@ -28,6 +28,7 @@ from durable_execution.orpc import (
 )
 from durable_execution.remote.allowed_options import AllowedOptions
 from durable_execution.remote.callbacks.task import create_callback_task
+from durable_execution.remote.operators_router import create_operators_router
 from durable_execution.remote.procedure_task import convert_procedure_client_to_task
 from durable_execution.remote.procedures.callbacks import create_callbacks_router
 from durable_execution.remote.rest import RESTHandler
@@ -56,6 +57,7 @@ __all__ = [
     "create_callbacks_router",
     "create_dashboard",
     "create_executor_app",
+    "create_operators_router",
     "create_orpc_client",
     "create_tasks_router",
     "observe_calls",

@@ -29,6 +29,7 @@ from tests.orpc._server.driver import ask
 PAGE = Page("security.md")
 TEXT = PAGE.text
 OLD, NEW, OPERATOR = "the-old-token-of-the-app", "the-new-token-of-the-app", "token-of-an-operator"
+ON_CALL = "the-token-of-who-is-on-call"
 KEY = "a key of the identity provider, long enough"
 
 
@@ -38,6 +39,7 @@ async def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WEB_APP_TOKENS", f"{OLD} {NEW}")
     monkeypatch.setenv("OPERATOR_TOKENS", OPERATOR)
+    monkeypatch.setenv("ON_CALL_TOKENS", ON_CALL)
     monkeypatch.setenv("JWT_KEY", KEY)
     found = PAGE.run()
     async with found["executor"]:
@@ -79,6 +81,19 @@ async def test_link_of_the_page_sends_the_token(page: dict[str, Any]) -> None:
     link = page["link_to"]("http://x/rpc", OLD)
     link._sender = AsgiSender(page["app"])
     assert await create_orpc_client(link).enqueueTask(EMAIL)
+
+
+async def test_operators_reach_what_their_access_names(page: dict[str, Any]) -> None:
+    operator, on_call = (client_of(page["operators_app"], each) for each in (OPERATOR, ON_CALL))
+    email, account = [await operator.enqueueTask(each) for each in (EMAIL, ACCOUNT)]
+    (found,) = (await on_call.getTaskExecutionTree({"executionId": email}))["executions"]
+    assert found["input"] == "ada@example.com"
+    assert await code_of(on_call.getTaskExecutionTree({"executionId": account})) == "NOT_FOUND"
+    assert await code_of(on_call.retryTaskExecution({"executionId": account})) == "NOT_FOUND"
+    assert await code_of(on_call.getExecutorStats()) == "FORBIDDEN"
+    assert (await operator.getExecutorStats())["enqueued"] == 2
+    assert (await ask(page["app"], "/rpc/getExecutorStats", "{}")).status == 401
+    assert await code_of(client_of(page["app"], OPERATOR).getExecutorStats()) == "NOT_FOUND"
 
 
 async def test_procedure_of_ones_own_knows_the_caller(page: dict[str, Any]) -> None:
@@ -163,6 +178,10 @@ def test_table_of_procedures_names_those_there_are() -> None:
         names.HEARTBEAT_TASK,
         names.LIST_TASK_EXECUTIONS,
         names.WAKEUP_SLEEPING_TASK_EXECUTION,
+        names.RETRY_TASK_EXECUTION,
+        names.GET_TASK_EXECUTION_TREE,
+        names.GET_EXECUTOR_STATS,
+        names.PRUNE_TASK_EXECUTIONS,
     }
 
 

@@ -54,16 +54,7 @@ class Interventions(ABC):
         """
         engine = self._running_engine()
         record = await _record_of(engine, task, execution_id)
-        if record.parent_execution_id is not None:
-            raise refusal_of(record, "child")
-        now = engine.clock.now()
-        reopened = await engine.commits.ask(lambda storage: storage.reopen(execution_id, now))
-        if reopened.root is None:
-            raise _not_found(execution_id)
-        if reopened.refusal is not None:
-            raise refusal_of(reopened.root, reopened.refusal)
-        engine.reopened(reopened)
-        return found_view_of(reopened.root)
+        return found_view_of(await retried(engine, record))
 
     async def cancel_task_execution(
         self, task: TaskDeclaration[Any, Any] | str, execution_id: str
@@ -104,6 +95,26 @@ async def cancelled(engine: Engine, record: ExecutionRecord) -> ExecutionRecord:
             raise _not_found(execution_id)
         record = found
     return record
+
+
+async def retried(engine: Engine, record: ExecutionRecord) -> ExecutionRecord:
+    """Run an execution again that has failed; return it as it is now.
+
+    Raises:
+        InvalidInputError: It is a child, or its tree is cut or too large.
+        DurableExecutionNotFoundError: It was deleted meanwhile.
+    """
+    execution_id = record.execution_id
+    if record.parent_execution_id is not None:
+        raise refusal_of(record, "child")
+    now = engine.clock.now()
+    reopened = await engine.commits.ask(lambda storage: storage.reopen(execution_id, now))
+    if reopened.root is None:
+        raise _not_found(execution_id)
+    if reopened.refusal is not None:
+        raise refusal_of(reopened.root, reopened.refusal)
+    engine.reopened(reopened)
+    return reopened.root
 
 
 async def _record_of(

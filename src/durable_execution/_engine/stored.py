@@ -14,7 +14,9 @@ from durable_execution._core.watching import position_of
 from durable_execution._engine.changes import Changes
 from durable_execution._engine.engine import Engine
 from durable_execution._engine.handle import children_shown, finish_anywhere
+from durable_execution._engine.interventions import retried
 from durable_execution._engine.options import seconds
+from durable_execution._engine.trees import Bounds, Grown, tree_below
 from durable_execution.errors import DurableExecutionNotFoundError
 
 
@@ -49,6 +51,41 @@ class StoredExecutions(ABC):
         engine = self._running_engine()
         record = await self._record_of(engine, task, execution_id)
         return StoredTaskExecution(record, await children_shown(engine, record))
+
+    async def find_stored_task_execution(self, execution_id: str) -> ExecutionRecord:
+        """Return the row of an execution, of whichever task, known here or not.
+
+        Raises:
+            DurableExecutionNotFoundError: There is none.
+            ExecutorShutDownError: The executor is not running.
+            StorageError: The storage cannot be reached.
+        """
+        record = await self._running_engine().commits.get(execution_id)
+        if record is None:
+            raise _not_found(execution_id)
+        return record
+
+    async def retry_stored_task_execution(self, record: ExecutionRecord) -> StoredTaskExecution:
+        """Run the execution of a row again, as `retry_task_execution` does; return its rows.
+
+        Raises:
+            InvalidInputError: As `retry_task_execution`.
+            DurableExecutionNotFoundError: It was deleted meanwhile.
+            ExecutorShutDownError: The executor is not running.
+            StorageError: The storage cannot be reached.
+        """
+        engine = self._running_engine()
+        root = await retried(engine, record)
+        return StoredTaskExecution(root, await children_shown(engine, root))
+
+    async def read_stored_tree(self, top: ExecutionRecord, bounds: Bounds) -> list[Grown]:
+        """Return a row with those below it, as `tree_below` does.
+
+        Raises:
+            ExecutorShutDownError: The executor is not running.
+            StorageError: The storage cannot be reached.
+        """
+        return await tree_below(self._running_engine().storage, top, bounds)
 
     async def wait_stored_task_execution(
         self, task: Task[Any, Any], execution_id: str, *, timeout: float | timedelta
@@ -105,9 +142,7 @@ class StoredExecutions(ABC):
         self._check_known(task)
         record = await engine.commits.get(execution_id)
         if record is None:
-            raise DurableExecutionNotFoundError(
-                f"Task execution not found [executionId={execution_id}]"
-            )
+            raise _not_found(execution_id)
         if record.task_id != task.id:
             raise DurableExecutionNotFoundError(
                 f"Task execution belongs to another task [providedTaskId={task.id}] "
@@ -122,3 +157,7 @@ class StoredExecutions(ABC):
     @abstractmethod
     def _check_known(self, task: Task[Any, Any]) -> None:
         """Raise DurableExecutionNotFoundError unless the task is registered."""
+
+
+def _not_found(execution_id: str) -> DurableExecutionNotFoundError:
+    return DurableExecutionNotFoundError(f"Task execution not found [executionId={execution_id}]")

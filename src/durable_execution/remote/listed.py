@@ -60,11 +60,16 @@ def page_from_wire(value: object) -> TaskExecutionPage:
     if not isinstance(next_cursor, str | None):
         raise failed("nextCursor", "expected a text")
     return TaskExecutionPage(
-        executions=tuple(_entry_from_wire(each) for each in entries), next_cursor=next_cursor
+        executions=tuple(entry_from_wire(each) for each in entries), next_cursor=next_cursor
     )
 
 
-def _entry_from_wire(value: object) -> FoundTaskExecution:
+def entry_from_wire(value: object) -> FoundTaskExecution:
+    """Read one execution of a list.
+
+    Raises:
+        ValidationFailed: It is no such execution.
+    """
     given = object_of(value, "execution")
     facts = {
         **_MISSING,

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from durable_execution._core.task import Task
 from durable_execution.executor import DurableExecutor
-from durable_execution.orpc import Builder, Router, observe_calls
+from durable_execution.orpc import Builder, Router
 from durable_execution.remote.allowed_options import AllowedOptions
+from durable_execution.remote.observed import observed
 from durable_execution.remote.procedures.callbacks import calling_back
 from durable_execution.remote.procedures.ending import ending
 from durable_execution.remote.procedures.enqueueing import enqueueing
@@ -56,6 +57,8 @@ def create_tasks_router(
     - `completeTask`, `failTask` and `heartbeatTask`, where one of the tasks is a callback task: see
       `create_callbacks_router`.
 
+    What operators do besides is in `create_operators_router`.
+
     `taskId` is a key of `tasks`, and nothing else can be reached: a task left out of the mapping is
     private to the executor. Whoever may call may enqueue any of these tasks, so put middlewares on
     the builder.
@@ -74,11 +77,7 @@ def create_tasks_router(
         TypeError: The builder has an input, an output or a route, which only a procedure can have.
     """
     mounted = MountedTasks(executor, tasks)
-    options = executor.options
-    if options.tracer is not None or options.observers:
-        observing = observe_calls(tracer=options.tracer, observers=options.observers)
-        rpc_builder = rpc_builder.use(observing)
-    return rpc_builder.router(
+    return observed(rpc_builder, executor).router(
         {
             **enqueueing(mounted, allow_options),
             **looking(mounted),

@@ -115,7 +115,14 @@ def wire_view(record: ExecutionRecord, children: Children = ()) -> Encoded:
 
     `children` are needed, without payloads, if it has spawned any.
     """
-    view, meta = begun_view(WireView, record)
+    return enveloped(*whole_view(WireView, record, children))
+
+
+def whole_view(
+    kind: type[ViewT], record: ExecutionRecord, children: Children
+) -> tuple[ViewT, list[object]]:
+    """Make the view of a row, and its meta."""
+    view, meta = begun_view(kind, record)
     shown = _SHOWN[record.status]
     if not record.is_finalize:
         view.input = encoded_part("input", record.input, meta)
@@ -129,7 +136,7 @@ def wire_view(record: ExecutionRecord, children: Children = ()) -> Encoded:
         view.finalize = next(
             (_summary(each) for each in reversed(children) if each.is_finalize), None
         )
-    return enveloped(view, meta)
+    return view, meta
 
 
 def begun_view(kind: type[ViewT], record: ExecutionRecord) -> tuple[ViewT, list[object]]:

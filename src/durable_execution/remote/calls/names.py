@@ -1,4 +1,4 @@
-"""What the procedures of the tasks router are called on the wire."""
+"""What the procedures of the tasks router, and of the operators', are called on the wire."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ COMPLETE_TASK: Final = "completeTask"
 FAIL_TASK: Final = "failTask"
 HEARTBEAT_TASK: Final = "heartbeatTask"
 WAKEUP_SLEEPING_TASK_EXECUTION: Final = "wakeupSleepingTaskExecution"
+
+RETRY_TASK_EXECUTION: Final = "retryTaskExecution"
+GET_TASK_EXECUTION_TREE: Final = "getTaskExecutionTree"
+GET_EXECUTOR_STATS: Final = "getExecutorStats"
+PRUNE_TASK_EXECUTIONS: Final = "pruneTaskExecutions"

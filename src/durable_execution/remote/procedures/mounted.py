@@ -54,6 +54,37 @@ class MountedTasks:
             raise ORPCError("NOT_FOUND", f"Task {key} not found")
         return task
 
+    def check_operator(self, ctx: CallContext, *, of_all: bool = False) -> None:
+        """Refuse a procedure for operators to callers that may not call it.
+
+        Args:
+            ctx: Of the call.
+            of_all: Whether it concerns all work of the storage, and not that of one task.
+
+        Raises:
+            ORPCError: FORBIDDEN.
+        """
+        caller = caller_of(ctx.context)
+        if caller is not None:
+            name = ".".join(ctx.path)
+            caller.check_procedure(name)
+            caller.check_operation(name)
+            if of_all:
+                caller.check_all_tasks()
+
+    def reaches(self, ctx: CallContext, task_id: str) -> bool:
+        """Whether the operator of this call may see executions of a task, by the task's own id.
+
+        Who may use all tasks may see those of tasks that are not mounted, too.
+        """
+        caller = caller_of(ctx.context)
+        if caller is None or caller.access.allows_all_tasks:
+            return True
+        return any(
+            task.id == task_id and caller.access.allows_task(key)
+            for key, task in self._tasks.items()
+        )
+
     def all(self) -> list[Task[Any, Any]]:
         """Return all tasks, whoever may use them."""
         return list(self._tasks.values())
