@@ -15,7 +15,7 @@ from durable_execution._core.task import Task
 from durable_execution._engine.clock import wall_clock
 from durable_execution._engine.compose import new_root
 from durable_execution._engine.ids import new_execution_id
-from durable_execution._observing import current_traceparent
+from durable_execution._observing import current_trace
 from durable_execution.errors import InvalidOptionError
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
@@ -116,7 +116,7 @@ def enqueue_in_transaction(
         now=now,
         label=label,
     )
-    record = in_trace(record, current_traceparent.get())
+    record = in_trace(record, current_trace.get())
     holder = run_with(connection, lambda lent: insert_over(lent, tables, record))
     if holder is None:
         return record.execution_id

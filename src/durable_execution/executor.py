@@ -36,7 +36,7 @@ from durable_execution._engine.surroundings import MACHINE
 from durable_execution._engine.telling import tell_enqueued
 from durable_execution._engine.viewing import finished_view_of
 from durable_execution._engine.waking import Ending, wake_up
-from durable_execution._observing import TasksEnqueued, current_traceparent
+from durable_execution._observing import TasksEnqueued, current_trace
 from durable_execution.errors import (
     DurableExecutionNotFoundError,
     ExecutorShutDownError,
@@ -290,7 +290,7 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside, StoredExec
         # What the caller has not committed yet may be finished elsewhere: such a handle must look.
         is_new = connection is None
         handle = TaskExecutionHandle(engine, task, record.execution_id, is_new=is_new)
-        if connection is None and engine.tracer is None and current_traceparent.get() is None:
+        if connection is None and engine.tracer is None and current_trace.get() is None:
             holder = await engine.commits.insert(record, decoded)
         else:
             with engine.enqueuing((record,)) as (record,):

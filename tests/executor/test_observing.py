@@ -41,7 +41,7 @@ from durable_execution._observing import (
     TasksEnqueued,
     attempt_names,
     continuing,
-    current_traceparent,
+    current_trace,
 )
 from tests.conftest import OPTIONS
 from tests.executor.crash import crash
@@ -82,7 +82,7 @@ class Hanging:
 def names(ctx: TaskContext) -> list[str | None]:
     running = attempt_names.current()
     assert running is not None
-    return [running.execution_id, current_traceparent.get(), ctx.traceparent]
+    return [running.execution_id, current_trace.get(), ctx.traceparent]
 
 
 async def summarize(ctx: TaskContext, result: ParentTaskResult[str | None]) -> list[str | None]:
@@ -210,7 +210,7 @@ async def test_rescue_and_end_of_a_lease_are_told(storage: Storage) -> None:
     )
     Hanging.is_over = False
     await first.start()
-    with continuing(SENT):
+    with continuing({"traceparent": SENT}):
         handle = await first.enqueue_task(hang)
     while not first.running_task_execution_ids:
         await asyncio.sleep(0)
@@ -268,7 +268,7 @@ async def test_storage_metrics_count_and_bound_durations() -> None:
 
 async def test_trace_of_a_caller_reaches_every_attempt_and_child(storage: Storage) -> None:
     async with executor_on(storage) as executor:
-        with continuing(SENT):
+        with continuing({"traceparent": SENT}):
             handles = [
                 await executor.enqueue_task(flaky, "retried"),
                 await executor.enqueue_task(flaky, "keyed", key="k", tags={"a": "1"}),
@@ -289,7 +289,7 @@ async def test_tracer_gets_a_span_for_each_enqueue_and_attempt_in_one_trace(
 ) -> None:
     spans = Spans()
     async with executor_on(storage, tracer=spans) as executor:
-        with continuing(SENT):
+        with continuing({"traceparent": SENT}):
             handle = await executor.enqueue_task(family)
         await handle.result()
     activities = [activity for activity, _ in spans.begun]
@@ -344,10 +344,10 @@ async def test_attempts_are_named_only_where_somebody_wants_it(
 
 
 async def test_executor_that_is_started_within_a_trace_runs_others_outside_of_it() -> None:
-    with continuing(SENT):
+    with continuing({"traceparent": SENT}):
         executor = executor_on(open_storage("memory://"))
         await executor.start()
-        assert current_traceparent.get() == SENT
+        assert current_trace.get() == SENT
         inside = await executor.enqueue_task(names)
     outside = await executor.enqueue_task(names)
     assert await inside.result() == [inside.execution_id, SENT, SENT]

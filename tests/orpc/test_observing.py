@@ -15,7 +15,7 @@ from durable_execution._observing import (
     MakeCall,
     ServeCall,
     continuing,
-    current_traceparent,
+    current_trace,
 )
 from durable_execution.orpc import (
     AsgiSender,
@@ -38,7 +38,7 @@ SERVED = f"00-{7:032x}-{13:016x}-01"
 
 @rpc.handler
 async def current(ctx: CallContext) -> list[str | None]:
-    return [current_traceparent.get(), ctx.headers.get("traceparent")]
+    return [current_trace.get(), ctx.headers.get("traceparent")]
 
 
 @rpc.handler
@@ -78,15 +78,15 @@ async def test_current_trace_goes_out_with_every_call_and_is_continued() -> None
     async with link_to(handler(observe_calls())) as link:
         client = create_orpc_client(link)
         assert await client.current() == [None, None]
-        with continuing(SENT):
+        with continuing({"traceparent": SENT}):
             assert await client.current() == [SENT, SENT]
             own = await client.current(headers={"traceparent": MADE})
         assert own == [MADE, MADE]
-    assert current_traceparent.get() is None
+    assert current_trace.get() is None
 
 
 def test_calls_without_an_event_loop_are_part_of_the_trace_too() -> None:
-    with SyncLink(link_to(handler(observe_calls()))) as link, continuing(SENT):
+    with SyncLink(link_to(handler(observe_calls()))) as link, continuing({"traceparent": SENT}):
         assert create_orpc_client(link).current() == [SENT, SENT]
 
 
@@ -99,7 +99,7 @@ async def test_header_that_is_no_trace_is_not_continued() -> None:
 async def test_both_sides_make_spans_of_one_trace() -> None:
     made, served = Spans(MADE), Spans(SERVED)
     async with link_to(handler(observe_calls(tracer=served)), tracer=made) as link:
-        with continuing(SENT):
+        with continuing({"traceparent": SENT}):
             assert await create_orpc_client(link).current() == [SERVED, MADE]
     assert made.begun == [(MakeCall("current", "http://app.test/rpc"), SENT)]
     assert served.begun == [(ServeCall("current"), MADE)]

@@ -29,7 +29,7 @@ async def test_a_retry_and_a_recovery_in_other_processes_join_the_trace_of_the_c
     url, spans = f"sqlite:///{tmp_path}/tasks.db", tmp_path / "spans.jsonl"
     victim = await start(url, spans)
     async with traced_executor(url, spans, capacity=0) as caller:
-        with continuing(CALLER):
+        with continuing({"traceparent": CALLER}):
             handle = await caller.enqueue_task(deadly_once, str(tmp_path / "marker"))
         async with asyncio.timeout(PATIENCE):
             assert await victim.wait() == -signal.SIGKILL

@@ -12,7 +12,7 @@ from durable_execution._observing import (
     CallServed,
     Fact,
     continuing,
-    current_traceparent,
+    current_baggage,
 )
 from durable_execution.orpc import AsgiSender, ORPCClient, RPCLink, create_orpc_client
 from durable_execution.server import (
@@ -20,15 +20,20 @@ from durable_execution.server import (
     RPCHandler,
     convert_procedure_client_to_task,
     create_tasks_router,
+    observe_calls,
     rpc,
 )
 
 SENT = f"00-{7:032x}-{9:016x}-01"
+STATE = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"
+
+
+HEADERS = ("traceparent", "tracestate", "baggage")
 
 
 @rpc.handler
-async def charge(ctx: CallContext, amount: int) -> str | None:
-    return ctx.headers.get("traceparent")
+async def charge(ctx: CallContext, amount: int) -> list[str | None]:
+    return [ctx.headers.get(name) for name in HEADERS]
 
 
 @asynccontextmanager
@@ -38,7 +43,7 @@ async def client_of(options: ExecutorOptions) -> AsyncIterator[tuple[ORPCClient,
 
         @executor.task(id="trace")
         async def trace(ctx: TaskContext, input: object) -> list[str | None]:
-            return [ctx.traceparent, current_traceparent.get()]
+            return [ctx.traceparent, ctx.tracestate, current_baggage.get()]
 
         remote = convert_procedure_client_to_task(
             executor, {"id": "charge"}, create_orpc_client(app).charge
@@ -60,15 +65,31 @@ async def test_trace_of_a_caller_is_carried_to_the_app_that_its_task_calls(
     options: ExecutorOptions, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with client_of(options) as (client, _):
-        with continuing(SENT):
+        with continuing({"traceparent": SENT, "tracestate": STATE, "baggage": "user=7"}):
             local = await client.enqueueTask({"taskId": "trace", "input": 1})
             remote = await client.enqueueTask({"taskId": "charge", "input": 1})
             (many,) = await client.enqueueTasks({"tasks": [{"taskId": "trace", "input": 1}]})
         untraced = await client.enqueueTask({"taskId": "charge", "input": 1})
-        assert await output_of(client, "trace", local) == [SENT, SENT]
-        assert await output_of(client, "trace", many) == [SENT, SENT]
-        assert await output_of(client, "charge", remote) == SENT
-        assert await output_of(client, "charge", untraced) is None
+        assert await output_of(client, "trace", local) == [SENT, STATE, None]
+        assert await output_of(client, "trace", many) == [SENT, STATE, None]
+        assert await output_of(client, "charge", remote) == [SENT, STATE, None]
+        assert await output_of(client, "charge", untraced) == [None, None, None]
+
+
+async def test_baggage_of_a_caller_is_carried_from_call_to_call() -> None:
+    app = RPCLink("http://app.test", sender=AsgiSender(RPCHandler({"charge": charge})))
+
+    @rpc.use(observe_calls()).handler
+    async def through(ctx: CallContext, amount: int) -> object:
+        return await create_orpc_client(app).charge(amount)
+
+    sender = AsgiSender(RPCHandler({"through": through}))
+    async with app, RPCLink("http://server.test", sender=sender) as link:
+        with continuing({"traceparent": SENT, "tracestate": STATE, "baggage": "user=7"}):
+            assert await create_orpc_client(link).through(1) == [SENT, STATE, "user=7"]
+        with continuing({"baggage": "user=8"}):
+            assert await create_orpc_client(link).through(1) == [None, None, "user=8"]
+        assert await create_orpc_client(link).through(1) == [None, None, None]
 
 
 async def test_calls_of_a_tasks_router_are_told_to_the_observers_of_its_executor() -> None:

@@ -50,7 +50,7 @@ async def run_both(executor: DurableExecutor) -> tuple[str, str]:
     def in_thread(ctx: TaskContext) -> None:
         logger.info("sending", extra={"to": "bob"})
 
-    with continuing(SENT):
+    with continuing({"traceparent": SENT}):
         first = await executor.enqueue_task(send_mail)
     second = await executor.enqueue_task(in_thread)
     await first.result()
@@ -84,7 +84,7 @@ async def test_logs_of_tasks_say_which_attempt_and_trace_they_are_of(lines: Line
 
 
 def test_what_a_record_says_itself_is_left(lines: Lines) -> None:
-    with continuing(SENT):
+    with continuing({"traceparent": SENT}):
         logger.info("of another", extra={"trace_id": "mine"})
     assert "mine" in lines.read()[0]
     assert f"{7:032x}" not in lines.read()[0]
@@ -140,7 +140,7 @@ def test_command_line_logs_json_with_the_names_of_attempts(
     level = root.level
     try:
         configure_logging("info", "json")
-        with continuing(SENT):
+        with continuing({"traceparent": SENT}):
             root.warning("hello")
     finally:
         root.setLevel(level)

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import pairwise
 
 import pytest
+from opentelemetry import baggage
+from opentelemetry.context import attach, detach
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -51,6 +53,11 @@ async def flaky(ctx: TaskContext) -> str | None:
         raise LookupError("not yet")
     with PROVIDER.get_tracer("of the application").start_as_current_span("inner"):
         return ctx.traceparent
+
+
+@tasks.task(id="stateful")
+async def stateful(ctx: TaskContext) -> list[object]:
+    return [ctx.tracestate, dict(baggage.get_all())]
 
 
 @tasks.task(id="slow", timeout=0.05)
@@ -199,7 +206,7 @@ async def test_one_trace_from_a_client_over_a_server_to_the_app_that_its_task_ca
         link = RPCLink("http://server.test", sender=AsgiSender(server), tracer=tracer)
         async with link:
             client = create_orpc_client(link)
-            with continuing(SENT):
+            with continuing({"traceparent": SENT}):
                 sent = await client.enqueueTask({"taskId": "charge", "input": -1})
             found = await client.waitTaskExecution({"taskId": "charge", "executionId": sent})
     assert found["status"] == "failed"  # type: ignore[index, call-overload]
@@ -222,6 +229,33 @@ async def test_one_trace_from_a_client_over_a_server_to_the_app_that_its_task_ca
     assert calling.attributes is not None
     assert calling.attributes["url.full"] == "http://app.test/rpc"
     assert calling.attributes["error.type"] == "BAD_REQUEST"
+
+
+async def test_state_and_baggage_pass_through_spans(executor: DurableExecutor) -> None:
+    tracer = OpenTelemetryTracer(PROVIDER)
+    seen: dict[str, object] = {}
+
+    @rpc.use(observe_calls(tracer=tracer)).handler
+    async def look(ctx: CallContext, number: int) -> None:
+        seen["headers"] = [ctx.headers.get(name) for name in ("tracestate", "baggage")]
+        seen["baggage"] = dict(baggage.get_all())
+        seen["task"] = await (await executor.enqueue_task(stateful)).result()
+
+    link = RPCLink("http://app.test", sender=AsgiSender(RPCHandler({"look": look})), tracer=tracer)
+    sent = {"traceparent": SENT, "tracestate": "rojo=1", "baggage": "user=7"}
+    async with link:
+        with continuing(sent):
+            await create_orpc_client(link).look(1)
+        assert seen == {
+            "headers": ["rojo=1", "user=7"],
+            "baggage": {"user": "7"},
+            "task": ["rojo=1", {}],
+        }
+        token = attach(baggage.set_baggage("tenant", "acme"))  # as an application does
+        await create_orpc_client(link).look(1)
+        detach(token)
+        assert seen["headers"] == [None, "tenant=acme"]
+        assert seen["baggage"] == {"tenant": "acme"}
 
 
 async def test_trace_that_is_not_recorded_is_passed_on_as_such() -> None:

@@ -57,7 +57,8 @@ class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
     look at it from time to time.
 
     `traceparent` is the span of the attempt, or what caused its execution, if that is part of a
-    trace: to be sent along with what the task asks of others. Clients of this library do.
+    trace: to be sent along with what the task asks of others, and `tracestate` with it where there
+    is one. Clients of this library do.
     """
 
     task_id: str
@@ -70,6 +71,7 @@ class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
     cancel_signal: Signal
     reporter: ProgressReporter | None = None
     traceparent: str | None = None
+    tracestate: str | None = None
 
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Tell those who watch the execution how far it has come. From coroutines and threads.

@@ -14,6 +14,8 @@ MAX_SLEEPING_ID_LENGTH: Final = 255
 MAX_EXECUTION_ID_LENGTH: Final = 64
 MAX_IDEMPOTENCY_KEY_LENGTH: Final = 255
 TRACEPARENT_LENGTH: Final = 55
+TRACE_LENGTH: Final = TRACEPARENT_LENGTH + 1 + 512
+"""A `traceparent`, a space, and the `tracestate` that everybody has to pass on."""
 MAX_TAGS: Final = 16
 MAX_TAG_NAME_LENGTH: Final = 64
 MAX_TAG_VALUE_LENGTH: Final = 255

@@ -51,11 +51,11 @@ def root_record(seed: Seed, *, now: int, label: Label = NO_LABEL) -> ExecutionRe
     )
 
 
-def in_trace(record: ExecutionRecord, traceparent: str | None) -> ExecutionRecord:
+def in_trace(record: ExecutionRecord, trace: str | None) -> ExecutionRecord:
     """Make a record part of a trace, if there is one. A child is part of its parent's."""
-    if traceparent is None:
+    if trace is None:
         return record
-    return msgspec.structs.replace(record, traceparent=traceparent)
+    return msgspec.structs.replace(record, traceparent=trace)
 
 
 def child_record(seed: Seed, parent: ExecutionRecord, place: Place, *, now: int) -> ExecutionRecord:

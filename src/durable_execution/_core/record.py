@@ -87,7 +87,10 @@ class ExecutionRecord(msgspec.Struct, frozen=True, gc=False):
     error: StoredError | None = None
 
     traceparent: str | None = None
-    """The trace that the execution belongs to, and the span in it that caused it (W3C)."""
+    """The trace that the execution belongs to, and the span in it that caused it (W3C).
+
+    Behind a space follows the `tracestate` of that span, if it has one.
+    """
 
     @property
     def is_finished(self) -> bool:

@@ -50,7 +50,8 @@ from durable_execution._observing import (
     RunAttempt,
     Tracer,
     attempt_names,
-    current_traceparent,
+    current_trace,
+    parts_of,
     traced,
 )
 from durable_execution.errors import (
@@ -137,7 +138,7 @@ class AttemptRunner:
                 outcome = await self._perform_traced(attempt, self._tracer)
             else:
                 if attempt.traceparent is not None:
-                    current_traceparent.set(attempt.traceparent)  # the context is its own
+                    current_trace.set(attempt.traceparent)  # the context is its own
                 outcome = await self._perform(attempt)
         except asyncio.CancelledError:
             return _outcome_of_cancellation(attempt)
@@ -167,8 +168,8 @@ class AttemptRunner:
             root_execution_id=record.root_execution_id,
             parent_execution_id=record.parent_execution_id,
         )
-        with traced(tracer, activity, record.traceparent) as traceparent:
-            attempt.traceparent = traceparent
+        with traced(tracer, activity, record.traceparent) as trace:
+            attempt.traceparent = trace
             return await self._perform(attempt)
 
     async def _perform(self, attempt: Attempt) -> Outcome:
@@ -429,6 +430,7 @@ def _context_of(attempt: Attempt, shutdown_signal: OneShot) -> TaskContext:
             record.is_only_child,
             record.is_finalize,
         )
+    traceparent, tracestate = parts_of(attempt.traceparent)
     return TaskContext(
         task_id=record.task_id,
         execution_id=record.execution_id,
@@ -439,7 +441,8 @@ def _context_of(attempt: Attempt, shutdown_signal: OneShot) -> TaskContext:
         shutdown_signal=shutdown_signal,
         cancel_signal=attempt.cancel_signal,
         reporter=attempt,
-        traceparent=attempt.traceparent,
+        traceparent=traceparent,
+        tracestate=tracestate,
     )
 
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import Token
 from typing import Any, Final
 
 from durable_execution._core.offspring import in_trace
@@ -44,7 +45,8 @@ from durable_execution._engine.telling import tell_finished
 from durable_execution._engine.wakeups import Wakeup
 from durable_execution._observing import (
     EnqueueTasks,
-    current_traceparent,
+    current_baggage,
+    current_trace,
     told_to,
     traced,
 )
@@ -204,7 +206,7 @@ class Engine:
     @contextmanager
     def enqueuing(self, records: Sequence[ExecutionRecord]) -> Iterator[list[ExecutionRecord]]:
         """Make records part of the current trace, and a span around their enqueue if asked for."""
-        parent, tracer = current_traceparent.get(), self.tracer
+        parent, tracer = current_trace.get(), self.tracer
         if tracer is None or not records:
             yield [in_trace(record, parent) for record in records]
             return
@@ -214,22 +216,22 @@ class Engine:
             execution_id=records[0].execution_id if len(records) == 1 else None,
             count=len(records),
         )
-        with traced(tracer, activity, parent) as traceparent:
-            yield [in_trace(record, traceparent) for record in records]
+        with traced(tracer, activity, parent) as trace:
+            yield [in_trace(record, trace) for record in records]
 
     async def start(self) -> None:
         """Open the storage, take the lease and start every service.
 
         What is started here runs for everybody: it is no part of the trace of who starts it.
         """
-        token = current_traceparent.set(None)
+        outside = current_trace.set(None), current_baggage.set(None)
         try:
             await self._start()
         except Exception:
-            current_traceparent.reset(token)
+            _go_back(*outside)
             raise
         # Not in a `finally`: what is closed where it never ran has another context to leave.
-        current_traceparent.reset(token)
+        _go_back(*outside)
 
     async def _start(self) -> None:
         await self.storage.open()
@@ -464,3 +466,8 @@ class Engine:
                 f"Task execution not found [executionId={parent_id}]"
             )
         return parent_result(parent, await self.commits.children_of(parent.execution_id))
+
+
+def _go_back(trace: Token[str | None], baggage: Token[str | None]) -> None:
+    current_baggage.reset(baggage)
+    current_trace.reset(trace)

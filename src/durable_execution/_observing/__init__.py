@@ -32,15 +32,20 @@ from durable_execution._observing.facts import (
 )
 from durable_execution._observing.observers import Observer, told_to
 from durable_execution._observing.traces import (
+    BAGGAGE_HEADER,
     TRACEPARENT_HEADER,
     Tracer,
     continuing,
-    current_traceparent,
-    is_traceparent,
+    current_baggage,
+    current_trace,
+    headers_of,
+    parts_of,
+    trace_in,
     traced,
 )
 
 __all__ = [
+    "BAGGAGE_HEADER",
     "TRACEPARENT_HEADER",
     "Activity",
     "AttemptEnded",
@@ -68,8 +73,11 @@ __all__ = [
     "Tracer",
     "attempt_names",
     "continuing",
-    "current_traceparent",
-    "is_traceparent",
+    "current_baggage",
+    "current_trace",
+    "headers_of",
+    "parts_of",
     "told_to",
+    "trace_in",
     "traced",
 ]

@@ -7,7 +7,7 @@ import logging
 import time
 from typing import Any, Final
 
-from durable_execution._observing import attempt_names, current_traceparent
+from durable_execution._observing import attempt_names, current_trace
 
 _STANDARD: Final = frozenset(
     (*logging.LogRecord("", 0, "", 0, "", None, None).__dict__, "message", "asctime", "taskName")
@@ -40,7 +40,7 @@ class AttemptFilter(logging.Filter):
                 "execution_id": attempt.execution_id,
                 "attempt": attempt.attempt,
             }
-        traceparent = current_traceparent.get()
+        traceparent = current_trace.get()
         if traceparent is not None:
             facts["trace_id"] = traceparent.split("-")[1]
         for name, value in facts.items():

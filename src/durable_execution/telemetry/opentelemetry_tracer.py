@@ -14,12 +14,15 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, assert_never
 
 from durable_execution._observing import (
-    TRACEPARENT_HEADER,
+    BAGGAGE_HEADER,
     Activity,
     EnqueueTasks,
     MakeCall,
     RunAttempt,
     ServeCall,
+    current_baggage,
+    headers_of,
+    trace_in,
 )
 from durable_execution.telemetry.extra import needs_extra
 
@@ -52,11 +55,16 @@ class OpenTelemetryTracer:
 
     def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
         with needs_extra("OpenTelemetryTracer"):
-            from opentelemetry import trace
+            from opentelemetry import context, trace
+            from opentelemetry.baggage.propagation import W3CBaggagePropagator
+            from opentelemetry.propagators.composite import CompositePropagator
             from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
         self._tracer = trace.get_tracer("durable_execution", tracer_provider=tracer_provider)
-        self._propagator = TraceContextTextMapPropagator()
+        self._propagator = CompositePropagator(
+            [TraceContextTextMapPropagator(), W3CBaggagePropagator()]
+        )
         self._trace = trace
+        self._contexts = context
 
     def __call__(
         self, activity: Activity, parent: str | None, /
@@ -68,21 +76,39 @@ class OpenTelemetryTracer:
     def _span(self, activity: Activity, parent: str | None) -> Iterator[str | None]:
         trace = self._trace
         name, kind, attributes = _described(activity, trace.SpanKind)
-        with self._tracer.start_as_current_span(
-            name,
-            context=self._context(activity, parent),
-            kind=kind,
-            attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
+        with (
+            self._within(self._context(activity, parent)),
+            self._tracer.start_as_current_span(
+                name,
+                kind=kind,
+                attributes=attributes,
+                record_exception=False,
+                set_status_on_exception=False,
+            ) as span,
+        ):
             carrier: dict[str, str] = {}
             self._propagator.inject(carrier)
+            # What the application has put into OpenTelemetry's baggage goes along, as with its own.
+            outside = current_baggage.set(carrier.get(BAGGAGE_HEADER) or current_baggage.get())
             try:
-                yield carrier.get(TRACEPARENT_HEADER)
+                yield trace_in(carrier)
             except BaseException as error:
                 self._note(span, activity, error)
                 raise
+            finally:
+                current_baggage.reset(outside)
+
+    @contextmanager
+    def _within(self, context: Context | None) -> Iterator[None]:
+        """Be in a context, its baggage included; None for the current one."""
+        if context is None:
+            yield
+            return
+        token = self._contexts.attach(context)
+        try:
+            yield
+        finally:
+            self._contexts.detach(token)
 
     def _context(self, activity: Activity, parent: str | None) -> Context | None:
         """Return what a span continues; None for the current context.
@@ -94,9 +120,10 @@ class OpenTelemetryTracer:
         is_within = self._trace.get_current_span().get_span_context().is_valid
         if is_within and not isinstance(activity, RunAttempt):
             return None
-        if parent is None:
+        carrier = headers_of(parent)
+        if not carrier:
             return Context() if isinstance(activity, RunAttempt) else None
-        return self._propagator.extract({TRACEPARENT_HEADER: parent}, Context())
+        return self._propagator.extract(carrier, Context())
 
     def _note(self, span: Span, activity: Activity, error: BaseException) -> None:
         status = getattr(error, "status", _FIRST_SERVER_ERROR)

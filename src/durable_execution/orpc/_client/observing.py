@@ -12,7 +12,9 @@ from durable_execution._observing import (
     MakeCall,
     Observer,
     Tracer,
-    current_traceparent,
+    current_baggage,
+    current_trace,
+    headers_of,
     told_to,
     traced,
 )
@@ -34,7 +36,7 @@ class CallObserving:
         self, path: Sequence[str], headers: dict[str, str], exchange: Exchange
     ) -> object:
         """Make a call. A header of the caller's own is stronger than the current trace."""
-        parent = current_traceparent.get()
+        parent = current_trace.get()
         if self._tracer is None and self._tell is None:
             return await exchange(_carrying(headers, parent))
         procedure = ".".join(path)
@@ -45,8 +47,8 @@ class CallObserving:
             tracer = self._tracer
             with (
                 nullcontext(parent) if tracer is None else traced(tracer, activity, parent)
-            ) as traceparent:
-                return await exchange(_carrying(headers, traceparent))
+            ) as trace:
+                return await exchange(_carrying(headers, trace))
         except ORPCError as error:
             code = error.code
             raise
@@ -58,7 +60,9 @@ class CallObserving:
                 self._tell(CallMade(procedure, code, perf_counter() - began_at))
 
 
-def _carrying(headers: dict[str, str], traceparent: str | None) -> dict[str, str]:
-    if traceparent is None or TRACEPARENT_HEADER in headers:
+def _carrying(headers: dict[str, str], trace: str | None) -> dict[str, str]:
+    if trace is None and current_baggage.get() is None:
         return headers
-    return {**headers, TRACEPARENT_HEADER: traceparent}
+    # The two of a trace belong together: a state is of no other parent.
+    is_in_another = TRACEPARENT_HEADER in headers
+    return {**headers_of(None if is_in_another else trace), **headers}

@@ -8,14 +8,13 @@ from time import perf_counter
 from typing import Any
 
 from durable_execution._observing import (
-    TRACEPARENT_HEADER,
     CallServed,
     Fact,
     Observer,
     ServeCall,
     Tracer,
     continuing,
-    current_traceparent,
+    current_trace,
     told_to,
     traced,
 )
@@ -39,8 +38,8 @@ def observe_calls(
 
     async def observe(ctx: CallContext, input: Any, next: Next) -> Any:
         procedure = ".".join(ctx.path)
-        with continuing(ctx.headers.get(TRACEPARENT_HEADER)):
-            parent = current_traceparent.get()
+        with continuing(ctx.headers):
+            parent = current_trace.get()
             activity = ServeCall(procedure)
             with nullcontext() if tracer is None else traced(tracer, activity, parent):
                 return await (next() if tell is None else _told(tell, procedure, next))

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from durable_execution._codec import UNDEFINED, DecodeError, JsonSyntaxError, loads
 from durable_execution._core.handover import Accepted, Answered, Handover, HandoverAnswer
-from durable_execution._observing import TRACEPARENT_HEADER, current_traceparent
+from durable_execution._observing import current_trace, headers_of
 from durable_execution.errors import DurableExecutionError
 from durable_execution.orpc import ORPCError, Request, Response, RPCClientError, RPCConnectionError
 from durable_execution.orpc._client.headers import header_pairs
@@ -103,9 +103,7 @@ class CallbackCourier:
             ATTEMPT_HEADER: str(handover.attempt),
             **signed_headers(self.secrets, message_id, body, now=time.time()),
         }
-        traceparent = current_traceparent.get()
-        if traceparent is not None:
-            headers[TRACEPARENT_HEADER] = traceparent
+        headers |= headers_of(current_trace.get())
         return Request(
             method="POST",
             path=self._path,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from durable_execution._core.enqueueing import TaskToEnqueue, task_to_enqueue
-from durable_execution._observing import TRACEPARENT_HEADER, continuing
+from durable_execution._observing import continuing
 from durable_execution.orpc import CallContext, Procedure, rpc
 from durable_execution.remote.allowed_options import AllowedOptions
 from durable_execution.remote.calls.enqueue import (
@@ -26,7 +26,7 @@ def enqueueing(tasks: MountedTasks, allowed: AllowedOptions) -> Mapping[str, Pro
             call = read_enqueue_task(input)
             task = tasks.task(ctx, call.task_key)
             allowed.check(call.options)
-        with told(at=("input",)), continuing(ctx.headers.get(TRACEPARENT_HEADER)):
+        with told(at=("input",)), continuing(ctx.headers):
             options = call.options._asdict()
             handle = await tasks.executor.enqueue_task(task, call.input, **options)
         return handle.execution_id
@@ -35,7 +35,7 @@ def enqueueing(tasks: MountedTasks, allowed: AllowedOptions) -> Mapping[str, Pro
         with told():
             calls = read_enqueue_tasks(input)
             wanted = [wanted_of(ctx, index, call) for index, call in enumerate(calls)]
-        with told(at=("tasks",)), continuing(ctx.headers.get(TRACEPARENT_HEADER)):
+        with told(at=("tasks",)), continuing(ctx.headers):
             handles = await tasks.executor.enqueue_tasks(wanted)
         return [handle.execution_id for handle in handles]
 

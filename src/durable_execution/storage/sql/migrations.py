@@ -142,7 +142,18 @@ _LISTS: Final = {
         ),
     ),
 }
-STEPS: Final[tuple[Mapping[str, Sequence[str]], ...]] = (_PROGRESS, _TRACEPARENT, _LISTS)
+# Room for a `tracestate` behind the `traceparent`: the others mind no length. May be repeated.
+_TRACESTATE: Final = {
+    "sqlite": (),
+    "postgresql": (),
+    "mysql": ("ALTER TABLE durable_task_executions MODIFY COLUMN traceparent VARBINARY(568)",),
+}
+STEPS: Final[tuple[Mapping[str, Sequence[str]], ...]] = (
+    _PROGRESS,
+    _TRACEPARENT,
+    _LISTS,
+    _TRACESTATE,
+)
 """The step from version n to n + 1 at position n - 1: DDL by dialect name, frozen once released."""
 
 

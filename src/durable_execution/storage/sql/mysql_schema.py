@@ -32,6 +32,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
 from sqlalchemy.schema import CreateTable, ExecutableDDLElement
 
+from durable_execution._core.limits import TRACE_LENGTH
 from durable_execution.storage.sql.rows import PAYLOADS
 from durable_execution.storage.sql.schema import (
     HAS_FAILED,
@@ -122,7 +123,9 @@ def in_order(indexes: Iterable[Index]) -> list[Index]:
 
 def _adapted(table: Table) -> Table:
     columns = [
-        Column(each.name, _type(each.type), primary_key=each.primary_key, nullable=each.nullable)
+        Column(
+            each.name, _type_of_column(each), primary_key=each.primary_key, nullable=each.nullable
+        )
         for each in table.columns
     ]
     if table is not executions:
@@ -144,6 +147,10 @@ def _adapted(table: Table) -> Table:
 
 def _type_of(generated: str) -> TypeEngine[Any]:
     return _type(executions.c.execution_id.type) if generated == "failed_id" else BigInteger()
+
+
+def _type_of_column(column: Column[Any]) -> TypeEngine[Any]:
+    return VARBINARY(TRACE_LENGTH) if column.name == "traceparent" else _type(column.type)
 
 
 def _type(kind: TypeEngine[Any]) -> TypeEngine[Any]:

@@ -136,6 +136,7 @@ executions: Final = Table(
     Column("input", LargeBinary, nullable=False),
     Column("run_output", LargeBinary),
     Column("output", LargeBinary),
+    # With a `tracestate` it is longer, which only MySQL minds.
     Column("traceparent", String(TRACEPARENT_LENGTH)),
     CheckConstraint(_INVARIANTS, name="durable_status_fits_fields"),
 )

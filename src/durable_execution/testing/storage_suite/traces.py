@@ -1,4 +1,4 @@
-"""Traces: each row keeps its own, beside rows that have none."""
+"""Traces: each row keeps its own, beside rows that have none. A long one, too."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ def _traceparent(number: int) -> str:
 
 
 def _roots(harness: Harness, now: int) -> list[ExecutionRecord]:
-    """Rows of two traces, and some of none between them."""
-    traces = (None, _traceparent(1), None, _traceparent(2))
+    """Rows of two traces, one with the longest state, and some of none between them."""
+    state = "=".join(("k" * 255, "v" * 256))
+    traces = (None, _traceparent(1), None, f"{_traceparent(2)} {state}")
     return [harness.records.root(now, traceparent=each) for each in traces]
 
 

@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS durable_task_executions (
     input LONGBLOB NOT NULL,
     run_output LONGBLOB,
     output LONGBLOB,
-    traceparent VARBINARY(220),
+    traceparent VARBINARY(568),
     PRIMARY KEY (execution_id),
     CONSTRAINT durable_status_fits_fields CHECK ((CASE status
 WHEN 'ready' THEN finished_at IS NULL AND active_children_count = 0 AND sleeping_unique_id IS NULL
