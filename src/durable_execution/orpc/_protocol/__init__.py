@@ -89,10 +89,12 @@ from durable_execution.orpc._protocol.stream import (
     read_body,
 )
 from durable_execution.orpc._protocol.version import VERSION_1, Version, version_of
+from durable_execution.orpc._protocol.version2 import HINT
 
 __all__ = [
     "BATCH_FORMS",
     "ERROR_ID_HEADER",
+    "HINT",
     "JSON_HEADERS",
     "KNOWN_CODES",
     "MALFORMED_ERROR_RESPONSE",

@@ -20,6 +20,7 @@ class Version(Protocol):
         without_envelope: Kinds of bodies that mean undefined, whatever is in them.
         streamed: Kinds of bodies that are read in pieces.
         has_raw_bodies: Whether a file or a byte stream as the whole value is the body itself.
+        refuses: Whether some requests are refused before their body is looked at.
         has_strict_get: Whether a GET call needs a procedure declared with that method.
         end_of_stream: The name of the last event of a stream that did not fail.
         normalises_paths: Whether a path that leads nowhere is tried in its usual encoding.
@@ -30,6 +31,7 @@ class Version(Protocol):
     without_envelope: frozenset[BodyKind]
     streamed: frozenset[BodyKind]
     has_raw_bodies: bool
+    refuses: bool
     has_strict_get: bool
     end_of_stream: Literal["done", "close"]
     normalises_paths: bool
@@ -74,6 +76,7 @@ class Version1:
     without_envelope = frozenset({BodyKind.URL_ENCODED, BodyKind.TEXT, BodyKind.FILE})
     streamed = frozenset({BodyKind.EVENT_STREAM, BodyKind.FORM})
     has_raw_bodies = False
+    refuses = False
     has_strict_get = True
     end_of_stream: Literal["done", "close"] = "done"
     normalises_paths = False

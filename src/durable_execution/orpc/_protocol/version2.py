@@ -58,6 +58,7 @@ class Version2:
         {BodyKind.EVENT_STREAM, BodyKind.FORM, BodyKind.FILE, BodyKind.BYTES},
     )
     has_raw_bodies = True
+    refuses = True
     has_strict_get = False
     end_of_stream: Literal["done", "close"] = "close"
     normalises_paths = True

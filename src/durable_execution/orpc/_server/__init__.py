@@ -9,7 +9,7 @@ from durable_execution.orpc._server.batch import (
 from durable_execution.orpc._server.builder import Builder, rpc
 from durable_execution.orpc._server.call import call
 from durable_execution.orpc._server.compression import CompressionPlugin
-from durable_execution.orpc._server.context import CallContext, RequestHeaders
+from durable_execution.orpc._server.context import CallContext
 from durable_execution.orpc._server.cors import CORSPlugin
 from durable_execution.orpc._server.csrf import SimpleCsrfProtectionPlugin
 from durable_execution.orpc._server.declared import (
@@ -20,6 +20,7 @@ from durable_execution.orpc._server.declared import (
 )
 from durable_execution.orpc._server.gate import GATE, Gate
 from durable_execution.orpc._server.handler import ContextSource
+from durable_execution.orpc._server.headers import RequestHeaders
 from durable_execution.orpc._server.lazy import Lazy, LazyRouterError, lazy
 from durable_execution.orpc._server.observing import observe_calls
 from durable_execution.orpc._server.plugin import HandlerPlugin, NextRequest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Final
 
 from durable_execution._codec import Dialect, Limits, Rule, TypedJson
@@ -18,7 +17,6 @@ from durable_execution.orpc._protocol import (
     ORPCError,
     Request,
     Response,
-    first_header,
 )
 from durable_execution.orpc._server.exchange import (
     Caller,
@@ -33,6 +31,8 @@ from durable_execution.orpc._server.handler import (
     ContextSource,
     ProcedureHandler,
 )
+from durable_execution.orpc._server.headers import RequestHeaders, ScopeHeaders
+from durable_execution.orpc._server.incoming import Incoming
 from durable_execution.orpc._server.lazy import Lazy
 from durable_execution.orpc._server.mounting import path_inside
 from durable_execution.orpc._server.plugin import HandlerPlugin
@@ -122,16 +122,31 @@ class RPCHandler:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection of the ASGI server."""
-        match scope["type"]:
-            case "http":
-                await self._answer_http(scope, receive, send)
-            case "lifespan":
-                await _answer_lifespan(receive, send)
-            case "websocket":
-                await receive()
-                await send({"type": "websocket.close", "code": 1000})
-            case other:
-                raise ValueError(f"scope type {other!r} is not served here; expected 'http'")
+        if scope["type"] != "http":
+            await _answer_other(scope, receive, send)
+            return
+        path = path_inside(scope.get("raw_path"), scope["path"], scope.get("root_path", ""))
+        match = None
+        if path is not None:
+            match = self._handler.known(path) or await self._handler.find(path)
+        caller = Caller(receive, send, self._soon)
+        if path is None or (match is None and not self._handler.sees(path)):
+            await caller.answer(_NOT_FOUND, scope["method"])
+            return
+        headers = ScopeHeaders(scope["headers"])
+        incoming = Incoming(scope["method"], path, headers, scope)
+        try:
+            if match is None:
+                incoming.body = caller.body()  # read by the plugin that answers, if any does
+            elif incoming.method != "GET":
+                incoming.body = await self._body(incoming, caller)
+        except CallerGoneError:
+            return
+        except ORPCError as error:
+            refusal = await self._handler.serve_refusal(incoming.request, error)
+            await caller.answer(refusal, incoming.method)
+            return
+        await caller.while_waiting(self._respond(incoming, match, caller), incoming.task)
 
     async def refuse(
         self, scope: Scope, receive: Receive, send: Send, error: ORPCError, headers: Headers = ()
@@ -143,57 +158,31 @@ class RPCHandler:
         """
         path = path_inside(scope.get("raw_path"), scope["path"], scope.get("root_path", ""))
         # What is not read is no batch either: the answer is one, to all of it.
-        head = tuple(pair for pair in _headers_of(scope) if pair[0] not in _BATCH_HEADERS)
+        pairs = ScopeHeaders(scope["headers"]).pairs
+        head = tuple(pair for pair in pairs if pair[0] not in _BATCH_HEADERS)
         query = scope.get("query_string", b"").decode("latin-1")
         request = Request(scope["method"], path or "/", query, head, transport=scope)
         response = await self._handler.serve_refusal(request, error, headers)
         await Caller(receive, send, self._soon).answer(response, scope["method"])
 
-    async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = path_inside(scope.get("raw_path"), scope["path"], scope.get("root_path", ""))
-        match = None
-        if path is not None:
-            match = self._handler.known(path) or await self._handler.find(path)
-        caller = Caller(receive, send, self._soon)
-        method: str = scope["method"]
-        if path is None or (match is None and not self._handler.sees(path)):
-            await caller.answer(_NOT_FOUND, method)
-            return
-        headers = _headers_of(scope)
-        query = scope.get("query_string", b"").decode("latin-1")
-        body: Body = b""
-        try:
-            if match is None:
-                body = caller.body()  # read by the plugin that answers, if any does
-            elif method != "GET":
-                body = await self._body(headers, caller)
-        except CallerGoneError:
-            return
-        except ORPCError as error:
-            head = Request(method, path, query, headers, transport=scope)
-            await caller.answer(await self._handler.serve_refusal(head, error), method)
-            return
-        request = Request(method, path, query, headers, body, transport=scope)
-        await caller.while_waiting(self._respond(request, match, caller))
-
-    async def _respond(self, request: Request, match: Match | None, caller: Caller) -> None:
+    async def _respond(self, incoming: Incoming, match: Match | None, caller: Caller) -> None:
         if match is not None and not self._handler.sees_requests:
-            response: Response | None = await self._handler.answer(match, request)
+            response: Response | None = await self._handler.answer(match, incoming)
         else:
-            response = await self._handler.serve(request, match)
-        await caller.answer(response or _NOT_FOUND, request.method)
+            response = await self._handler.serve(incoming.request, match)
+        await caller.answer(response or _NOT_FOUND, incoming.method)
 
-    async def _body(self, headers: Headers, caller: Caller) -> Body:
+    async def _body(self, incoming: Incoming, caller: Caller) -> Body:
         """The body: read, or to be read by whoever answers.
 
         Raises:
             CallerGoneError: Before its body was complete.
             ORPCError: PAYLOAD_TOO_LARGE, before reading when the announced length is too much.
         """
-        kind = self._handler.version.body_kind(headers)
+        kind = incoming.body_kind(self._handler.version)
         if kind is not BodyKind.JSON:
             return caller.body() if kind in self._handler.version.streamed else b""
-        if _announced_size(headers) > self._max_body_size:
+        if _announced_size(incoming.headers) > self._max_body_size:
             raise ORPCError("PAYLOAD_TOO_LARGE")
         try:
             return await caller.whole(self._max_body_size)
@@ -201,24 +190,23 @@ class RPCHandler:
             raise ORPCError("PAYLOAD_TOO_LARGE") from error
 
 
-def _headers_of(scope: Scope) -> Headers:
-    # Of a list: a generator takes a third longer.
-    return tuple(
-        [(_header_name(name), value.decode("latin-1")) for name, value in scope["headers"]]
-    )
-
-
-@lru_cache(maxsize=512)
-def _header_name(name: bytes) -> str:
-    return name.decode("latin-1").lower()
-
-
-def _announced_size(headers: Headers) -> float:
+def _announced_size(headers: RequestHeaders) -> float:
     """What content-length says; 0 when it says nothing, infinity when no body is that long."""
-    announced = first_header(headers, "content-length") or ""
+    announced = headers.first("content-length") or ""
     if not (announced.isascii() and announced.isdecimal()):
         return 0
     return int(announced) if len(announced) <= _LONGEST_LENGTH else float("inf")
+
+
+async def _answer_other(scope: Scope, receive: Receive, send: Send) -> None:
+    match scope["type"]:
+        case "lifespan":
+            await _answer_lifespan(receive, send)
+        case "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+        case other:
+            raise ValueError(f"scope type {other!r} is not served here; expected 'http'")
 
 
 async def _answer_lifespan(receive: Receive, send: Send) -> None:

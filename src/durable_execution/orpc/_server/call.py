@@ -15,9 +15,10 @@ from durable_execution.orpc._protocol import (
     ValueSchema,
     event_source,
 )
-from durable_execution.orpc._server.context import CallContext, RequestHeaders
+from durable_execution.orpc._server.context import CallContext
 from durable_execution.orpc._server.declared import ErrorConstructors, settle_defined
 from durable_execution.orpc._server.events import as_stream
+from durable_execution.orpc._server.headers import RequestHeaders
 from durable_execution.orpc._server.procedure import Procedure
 
 

@@ -37,6 +37,7 @@ from durable_execution.orpc._protocol import (
     write_raw_file,
 )
 from durable_execution.orpc._server.events import EVENT_STREAM, EventInput
+from durable_execution.orpc._server.incoming import Incoming
 
 _MALFORMED: Final = (
     "Malformed request. Ensure the request body is properly formatted and the 'Content-Type' "
@@ -74,17 +75,17 @@ class HandlerCodec:
         self._files = files
         self._events = events
 
-    def decode_whole(self, request: Request) -> object:
+    def decode_whole(self, incoming: Incoming) -> object:
         """The input of a call whose body is JSON that was read already, as most are; or `UNREAD`.
 
         Raises:
             ORPCError: BAD_REQUEST or PAYLOAD_TOO_LARGE.
         """
-        body = request.body
+        body = incoming.body
         if (
             not isinstance(body, bytes)
-            or request.method == "GET"
-            or self._version.body_kind(request.headers) is not BodyKind.JSON
+            or incoming.method == "GET"
+            or incoming.body_kind(self._version) is not BodyKind.JSON
         ):
             return UNREAD
         if len(body) > self._max_body_size:

@@ -2,51 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, Self
 
 import msgspec
 
-from durable_execution.orpc._protocol import Headers
 from durable_execution.orpc._server.declared import ErrorConstructors
+from durable_execution.orpc._server.headers import RequestHeaders
 from durable_execution.orpc._server.response_headers import ResponseHeaders
-
-
-class RequestHeaders(Mapping[str, str]):
-    """Headers of the request by name in any case; repeated ones joined, as Node.js does."""
-
-    __slots__ = ("_headers", "_joined")
-
-    def __init__(self, headers: Headers = ()) -> None:
-        self._headers = headers
-        self._joined: dict[str, str] | None = None
-
-    @property
-    def _values(self) -> dict[str, str]:
-        """Made when it is first asked for: most procedures look at no header."""
-        if self._joined is None:
-            values: dict[str, str] = {}
-            for name, value in self._headers:
-                key = name.lower()
-                joint = "; " if key == "cookie" else ", "
-                values[key] = f"{values[key]}{joint}{value}" if key in values else value
-            self._joined = values
-        return self._joined
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        # Values carry credentials, and a repr ends up in logs.
-        return f"RequestHeaders({', '.join(self._values)})"
-
 
 _NO_CONTEXT: Final[Mapping[str, Any]] = MappingProxyType({})
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Generator
 from typing import Final
 
-from durable_execution._codec import UNDEFINED, DecodeError, Opaque, TypedJson
+from durable_execution._codec import UNDEFINED, DecodeError, Encoded, Opaque, TypedJson
 from durable_execution.orpc._protocol import (
     ByteStream,
     EventStream,
@@ -25,7 +25,7 @@ EVENT_STREAM: Final = (
 )
 
 
-_VALUES: Final = frozenset({bool, dict, float, int, list, str, type(None)})
+_VALUES: Final = frozenset({bool, dict, Encoded, float, int, list, str, type(None)})
 
 
 class EventInput:

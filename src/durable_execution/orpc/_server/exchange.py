@@ -79,13 +79,20 @@ class Caller:
         self._stream = _Incoming()
         return self._stream
 
-    async def while_waiting(self, answering: Coroutine[Any, Any, None]) -> None:
+    async def while_waiting(
+        self, answering: Coroutine[Any, Any, None], task: asyncio.Task[Any] | None = None
+    ) -> None:
         """Make and send the answer, and cancel that when the caller closes the connection.
 
         The answer is made in the current task. Most are made before a watch on the caller is worth
         a task of its own; one that has left is noticed then all the same.
+
+        Args:
+            answering: Makes the answer and sends it.
+            task: The current task, of whoever knows it already: to ask for it takes as long as
+                all else that is done here.
         """
-        watch = _Watch(self._until_gone)
+        watch = _Watch(self._until_gone, task or asyncio.current_task())
         if self._stream is None:
             self._soon.begin(watch)
         else:
@@ -147,7 +154,7 @@ _ENCODED_JSON_HEADERS: Final = tuple(_encoded(JSON_HEADERS))
 
 
 class _Watch:
-    """Cancels the current task when something happens, once it has begun."""
+    """Cancels the task that it is made in when something happens, once it has begun."""
 
     __slots__ = (
         "_cancellations",
@@ -159,14 +166,21 @@ class _Watch:
         "place",
     )
 
-    def __init__(self, until: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def __init__(
+        self, until: Callable[[], Coroutine[Any, Any, None]], task: asyncio.Task[Any] | None
+    ) -> None:
         self._until = until
         self._watching: asyncio.Task[None] | None = None
         self._has_cancelled = self._is_over = False
         self.place: dict[_Watch, None] | None = None
         """Where it waits for its beginning."""
-        self._task = task = asyncio.current_task()
+        self._task = task
         self._cancellations = 0 if task is None else task.cancelling()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Where it is made."""
+        return asyncio.get_running_loop() if self._task is None else self._task.get_loop()
 
     @property
     def has_cancelled_alone(self) -> bool:
@@ -211,7 +225,7 @@ class Soon:
         self._old: dict[_Watch, None] = {}
 
     def begin(self, watch: _Watch) -> None:
-        loop = asyncio.get_running_loop()
+        loop = watch.loop
         if self._loop is not loop:
             if self._loop is not None and not self._loop.is_closed():
                 watch.place = {watch: None}

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from durable_execution.orpc._protocol import Request
-
 GATE: Final = "orpc.gate"
 """Where in the scope of a connection an ASGI middleware leaves its `Gate`."""
 
@@ -36,7 +34,7 @@ class Gate(Protocol):
         ...
 
 
-def gate_of(request: Request) -> Gate | None:
-    """The gate this request came through, if there is one."""
-    gate: Gate | None = request.transport.get(GATE)
+def gate_in(transport: Mapping[str, Any]) -> Gate | None:
+    """The gate that a request of this transport came through, if there is one."""
+    gate: Gate | None = transport.get(GATE)
     return gate

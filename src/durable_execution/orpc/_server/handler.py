@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -21,7 +21,6 @@ from durable_execution.orpc._protocol import (
     Response,
     check_prefix,
     close_body,
-    first_header,
     match_key,
     new_error_id,
     normalised_key,
@@ -30,9 +29,10 @@ from durable_execution.orpc._protocol import (
 )
 from durable_execution.orpc._server.call import run
 from durable_execution.orpc._server.codec import UNREAD, HandlerCodec, release, releasing
-from durable_execution.orpc._server.context import CallContext, RequestHeaders
+from durable_execution.orpc._server.context import CallContext
 from durable_execution.orpc._server.events import Following
-from durable_execution.orpc._server.gate import Gate, gate_of
+from durable_execution.orpc._server.gate import Gate, gate_in
+from durable_execution.orpc._server.incoming import Incoming
 from durable_execution.orpc._server.lazy import Lazy
 from durable_execution.orpc._server.plugin import HandlerPlugin, Plugins
 from durable_execution.orpc._server.procedure import Procedure
@@ -114,12 +114,10 @@ class ProcedureHandler:
 
     async def serve(self, request: Request, match: Match | None) -> Response | None:
         """What the plugins make of a request, and of the answer of what it matches."""
-        if match is not None and not self._plugins.see_requests:
-            return await self.answer(match, request)
 
         async def innermost(inner: Request) -> Response | None:
             if match is not None and inner is request:
-                return await self.answer(match, request)
+                return await self.answer(match, Incoming.of(request))
             return await self.handle(inner)
 
         return await self._plugins.answer(request, innermost)
@@ -150,9 +148,9 @@ class ProcedureHandler:
     async def handle(self, request: Request) -> Response | None:
         """The answer, or None when no procedure matches and the application has to answer."""
         match = await self.find(request.path)
-        return None if match is None else await self.answer(match, request)
+        return None if match is None else await self.answer(match, Incoming.of(request))
 
-    async def answer(self, match: Match, request: Request) -> Response:
+    def answer(self, match: Match, incoming: Incoming) -> Coroutine[Any, Any, Response]:
         """Decode, check the method, call, encode.
 
         Who takes the response closes its body; then the files of the call are closed too.
@@ -160,27 +158,20 @@ class ProcedureHandler:
         Raises:
             asyncio.CancelledError: The call was cancelled from outside.
         """
-        files: list[File] = []
-        try:
-            if isinstance(request.body, bytes):
-                response = await self._outcome(match, request, files)
-            else:
-                response = await self._outcome_while_read(match, request, request.body, files)
-        except BaseException:
-            release(files)
-            raise
-        return releasing(response, files) if files else response
+        if isinstance(incoming.body, bytes):
+            return self._outcome(match, incoming)
+        return self._outcome_while_read(match, incoming, incoming.body)
 
     def refuse(self, error: ORPCError) -> Response:
         """The response for a request that never got as far as its procedure."""
         return self._codec.encode_error(error)
 
     async def _outcome_while_read(
-        self, match: Match, request: Request, body: ByteStream, files: list[File]
+        self, match: Match, incoming: Incoming, body: ByteStream
     ) -> Response:
         """The outcome of a call whose body is read as far as it asks for it."""
         try:
-            response = await self._outcome(match, request, files)
+            response = await self._outcome(match, incoming)
         except BaseException:
             await body.aclose()
             raise
@@ -190,63 +181,70 @@ class ProcedureHandler:
         # What is still to be answered may be made of what is still to be read.
         return response.replace(body=Following(response.body, body))
 
-    async def _outcome(self, match: Match, request: Request, files: list[File]) -> Response:
+    async def _outcome(self, match: Match, incoming: Incoming) -> Response:
         # Written for speed: most calls are short, and then this takes as long as they do.
-        task = asyncio.current_task()
+        task = incoming.task
         cancellations = task.cancelling() if task else 0
         procedure, response_headers = match.procedure, ResponseHeaders()
-        crossed = request.outer or request
+        files: list[File] = []
         try:
-            gate = gate_of(request)
-            self._check_entry(gate, match, crossed)
-            value = self._codec.decode_whole(request)
+            gate = gate_in(incoming.transport)
+            if gate is not None or self.version.refuses:
+                self._check_entry(gate, match, incoming)
+            value = self._codec.decode_whole(incoming)
             if value is UNREAD:
-                value = await self._codec.decode(request, files)
+                value = await self._codec.decode(incoming.request, files)
             if self._plugins.check_calls:
-                self._plugins.check(request, match.path, procedure)
-            if self._strict_get and crossed.method == "GET" and procedure.method != "GET":
+                self._plugins.check(incoming.request, match.path, procedure)
+            if self._strict_get and incoming.crossed == "GET" and procedure.method != "GET":
                 raise ORPCError("METHOD_NOT_SUPPORTED")
             is_bare = gate is None and self._context is None
             ctx = CallContext(
                 path=match.path,
-                context={} if is_bare else await self._first_context(request, gate),
-                headers=RequestHeaders(request.headers),
+                context={} if is_bare else await self._first_context(incoming, gate),
+                headers=incoming.headers,
                 response_headers=response_headers,
                 errors=procedure.error_constructors,
-                last_event_id=first_header(request.headers, "last-event-id"),
+                last_event_id=incoming.headers.first("last-event-id"),
             )
             output = await run(procedure, ctx, value)
             response = self._codec.encode_plain(output)
             if response is None:
-                seen = partial(self._seen, match, request)
+                seen = partial(self._seen, match, incoming)
                 response = self._codec.encode(output, files, seen)
         except asyncio.CancelledError as error:
             if task is not None and task.cancelling() > cancellations:
+                release(files)
                 raise
             # Nobody cancelled this call: the handler awaited something that was.
-            response = self._encoded(error, match, request)
+            response = self._encoded(error, match, incoming)
         except Exception as error:
-            response = self._encoded(error, match, request)
-        return response_headers.added_to(response)
+            response = self._encoded(error, match, incoming)
+        except BaseException:
+            release(files)
+            raise
+        response = response_headers.added_to(response)
+        return releasing(response, files) if files else response
 
-    def _check_entry(self, gate: Gate | None, match: Match, crossed: Request) -> None:
+    def _check_entry(self, gate: Gate | None, match: Match, incoming: Incoming) -> None:
         if gate is not None:
             gate.check(match.path)
-        refusal = self.version.refusal(crossed)
+        request = incoming.request
+        refusal = self.version.refusal(request.outer or request)
         if refusal is not None:
             raise refusal
 
-    async def _first_context(self, request: Request, gate: Gate | None) -> dict[str, Any]:
+    async def _first_context(self, incoming: Incoming, gate: Gate | None) -> dict[str, Any]:
         """A context of the call's own: what one handler does to it must not reach the next call."""
-        made = self._context(request) if callable(self._context) else self._context
+        made = self._context(incoming.request) if callable(self._context) else self._context
         context = await made if inspect.isawaitable(made) else made
         return {**(context or {}), **({} if gate is None else gate.context)}
 
-    def _encoded(self, error: BaseException, match: Match, request: Request) -> Response:
+    def _encoded(self, error: BaseException, match: Match, incoming: Incoming) -> Response:
         try:
-            return self.refuse(self._seen(match, request, error))
+            return self.refuse(self._seen(match, incoming, error))
         except Exception as failure:  # the data of the error cannot be encoded
-            return self.refuse(self._seen(match, request, failure))
+            return self.refuse(self._seen(match, incoming, failure))
 
     def _refuse_around(self, error: Exception) -> Response:
         """The response where a plugin failed."""
@@ -261,17 +259,17 @@ class ProcedureHandler:
         return self.refuse(masked)
 
     def _seen(
-        self, match: Match, request: Request, error: BaseException, error_id: str | None = None
+        self, match: Match, incoming: Incoming, error: BaseException, error_id: str | None = None
     ) -> ORPCError:
         """The error as its caller sees it; what is not an oRPC error is masked, and logged."""
         if isinstance(error, ORPCError):
             if error.code == "INTERNAL_SERVER_ERROR":
                 error.error_id = error_id or error.error_id or new_error_id()
-                _log(match, request, error, error.error_id)
+                _log(match, incoming, error, error.error_id)
             return error
         masked = self._masked()
         masked.error_id = error_id or masked.error_id
-        _log(match, request, error, masked.error_id)
+        _log(match, incoming, error, masked.error_id)
         return masked
 
     def _masked(self) -> ORPCError:
@@ -280,8 +278,8 @@ class ProcedureHandler:
         )
 
 
-def _log(match: Match, request: Request, error: BaseException, error_id: str | None) -> None:
-    gate = gate_of(request)
+def _log(match: Match, incoming: Incoming, error: BaseException, error_id: str | None) -> None:
+    gate = gate_in(incoming.transport)
     _logger.error(
         "A procedure failed; its caller sees an internal error only",
         exc_info=error,
