@@ -17,8 +17,14 @@ from durable_execution import (
     child_task,
     open_storage,
 )
-from durable_execution.access import BearerToken, BearerTokens, FULL_ACCESS
-from durable_execution.server import RPCHandler, create_executor_app, create_tasks_router, rpc
+from durable_execution.access import Access, BearerToken, BearerTokens, FULL_ACCESS
+from durable_execution.server import (
+    RPCHandler,
+    create_executor_app,
+    create_operators_router,
+    create_tasks_router,
+    rpc,
+)
 
 executor = DurableExecutor(
     open_storage(os.environ["SHOP_DATABASE"]), ExecutorOptions(lease=2, shutdown_timeout=20)
@@ -55,10 +61,18 @@ async def order(ctx: TaskContext, amounts: list[int]) -> ParentTaskOutput[None]:
 bell = executor.sleeping_task("bell", timeout=600, output=str)
 
 tasks = {"charge": charge, "work": work, "order": order, "bell": bell}
+tasks_router = create_tasks_router(rpc, executor, tasks)
+operators_router = create_operators_router(rpc, executor, tasks)
+callers = Access(tasks="*", procedures={"*Task", "*TaskExecution*", "get*"})
 app = create_executor_app(
     executor,
-    {"/rpc": RPCHandler(create_tasks_router(rpc, executor, tasks))},
-    auth=BearerTokens({"operator": BearerToken(["a" * 40], access=FULL_ACCESS)}),
+    {"/rpc": RPCHandler({**tasks_router, **operators_router}), "/old": RPCHandler(tasks_router)},
+    auth=BearerTokens(
+        {
+            "operator": BearerToken(["a" * 40], access=FULL_ACCESS),
+            "caller": BearerToken(["c" * 40], access=callers),
+        }
+    ),
 )
 nothing = DurableExecutor(open_storage("sqlite:///empty.db"))
 in_memory = DurableExecutor(open_storage("memory://"))
@@ -68,3 +82,4 @@ in_memory = DurableExecutor(open_storage("memory://"))
 async def lonely(ctx: TaskContext) -> None: ...
 """
 TOKEN = "a" * 40
+CALLER = "c" * 40

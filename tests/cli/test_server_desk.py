@@ -8,7 +8,7 @@ import pytest
 from typer.testing import Result
 
 from tests.cli.served import served
-from tests.cli.shop import APPLICATION, TOKEN
+from tests.cli.shop import APPLICATION, CALLER, TOKEN
 from tests.cli.test_commands import invoke, lines
 
 pytestmark = pytest.mark.processes
@@ -51,7 +51,8 @@ def test_a_tree_is_shown_with_what_is_below(ask: Ask) -> None:
     assert failed.exit_code == 1
     execution_id = failed.stdout.splitlines()[0]
     (tree,) = lines(ask("show", execution_id, "--task", "order", "--json"))
-    assert {each["execution"]["taskId"] for each in tree["children"]} == {"charge"}
+    below = [each["execution"]["taskId"] for each in tree["children"]]
+    assert below == ["charge", "charge", "order_finalize"]
     assert "order finalize_failed" in ask("show", execution_id, "--task", "order").stdout
 
 
@@ -79,19 +80,44 @@ def test_without_the_token_nothing_is_told(ask: Ask, token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        ("retry", "x", "--task", "charge"),
-        ("stats",),
-        ("prune", "--older-than", "1h", "--yes"),
-        ("list", "--id", "te_0"),
-    ],
+    "arguments", [("retry", "x"), ("stats",), ("prune", "--older-than", "1h", "--yes")], ids=str
 )
-def test_what_a_server_does_not_offer_is_said_kindly(ask: Ask, arguments: tuple[str, ...]) -> None:
-    refused = ask(*arguments)
+def test_what_a_server_does_not_offer_is_said_kindly(url: str, arguments: tuple[str, ...]) -> None:
+    old = url.replace("/rpc", "/old")
+    refused = invoke(*arguments, "--server", old, "--token", TOKEN)
     assert refused.exit_code == 1
     assert "does not offer" in refused.stderr
     assert "--database" in refused.stderr
+    forbidden = invoke(*arguments, "--server", url, "--token", CALLER)
+    assert forbidden.exit_code == 5
+    assert "for operators (FORBIDDEN)" in forbidden.stderr
+
+
+def test_lists_by_the_beginning_of_an_id_are_for_databases(ask: Ask) -> None:
+    refused = ask("list", "--id", "te_0")
+    assert refused.exit_code == 1
+    assert "does not offer" in refused.stderr
+
+
+def test_who_is_no_operator_sees_trees_without_payloads(ask: Ask, url: str) -> None:
+    execution_id = ask("enqueue", "order", "[5, 6]", "--wait").stdout.splitlines()[0]
+    (whole,) = lines(ask("show", execution_id, "--json"))
+    assert [each["execution"].get("output") for each in whole["children"]] == [
+        "paid 5",
+        "paid 6",
+        2,
+    ]
+    for server, token in ((url, CALLER), (url.replace("/rpc", "/old"), TOKEN)):
+        asked = ("--server", server, "--token", token)
+        (tree,) = lines(invoke("show", execution_id, "--task", "order", "--json", *asked))
+        assert tree["execution"]["output"] == 2
+        assert [each["execution"]["taskId"] for each in tree["children"]] == ["charge", "charge"]
+        assert "output" not in tree["children"][0]["execution"]
+        (cut,) = lines(
+            invoke("show", execution_id, "--task", "order", "--limit", "1", "--json", *asked)
+        )
+        assert (len(cut["children"]), cut["leftOut"]) == (1, 1)
+        assert invoke("show", execution_id, *asked).exit_code == 2
 
 
 def test_an_address_without_tasks_is_told(url: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import typer
 
-from durable_execution.cli.exits import FAILED, MISUSED, NOT_FOUND, CommandError, run
+from durable_execution.cli.exits import FAILED, MISUSED, NOT_FOUND, run
 
 if TYPE_CHECKING:
     from durable_execution.cli.desks.desk import Desk, Facts
@@ -65,11 +65,6 @@ async def _act(
     except InvalidInputError as error:
         typer.echo(f"error: {error.message}", err=True)
         return MISUSED
-    except CommandError as error:
-        if error.code != NOT_FOUND:
-            raise
-        typer.echo(f"error: {error.message}", err=True)
-        return NOT_FOUND
     has_done = has_worked(facts)
     if as_json:
         print_json(facts)

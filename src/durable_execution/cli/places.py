@@ -54,6 +54,10 @@ Table = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one value a line.")]
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="The id of an execution.")]
+TaskOfExecution = Annotated[
+    str | None,
+    typer.Option("--task", help="The task that it is of; a server may have to be told."),
+]
 TaskOfServer = Annotated[
     str | None, typer.Option("--task", help="The task; a server has to be told.")
 ]

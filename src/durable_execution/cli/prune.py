@@ -25,13 +25,14 @@ def prune(
 ) -> None:
     """Delete executions whose root finished long ago, with all that is below them.
 
-    They go some at a time, so that nobody waits for long. `ExecutorOptions.retention` has it done
-    all the time.
+    They go some at a time, so that nobody waits for long, and what was begun can be begun again.
+    `ExecutorOptions.retention` has it done all the time.
 
     \b
     durable-execution prune --older-than 30d --yes
 
-    Exit codes: 0 done, 1 you did not confirm, 2 wrong arguments, 3 out of reach.
+    Exit codes: 0 done, 1 you did not confirm, 2 wrong arguments, 3 out of reach,
+    5 refused.
     """
     from durable_execution.cli.exits import CommandError
     from durable_execution.cli.inputs import seconds_of

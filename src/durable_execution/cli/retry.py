@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from durable_execution.cli.acting import act_on_each
-from durable_execution.cli.places import AsJson, Database, Server, Table, TaskOfServer, Token
+from durable_execution.cli.places import AsJson, Database, Server, Table, TaskOfExecution, Token
 from durable_execution.cli.printing import FINISHED
 
 
 def retry(
     execution_ids: Annotated[list[str], typer.Argument(metavar="ID...")],
-    task: TaskOfServer = None,
+    task: TaskOfExecution = None,
     database: Database = None,
     server: Server = None,
     token: Token = None,
@@ -24,7 +24,7 @@ def retry(
     """Run executions again that have failed, timed out or been cancelled, under their old ids.
 
     Of a tree only what failed runs again, and what has completed is kept. It is retried from its
-    root.
+    root. Doing it twice does no harm: what runs is left alone.
 
     \b
     durable-execution retry te_06gwn3vp9b2k

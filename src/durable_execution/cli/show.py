@@ -15,7 +15,7 @@ from durable_execution.cli.places import (
     ExecutionId,
     Server,
     Table,
-    TaskOfServer,
+    TaskOfExecution,
     Token,
 )
 
@@ -31,7 +31,7 @@ LIVE_INTERVAL: Final = 0.5
 
 def show(
     execution_id: ExecutionId,
-    task: TaskOfServer = None,
+    task: TaskOfExecution = None,
     limit: Annotated[int, typer.Option(min=0, max=10_000, help="Executions below it.")] = 200,
     database: Database = None,
     server: Server = None,
@@ -137,6 +137,8 @@ def _label(facts: Mapping[str, Any], now: datetime, *, whole: bool) -> Text:
     for name in ("input", "output"):
         if name in facts:
             label.append(f"\n{name}: ").append(short(facts[name], length))
+    if facts.get("payloadsLeftOut"):
+        label.append("\ninput, output: too large for a whole tree, show this ID alone", "dim")
     message = error_message(facts)
     if message:
         cut = message if whole or len(message) <= length else f"{message[:length]}…"

@@ -38,7 +38,7 @@ def stats(
     durable-execution stats --check || page-somebody
 
     Exit codes: 0 told, 1 with --check: nobody runs some of the work, 2 wrong arguments,
-    3 out of reach.
+    3 out of reach, 5 refused.
     """
 
     async def work() -> ExecutionStats:

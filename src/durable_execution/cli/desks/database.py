@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import msgspec
 
-from durable_execution._codec import dumps, loads
+from durable_execution._codec import Encoded, dumps, loads
 from durable_execution._core import transitions
 from durable_execution._core.found import ExecutionStats
 from durable_execution._core.labels import checked_label
@@ -27,6 +27,8 @@ from durable_execution._engine.interventions import refusal_of
 from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.searching import search_for
 from durable_execution._engine.stats import stats_of
+from durable_execution._engine.trees import Bounds, Grown, tree_below
+from durable_execution.cli.desks.branches import tree_of
 from durable_execution.cli.desks.desk import Branch, Desk, Facts, Filters, Listed, Order, Progress
 from durable_execution.cli.exits import MISUSED, CommandError
 from durable_execution.errors import (
@@ -36,7 +38,7 @@ from durable_execution.errors import (
     to_stored_error,
 )
 from durable_execution.remote.listed import wire_entry
-from durable_execution.remote.wire_view import wire_view
+from durable_execution.remote.operated import wire_branch, wire_operated
 from durable_execution.storage import SqlStorage, Storage, open_storage
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
@@ -44,8 +46,6 @@ LOOK_INTERVAL: Final = 0.25
 """Seconds between two looks at what is watched."""
 COUNTED_AT_MOST: Final = 10_000
 _DELETED_AT_ONCE: Final = 500
-_LEVEL: Final = 200
-"""Parents whose children are read together."""
 
 
 @asynccontextmanager
@@ -106,24 +106,10 @@ class DatabaseDesk:
         self, task_id: str | None, execution_id: str, *, limit: int
     ) -> Branch:
         record = await self._record(task_id, execution_id)
-        root = Branch(_view(record, ()))
-        level, left = {record.execution_id: root}, limit
-        while level:
-            below: dict[str, Branch] = {}
-            ids = list(level)
-            for first in range(0, len(ids), _LEVEL):
-                for child in await self._storage.children_of(ids[first : first + _LEVEL]):
-                    parent = level[str(child.parent_execution_id)]
-                    if left == 0:
-                        parent.left_out += 1
-                        continue
-                    left -= 1
-                    branch = Branch(_view(child, ()))
-                    parent.children.append(branch)
-                    if child.waiting_for_children_at is not None:
-                        below[child.execution_id] = branch
-            level = below
-        return root
+        return tree_of(
+            cast("Facts", loads(_branch(each).payload))
+            for each in await tree_below(self._storage, record, Bounds(rows=limit))
+        )
 
     async def watch(  # noqa: D102
         self, task_id: str | None, execution_id: str
@@ -212,10 +198,10 @@ class DatabaseDesk:
         return record
 
     async def _view(self, record: ExecutionRecord) -> Facts:
-        children = []
+        children: list[ExecutionRecord] = []
         if record.waiting_for_children_at is not None:
             children = await self._storage.children_of([record.execution_id], with_payloads=False)
-        return _view(record, children)
+        return cast("Facts", loads(wire_operated(record, children).payload))
 
 
 def _new_record(order: Order, now: int) -> ExecutionRecord:
@@ -253,11 +239,13 @@ def _seconds(milliseconds: int | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
-def _view(record: ExecutionRecord, children: Any) -> Facts:
-    return {
-        **cast("Mapping[str, object]", loads(wire_view(record, children).payload)),
-        **_besides(record),
-    }
+def _branch(grown: Grown) -> Encoded:
+    return wire_branch(
+        grown.record,
+        left_out=grown.left_out,
+        has_payloads=grown.has_payloads,
+        is_within_reach=True,
+    )
 
 
 def _entry(record: ExecutionRecord) -> Facts:

@@ -1,11 +1,14 @@
-"""The desk of an executor server: the procedures of its tasks router, called with a token."""
+"""The desk of an executor server: the procedures of its routers, called with a token."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from durable_execution._core.limits import MAX_DURATION_MS, to_ms
+from durable_execution.cli.desks.branches import tree_of
 from durable_execution.cli.desks.desk import Branch, Desk, Facts, Filters, Listed, Order, Progress
 from durable_execution.cli.exits import (
     FAILED,
@@ -15,7 +18,18 @@ from durable_execution.cli.exits import (
     UNREACHABLE,
     CommandError,
 )
-from durable_execution.orpc import ORPCError, RPCLink, create_orpc_client
+from durable_execution.errors import DurableExecutionNotFoundError, InvalidInputError
+from durable_execution.orpc import ORPCError, Retries, RPCLink, create_orpc_client
+from durable_execution.remote.calls.names import (
+    GET_EXECUTOR_STATS,
+    GET_TASK_EXECUTION_TREE,
+    OPERATIONS,
+    PRUNE_TASK_EXECUTIONS,
+    RETRY_TASK_EXECUTION,
+)
+from durable_execution.remote.calls.operating import MAX_PRUNED, MAX_TREE, write_operated
+from durable_execution.remote.router_calls import is_missing_procedure
+from durable_execution.remote.stats import stats_from_wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +43,8 @@ _CODES: Final = {
     "BAD_REQUEST": MISUSED,
 }
 _MAX_PAGE: Final = 1000
+_RETRIES: Final = Retries(repeatable=lambda path, _: path[-1] in OPERATIONS)
+"""What operators do may be done again, so an answer that got lost is asked for again."""
 
 
 @asynccontextmanager
@@ -40,7 +56,7 @@ async def server_desk(url: str, token: str | None) -> AsyncIterator[Desk]:
     """
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
     try:
-        link = RPCLink(url, headers=headers)
+        link = RPCLink(url, headers=headers, retries=_RETRIES)
     except (TypeError, ValueError) as error:
         raise CommandError(f"--server: {error}", MISUSED) from error
     async with link:
@@ -97,23 +113,30 @@ class ServerDesk:
         return await self._act("getTaskExecution", task_id, execution_id)
 
     async def tree(self, task_id: str | None, execution_id: str, *, limit: int) -> Branch:
-        """Show what is below as lists do, without inputs and outputs: those are asked for alone."""
-        root = Branch(await self.execution(task_id, execution_id))
+        """Show the tree as operators see it; to others as lists do, without inputs and outputs."""
+        call = {**write_operated(task_id, execution_id), "limit": min(limit, MAX_TREE)}
+        with self._told(GET_TASK_EXECUTION_TREE):
+            try:
+                answer = await self._client[GET_TASK_EXECUTION_TREE](call)
+            except ORPCError as error:
+                if not (is_missing_procedure(error) or error.code == "FORBIDDEN"):
+                    raise
+                answer = None
+        if answer is None:
+            return await self._listed_tree(task_id, execution_id, limit)
+        return tree_of(answer["executions"])
+
+    async def _listed_tree(self, task_id: str | None, execution_id: str, limit: int) -> Branch:
+        root = await self.execution(task_id, execution_id)
         filters = Filters(root_id=execution_id, order="oldest_first")
-        branches, cursor, left = {execution_id: root}, None, limit
-        while left > 0:
-            page = await self.page(filters, limit=min(left, _MAX_PAGE), cursor=cursor)
-            for facts in page.executions:
-                parent = cast("Mapping[str, object]", facts.get("parent") or {})
-                above = branches.get(str(parent.get("executionId")))
-                if above is not None:
-                    branch = branches[str(facts["executionId"])] = Branch(facts)
-                    above.children.append(branch)
-            left, cursor = left - len(page.executions), page.next_cursor
+        executions, cursor = [root], None
+        while limit > 0:
+            page = await self.page(filters, limit=min(limit, _MAX_PAGE), cursor=cursor)
+            executions += page.executions
+            limit, cursor = limit - len(page.executions), page.next_cursor
             if cursor is None:
-                return root
-        root.left_out += 1
-        return root
+                return tree_of(executions)
+        return tree_of([{**root, "leftOut": 1}, *executions[1:]])
 
     async def watch(  # noqa: D102
         self, task_id: str | None, execution_id: str
@@ -130,8 +153,9 @@ class ServerDesk:
     async def cancel(self, task_id: str | None, execution_id: str) -> Facts:  # noqa: D102
         return await self._act("cancelTaskExecution", task_id, execution_id)
 
-    async def retry(self, task_id: str | None, execution_id: str) -> NoReturn:  # noqa: D102
-        raise self._not_offered("to retry")
+    async def retry(self, task_id: str | None, execution_id: str) -> Facts:  # noqa: D102
+        call = write_operated(task_id, execution_id)
+        return cast("Facts", await self._ask(RETRY_TASK_EXECUTION, call))
 
     async def wake(  # noqa: D102
         self, task_id: str, unique_id: str, *, output: object, error: str | None
@@ -143,10 +167,24 @@ class ServerDesk:
         return cast("Facts", await self._ask("wakeupSleepingTaskExecution", call))
 
     async def stats(self, *, lately: float) -> ExecutionStats:  # noqa: D102
-        raise self._not_offered("numbers of all its work")
+        call = {"latelyMs": to_ms("since", lately, 1, MAX_DURATION_MS)}
+        return stats_from_wire(await self._ask(GET_EXECUTOR_STATS, call))
 
-    async def prune(self, *, older_than: float, limit: int) -> int:  # noqa: D102
-        raise self._not_offered("to delete")
+    async def prune(self, *, older_than: float, limit: int) -> int:
+        """Delete with as many calls as it takes; what finishes meanwhile is left."""
+        age = to_ms("older_than", older_than, 0, MAX_DURATION_MS)
+        begun, deleted = time.monotonic(), 0
+        while deleted < limit:
+            passed = int((time.monotonic() - begun) * 1000)
+            call = {
+                "olderThanMs": min(age + passed, MAX_DURATION_MS),
+                "limit": min(limit - deleted, MAX_PRUNED),
+            }
+            answer = cast("Mapping[str, Any]", await self._ask(PRUNE_TASK_EXECUTIONS, call))
+            deleted += answer["deleted"]
+            if answer["isDone"]:
+                break
+        return deleted
 
     async def _act(self, procedure: str, task_id: str | None, execution_id: str) -> Facts:
         call = {"taskId": self._task(task_id), "executionId": execution_id}
@@ -154,7 +192,7 @@ class ServerDesk:
 
     async def _ask(self, procedure: str, call: Mapping[str, object]) -> object:
         with self._told(procedure):
-            return await getattr(self._client, procedure)(call)
+            return await self._client[procedure](call)
 
     def _task(self, task_id: str | None) -> str:
         if task_id is None:
@@ -171,12 +209,22 @@ class ServerDesk:
         try:
             yield
         except ORPCError as error:
-            code = _CODES.get(error.code, FAILED)
-            message = error.message
-            # A router that has the procedure names the task or the execution.
-            if code == NOT_FOUND and not message.startswith(("Task", "Sleeping")):
-                message = f"{self._url} has no procedure {procedure}: are its tasks mounted there?"
-            raise CommandError(f"{message} ({error.code})", code) from error
+            raise self._refusal_of(error, procedure) from error
         except (OSError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise CommandError(f"{self._url} cannot be reached: {reason}", UNREACHABLE) from error
+
+    def _refusal_of(self, error: ORPCError, procedure: str) -> Exception:
+        """Say what a server says in the words of a database, where that could say it."""
+        code = _CODES.get(error.code, FAILED)
+        if is_missing_procedure(error) and procedure in OPERATIONS:
+            return self._not_offered(f"{procedure}, as one with create_operators_router does")
+        # A router that has the procedure names the task or the execution.
+        if code == NOT_FOUND and not error.message.startswith(("Task", "Sleeping")):
+            message = f"{self._url} has no procedure {procedure}: are its tasks mounted there?"
+            return CommandError(f"{message} ({error.code})", code)
+        if code == NOT_FOUND:
+            return DurableExecutionNotFoundError(error.message)
+        if code == MISUSED:
+            return InvalidInputError(error.message)
+        return CommandError(f"{error.message} ({error.code})", code)

@@ -20,3 +20,7 @@ RETRY_TASK_EXECUTION: Final = "retryTaskExecution"
 GET_TASK_EXECUTION_TREE: Final = "getTaskExecutionTree"
 GET_EXECUTOR_STATS: Final = "getExecutorStats"
 PRUNE_TASK_EXECUTIONS: Final = "pruneTaskExecutions"
+OPERATIONS: Final = frozenset(
+    {RETRY_TASK_EXECUTION, GET_TASK_EXECUTION_TREE, GET_EXECUTOR_STATS, PRUNE_TASK_EXECUTIONS}
+)
+"""Those of operators. Any of them may be called again when its answer got lost."""
