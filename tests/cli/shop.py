@@ -5,6 +5,7 @@ from __future__ import annotations
 APPLICATION = """
 import asyncio
 import os
+import time
 from pathlib import Path
 
 from durable_execution import (
@@ -44,6 +45,15 @@ async def charge(ctx: TaskContext, cents: int) -> str:
 async def work(ctx: TaskContext, seconds: float) -> int:
     Path(f"began-{os.getpid()}").touch()
     await asyncio.sleep(seconds)
+    return os.getpid()
+
+
+@executor.task
+async def hang(ctx: TaskContext) -> int:
+    # The first time, hold the event loop for good.
+    if not Path("has-hung").exists():
+        Path("has-hung").touch()
+        time.sleep(3600)
     return os.getpid()
 
 

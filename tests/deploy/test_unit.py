@@ -1,4 +1,4 @@
-"""The unit for systemd says what systemd understands, and what the command understands."""
+"""The units for systemd say what systemd understands, and what the commands understand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ import typer
 from durable_execution.cli.application import application
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
-UNIT = (DEPLOY / "durable-execution.service").read_text(encoding="utf-8")
+SERVER, WORKERS = (
+    (DEPLOY / f"{name}.service").read_text(encoding="utf-8")
+    for name in ("durable-execution", "durable-execution-worker")
+)
 MOST_EXPOSURE = 20
 """Tenths, of 100, that systemd may find exposed."""
 
@@ -29,11 +32,12 @@ def analyze() -> str:
     return found
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit, its command one that is there."""
+@pytest.fixture(params=[SERVER, WORKERS], ids=["server", "workers"])
+def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A unit, its command one that is there."""
     unit = tmp_path / "durable-execution.service"
-    unit.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT, flags=re.MULTILINE))
+    text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", request.param, flags=re.MULTILINE)
+    unit.write_text(text)
     return unit
 
 
@@ -55,18 +59,37 @@ def test_systemd_finds_little_exposed(analyze: str, unit: Path) -> None:
     assert answer.returncode == 0, answer.stdout
 
 
-def test_command_of_the_unit_is_one_that_serve_takes() -> None:
-    settings = dict(re.findall(r"(\w+)=(\S+)", found("Environment")))
-    words = found("ExecStart").split()
+@pytest.mark.parametrize(
+    ("unit", "name", "given"),
+    [
+        (SERVER, "serve", {"target": "APPLICATION", "host": "HOST", "port": "PORT"}),
+        (WORKERS, "worker", {"target": "EXECUTOR", "processes": "PROCESSES"}),
+    ],
+    ids=["server", "workers"],
+)
+def test_command_of_the_unit_is_one_that_there_is(
+    unit: str, name: str, given: dict[str, str]
+) -> None:
+    settings = dict(re.findall(r"(\w+)=(\S+)", found("Environment", unit)))
+    words = found("ExecStart", unit).split()
     assert Path(words[0]).name == "durable-execution"
-    given = [settings[word[2:-1]] if word.startswith("${") else word for word in words[1:]]
+    words = [settings[word[2:-1]] if word.startswith("${") else word for word in words[1:]]
     command = typer.main.get_command(application)
-    with command.make_context("durable-execution", given, resilient_parsing=False) as context:
-        name, serve, rest = command.resolve_command(context, given)
-        assert name == "serve"
-        with serve.make_context(name, rest, parent=context) as parsed:
-            assert parsed.params["target"] == settings["APPLICATION"]
-            assert parsed.params["port"] == int(settings["PORT"])
+    with command.make_context("durable-execution", words, resilient_parsing=False) as context:
+        chosen, its_command, rest = command.resolve_command(context, words)
+        assert chosen == name
+        with its_command.make_context(chosen, rest, parent=context) as parsed:
+            taken = {parameter: str(parsed.params[parameter]) for parameter in given}
+    assert taken == {parameter: settings[setting] for parameter, setting in given.items()}
+
+
+def test_units_differ_in_what_they_run_alone() -> None:
+    differing = ("#", "Description=", "ExecStart=", "Environment=")
+    server, workers = (
+        [line for line in unit.splitlines() if not line.startswith(differing)]
+        for unit in (SERVER, WORKERS)
+    )
+    assert server == workers
 
 
 def test_stopping_leaves_time_for_what_the_server_does_then() -> None:
@@ -85,7 +108,7 @@ def test_account_of_the_unit_is_made_by_the_other_file() -> None:
     assert account[-1] == f"/var/lib/{found('StateDirectory')}" == found("WorkingDirectory")
 
 
-def found(setting: str) -> str:
-    [value] = re.findall(rf"^{setting}=(.*)$", UNIT, re.MULTILINE)
+def found(setting: str, unit: str = SERVER) -> str:
+    [value] = re.findall(rf"^{setting}=(.*)$", unit, re.MULTILINE)
     assert isinstance(value, str)
     return value

@@ -25,9 +25,9 @@ def worker(
 ) -> None:
     """Run executors that nobody calls: they take what is enqueued on their storage.
 
-    Each process is watched and started again when it ends, after a pause that grows while it keeps
-    ending. SIGTERM and Ctrl+C let all of them end what runs and hand back the rest; a second signal
-    ends them at once. Either way nothing is lost.
+    Each process is watched and started again when it ends or hangs, after a pause that grows while
+    it keeps ending. SIGTERM and Ctrl+C let all of them end what runs and hand back the rest; a
+    second signal ends them at once. Either way nothing is lost.
 
     \b
     durable-execution worker executor_server:executor

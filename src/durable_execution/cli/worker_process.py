@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from typing import Final, cast
 
 from durable_execution import tune_garbage_collector
@@ -18,17 +19,19 @@ from durable_execution.executor import DurableExecutor
 
 UNHEALTHY_FOR: Final = 60.0
 """Seconds without a lease, or with a service that has ended, after which the process ends."""
+_WORD: Final = b"."
 
 
 def main() -> None:
-    """Run what the arguments name: the executor, the level and the format of the log."""
-    target, log_level, log_format = sys.argv[1:]
+    """Run what the arguments name: the executor, level and format of the log, where to speak."""
+    target, log_level, log_format, mouth = sys.argv[1:]
+    os.set_inheritable(int(mouth), False)  # noqa: FBT003 - its only way
     configure_logging(cast("LogLevel", log_level), cast("LogFormat", log_format))
-    if not asyncio.run(_run(load_executor(target))):
+    if not asyncio.run(_run(load_executor(target), int(mouth))):
         raise SystemExit(FAILED)
 
 
-async def _run(executor: DurableExecutor) -> bool:
+async def _run(executor: DurableExecutor, mouth: int) -> bool:
     """Run until a signal; return whether one has come."""
     loop = asyncio.get_running_loop()
     is_over = asyncio.Event()
@@ -47,7 +50,7 @@ async def _run(executor: DurableExecutor) -> bool:
     async with executor:
         tune_garbage_collector()
         waits = {
-            asyncio.create_task(_until_unhealthy(executor)),
+            asyncio.create_task(_until_unhealthy(executor, mouth)),
             asyncio.create_task(is_over.wait()),
         }
         _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -56,13 +59,18 @@ async def _run(executor: DurableExecutor) -> bool:
     return is_over.is_set()
 
 
-async def _until_unhealthy(executor: DurableExecutor) -> None:
-    """Wait until the executor has not been able to work for so long that another had better try."""
+async def _until_unhealthy(executor: DurableExecutor, mouth: int) -> None:
+    """Wait until the executor has not been able to work for so long that another had better try.
+
+    Until then, say each second that it is, to whoever watches this process.
+    """
     healthy_at = time.monotonic()
     while time.monotonic() - healthy_at < UNHEALTHY_FOR:
-        await asyncio.sleep(1)
         if executor.is_healthy:
             healthy_at = time.monotonic()
+            with suppress(OSError):  # not heard for long, or not any more: it may stand still
+                os.write(mouth, _WORD)
+        await asyncio.sleep(1)
 
 
 if __name__ == "__main__":
