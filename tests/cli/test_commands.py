@@ -55,7 +55,7 @@ class Shop:
 
     def __init__(self, url: str) -> None:
         self.is_funded = False
-        self.executor = DurableExecutor(open_storage(url), ExecutorOptions(lease=1))
+        self.executor = DurableExecutor(open_storage(url), ExecutorOptions(lease=10))
         self._define()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
