@@ -132,6 +132,14 @@ def test_names_of_the_document_itself_stay_free() -> None:
     assert "title" in schemas["Problem"]["properties"]
 
 
+def test_a_token_may_be_asked_for() -> None:
+    document = document_of(t=int)
+
+    assert document["security"] == [{"bearer": []}, {}]
+    scheme = document["components"]["securitySchemes"]["bearer"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+
+
 def test_every_reference_leads_somewhere() -> None:
     document = document_of(t=Node, u=Strict, v=Plain)
     references = set()

@@ -108,6 +108,13 @@ RESULTS: dict[str, Any] = {
     "many": [True, ["greet", {"lot": "a"}, 0, True]],
     "once": True,
     "failed": ["LookupError: no luck", 1],
+    "operators": [
+        True,
+        ["no luck", "LookupError: no luck", "string"],
+        [6, 3, [["double", True, 2], ["double", True, 4], ["sum_all_finalize", True, 6]]],
+        [True, True, 2],
+        {"deleted": 0, "isDone": True},
+    ],
     "refused": ["BAD_REQUEST", ["input", "items", "entries", 0, "sku"]],
 }
 

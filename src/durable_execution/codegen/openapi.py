@@ -15,6 +15,8 @@ from durable_execution.codegen.openapi_parts import (
     LIST_PARAMETERS,
     PARTS,
     RESPONSES,
+    SECURITY,
+    SECURITY_SCHEMES,
     WAIT,
     execution,
     one_of_many,
@@ -53,8 +55,13 @@ def generate_openapi(
         "openapi": VERSION,
         "info": {"title": title, "version": "1"},
         "servers": [{"url": server}],
+        "security": SECURITY,
         "paths": paths,
-        "components": {"responses": RESPONSES, "schemas": {**writer.components(), **PARTS}},
+        "components": {
+            "responses": RESPONSES,
+            "schemas": {**writer.components(), **PARTS},
+            "securitySchemes": SECURITY_SCHEMES,
+        },
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 

@@ -142,6 +142,16 @@ RESPONSES: Final[Mapping[str, JsonSchema]] = {
 }
 """The answers that all operations share, by name."""
 
+SECURITY_SCHEMES: Final[Mapping[str, JsonSchema]] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token, where the server asks who calls.",
+    }
+}
+SECURITY: Final[Sequence[Mapping[str, Sequence[str]]]] = ({"bearer": ()}, {})
+"""A token or nothing: what a server asks for is not known from its tasks."""
+
 PARTS: Final[Mapping[str, JsonSchema]] = {
     "EnqueueOptions": {
         "type": "object",

@@ -220,6 +220,90 @@ export type CallbacksRouterClient<TContext extends ClientContext = Record<never,
 
 export type AnsweredTask = { executionId: string; status: TaskExecutionStatus }
 
+type Bare<TExecution> = TExecution extends unknown
+  ? Omit<TExecution, 'children' | 'finalize' | 'error' | 'executorId'>
+  : never
+
+/** An execution of any task as operators see it; what is out of their reach is missing. */
+export type OperatedTaskExecution = Bare<View> & {
+  input?: unknown
+  output?: unknown
+  error?: TaskExecutionError & { traceback?: string; cause?: string }
+  executorId?: string
+  /** Times it was taken from a dead executor. */
+  crashCount?: number
+  idempotencyKey?: string
+  tags?: Record<string, string>
+  childrenCount: number
+  activeChildrenCount: number
+}
+
+/** Parents come before their children, which name them in `parent`. */
+export type TaskExecutionTree = {
+  executions: (OperatedTaskExecution & {
+    /** Children that are not shown, because there are too many. */
+    leftOut?: number
+    /** Input, output and traceback are not shown, because all together are too large. */
+    payloadsLeftOut?: true
+  })[]
+}
+
+export type ExecutorStats = {
+  at: Date
+  since: Date
+  /** Where a number is as high as this, there may be more. */
+  countedAtMost: number
+  tasks: Record<
+    string,
+    {
+      ready: number
+      oldestStartAt?: Date
+      failed: { [K in TaskExecutionStatus]?: number }
+      /** Whether some executor that lives runs the task. */
+      isKnown: boolean
+    }
+  >
+  ready: number
+  sleeping: number
+  enqueued: number
+  finished: number
+  executors: {
+    executorId: string
+    isAlive: boolean
+    leaseExpiresAt?: Date
+    taskIds?: string[]
+    startedAt?: Date
+    beatAt?: Date
+    runningCount?: number
+    endedCount?: number
+  }[]
+}
+
+/** What operators call, where the server has a router for them. Each may be called again when an answer got lost. */
+export type OperatorsRouterClient<TContext extends ClientContext = Record<never, never>> = {
+  /** Runs again what failed; the execution keeps its id. */
+  retryTaskExecution: Client<
+    TContext,
+    { taskId?: TaskId | undefined; executionId: string },
+    OperatedTaskExecution & { children?: TaskExecutionSummary[]; finalize?: TaskExecutionSummary },
+    Error
+  >
+  getTaskExecutionTree: Client<
+    TContext,
+    { taskId?: TaskId | undefined; executionId: string; limit?: number | undefined },
+    TaskExecutionTree,
+    Error
+  >
+  getExecutorStats: Client<TContext, { latelyMs?: number | undefined } | undefined, ExecutorStats, Error>
+  /** Deletes what finished so long ago; call it until `isDone`. */
+  pruneTaskExecutions: Client<
+    TContext,
+    { olderThanMs: number; limit?: number | undefined },
+    { deleted: number; isDone: boolean },
+    Error
+  >
+}
+
 export type TaskClientHandle<TInput, TOutput, TSleeping extends boolean = boolean> = {
   /** Hands work to the server; once this resolves, it will be done. */
   enqueue(

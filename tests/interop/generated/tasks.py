@@ -40,6 +40,7 @@ from durable_execution.server import (
     RESTHandler,
     RPCHandler,
     create_executor_app,
+    create_operators_router,
     create_tasks_router,
     rpc,
 )
@@ -241,5 +242,7 @@ tasks = define(executor)
 def make_app() -> Any:
     """A server of its own executor, for each call another."""
     mine = DurableExecutor(InMemoryStorage())
-    router = create_tasks_router(rpc, mine, define(mine), allow_options=AllowedOptions(tags=True))
-    return create_executor_app(mine, {"/rpc": RPCHandler(router), "/api": RESTHandler(router)})
+    mounted = define(mine)
+    router = create_tasks_router(rpc, mine, mounted, allow_options=AllowedOptions(tags=True))
+    whole = {**router, **create_operators_router(rpc, mine, mounted)}
+    return create_executor_app(mine, {"/rpc": RPCHandler(whole), "/api": RESTHandler(router)})

@@ -5,6 +5,7 @@ import { RPCLink } from '@orpc/client/fetch'
 import {
   createTaskClientHandles,
   tasks,
+  type OperatorsRouterClient,
   type Order,
   type OrderInput,
   type TaskExecution,
@@ -12,7 +13,7 @@ import {
 } from './tasks.gen.js'
 
 declare const process: { argv: string[] }
-const client: TasksRouterClient = createORPCClient(new RPCLink({ url: process.argv[2]! }))
+const client: TasksRouterClient & OperatorsRouterClient = createORPCClient(new RPCLink({ url: process.argv[2]! }))
 const handles = createTaskClientHandles(client, tasks)
 
 const least: OrderInput = {
@@ -132,6 +133,25 @@ const scenarios = {
     const executionId = await handles.fail.enqueue('no luck', { retryOptions: { maxAttempts: 1 } })
     const execution = await finished(() => handles.fail.getExecution(executionId))
     return execution.status === 'failed' ? [execution.error.message, execution.retryAttempts] : execution.status
+  },
+  operators: async () => {
+    const executionId = await handles.fail.enqueue('no luck')
+    await finished(() => handles.fail.getExecution(executionId))
+    const retried = await client.retryTaskExecution({ taskId: 'fail', executionId })
+    await finished(() => handles.fail.getExecution(executionId))
+    const [failed] = (await client.getTaskExecutionTree({ executionId })).executions
+    const sumId = await handles.sumAll.enqueue([1, 2])
+    await completed(handles.sumAll, sumId)
+    const [root, ...below] = (await client.getTaskExecutionTree({ taskId: 'sumAll', executionId: sumId })).executions
+    const [alone] = (await client.getTaskExecutionTree({ executionId: sumId, limit: 0 })).executions
+    const stats = await client.getExecutorStats()
+    return [
+      retried.executionId === executionId && 'startAt' in retried && retried.startAt instanceof Date,
+      [failed?.input, failed?.error?.message, typeof failed?.error?.traceback],
+      [root?.output, alone?.leftOut, below.map((each) => [each.taskId, each.parent?.executionId === sumId, each.output])],
+      [stats.at instanceof Date, stats.executors[0]?.isAlive, stats.tasks.fail?.failed.failed],
+      await client.pruneTaskExecutions({ olderThanMs: 3_600_000, limit: 10 }),
+    ]
   },
   refused: async () => {
     try {

@@ -1,7 +1,13 @@
 // What must not compile: each line below a directive is an error, and a directive above none is one, too.
 import { createORPCClient, createSafeClient, type NestedClient } from '@orpc/client'
 import { RPCLink } from '@orpc/client/fetch'
-import { createTaskClientHandles, tasks, type OrderInput, type TasksRouterClient } from './tasks.gen.js'
+import {
+  createTaskClientHandles,
+  tasks,
+  type OperatorsRouterClient,
+  type OrderInput,
+  type TasksRouterClient,
+} from './tasks.gen.js'
 
 declare const order: OrderInput
 const client: TasksRouterClient = createORPCClient(new RPCLink({ url: 'http://localhost/rpc' }))
@@ -105,6 +111,20 @@ export async function rawCallsAreTyped(executionId: string): Promise<void> {
   // @ts-expect-error the output that the task promises
   await client.wakeupSleepingTaskExecution({ taskId: 'approval', sleepingTaskUniqueId, options: { status: 'completed', output: 'b' } })
   await client.wakeupSleepingTaskExecution({ taskId: 'approval', sleepingTaskUniqueId, options: { status: 'completed', output: item } })
+}
+
+declare const operator: OperatorsRouterClient
+export async function operatorsAreTyped(executionId: string): Promise<void> {
+  const { executions } = await operator.getTaskExecutionTree({ executionId })
+  executions[0]?.createdAt.getTime()
+  // @ts-expect-error an output may be of any task
+  void executions[0]?.output.length
+  // @ts-expect-error no such task
+  await operator.retryTaskExecution({ taskId: 'nobody', executionId })
+  // @ts-expect-error how old is missing
+  await operator.pruneTaskExecutions({ limit: 1 })
+  // @ts-expect-error callers are no operators
+  await client.getExecutorStats()
 }
 
 // It is a client like any other to what @orpc/client offers for all of them.
