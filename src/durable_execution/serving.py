@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import (
     AsyncIterator,
+    Awaitable,
     Callable,
     Collection,
     Iterable,
@@ -130,7 +131,9 @@ def _application_class() -> type[Starlette]:
             is_bare = not (self.user_middleware or self.exception_handlers or self.debug)
             if is_bare and scope["type"] == "http":
                 scope["app"] = self
-                await self.router(scope, receive, send)
+                # Where the router passes everything on to, without a coroutine between.
+                entrance: AsgiApp = getattr(self.router, "entrance", self.router)
+                await entrance(scope, receive, send)
                 return
             await super().__call__(scope, receive, send)
 
@@ -149,38 +152,48 @@ class _WayToMetrics:
         await self._rest(scope, receive, send)
 
 
+class _Doors:
+    """Finds what is mounted without matching patterns, which takes as long as a short call."""
+
+    def __init__(self, routes: Sequence[BaseRoute], rest: AsgiApp, *, has_metrics: bool) -> None:
+        self._routes = routes
+        self._rest = rest
+        self._known = {METRICS_PATH: _WayToMetrics(rest)} if has_metrics else {}
+        self._seen: list[BaseRoute] = []
+        self._mounted: list[tuple[str, str, AsgiApp]] = []
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        door, inside = self.door_at(scope)
+        return door(inside, receive, send)
+
+    def door_at(self, scope: Scope) -> tuple[AsgiApp, Scope]:
+        if scope["type"] == "http":
+            if self._seen != self._routes:
+                self._look_again()
+            path = path_below_mount(scope)
+            for at, below, app in self._mounted:
+                if path.startswith(below) or (path == at and _serves_browsers(app)):
+                    root: str = scope.get("root_path", "")
+                    return app, {**scope, "root_path": root + at}
+            return self._known.get(path, self._rest), scope
+        return self._rest, scope
+
+    def _look_again(self) -> None:
+        """Note where something is mounted, which may be more than there was before."""
+        from starlette.routing import Mount
+
+        self._seen = [*self._routes]
+        # What is mounted at the root comes after everything else, as it always does.
+        self._mounted = [
+            (route.path, f"{route.path}/", route.app)
+            for route in self._seen
+            if isinstance(route, Mount) and route.path
+        ]
+
+
 def _router_class() -> Callable[..., Router]:
     from starlette.middleware.exceptions import ExceptionMiddleware
-    from starlette.routing import Mount, Router
-
-    class Doors:
-        """Finds what is mounted without matching patterns, which takes as long as a short call."""
-
-        def __init__(
-            self, routes: Sequence[BaseRoute], rest: AsgiApp, *, has_metrics: bool
-        ) -> None:
-            self._routes = routes
-            self._rest = rest
-            self._known = {METRICS_PATH: _WayToMetrics(rest)} if has_metrics else {}
-
-        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            door, inside = self.door_at(scope)
-            await door(inside, receive, send)
-
-        def door_at(self, scope: Scope) -> tuple[AsgiApp, Scope]:
-            if scope["type"] == "http":
-                path = path_below_mount(scope)
-                for route in self._routes:
-                    # What is mounted at the root comes after everything else, as it always does.
-                    if not isinstance(route, Mount) or not route.path:
-                        continue
-                    rest = path[len(route.path) :]
-                    is_below = rest.startswith("/") or (not rest and _serves_browsers(route.app))
-                    if path.startswith(route.path) and is_below:
-                        root: str = scope.get("root_path", "")
-                        return route.app, {**scope, "root_path": root + route.path}
-                return self._known.get(path, self._rest), scope
-            return self._rest, scope
+    from starlette.routing import Router
 
     class Entrance(Router):
         """Everything that is served, behind the guard if there is one."""
@@ -198,9 +211,9 @@ def _router_class() -> Callable[..., Router]:
             super().__init__(routes, **options)
             # The list itself: what is mounted later is found, and guarded, as well.
             rest = ExceptionMiddleware(super().__call__)
-            doors = Doors(self.routes, rest, has_metrics=has_metrics)
+            doors = _Doors(self.routes, rest, has_metrics=has_metrics)
             is_guarded = auth is not None or bounds is not None
-            self._entrance: AsgiApp = (
+            self.entrance: AsgiApp = (
                 Guard(
                     doors,
                     auth=auth,
@@ -213,7 +226,7 @@ def _router_class() -> Callable[..., Router]:
             )
 
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            await self._entrance(scope, receive, send)
+            await self.entrance(scope, receive, send)
 
     return Entrance
 

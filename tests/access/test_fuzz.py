@@ -68,7 +68,7 @@ def test_no_request_passes_a_lock_that_is_not_its_own(
 def test_open_door_would_be_noticed(
     loop: asyncio.Runner, house: House, complaints: Complaints
 ) -> None:
-    house.app.router._entrance = house.app.router._entrance._app  # type: ignore[attr-defined]
+    house.app.router.entrance = house.app.router.entrance._app  # type: ignore[attr-defined]
     request = Knock("POST", "/rpc/enqueueTask", (), [b'{"json":{"taskId":"open"}}'], hangs_up=False)
     with pytest.raises(AssertionError, match="a stranger was answered 200"):
         loop.run(check_knock(house, request, complaints))

@@ -41,7 +41,7 @@ async def test_watching_goes_on_where_the_stream_was_cut(bounds: Bounds) -> None
         bounds=bounds,
     )
     opened: list[str | None] = []
-    entrance = app.router._entrance  # type: ignore[attr-defined]
+    entrance = app.router.entrance  # type: ignore[attr-defined]
 
     async def counting(scope: dict[str, object], receive: object, send: object) -> None:
         if scope["type"] == "http" and scope["path"] == "/rpc/watchTaskExecution":
@@ -49,7 +49,7 @@ async def test_watching_goes_on_where_the_stream_was_cut(bounds: Bounds) -> None
             opened.append(dict(headers).get(b"last-event-id", b"").decode() or None)
         await entrance(scope, receive, send)
 
-    app.router._entrance = counting  # type: ignore[attr-defined]
+    app.router.entrance = counting  # type: ignore[attr-defined]
     task = declare_task("slow", input=None, output=str)
     with served(app) as origin:
         headers = {"authorization": f"Bearer {TOKEN}"}

@@ -138,7 +138,11 @@ class Commits:
         self, execution_id: str, *, tries: int | None = PATIENT_TRIES
     ) -> ExecutionRecord | None:
         """Return a record, or None if there is none. `tries=None` waits for the storage."""
-        return await self._persist(lambda: self._reads.submit(execution_id), tries=tries)
+        try:
+            return await self._reads.submit(execution_id)
+        except StorageUnavailableError as error:
+            first = error
+        return await self._insist(lambda: self._reads.submit(execution_id), first, tries=tries)
 
     async def ask(self, question: Callable[[Storage], Awaitable[ResultT]]) -> ResultT:
         """Return the storage's answer to what no batch reads, as patient as `get`."""

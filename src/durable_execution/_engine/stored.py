@@ -17,6 +17,7 @@ from durable_execution._engine.handle import children_shown, finish_anywhere
 from durable_execution._engine.interventions import retried
 from durable_execution._engine.options import seconds
 from durable_execution._engine.trees import Bounds, Grown, tree_below
+from durable_execution._engine.viewing import has_children
 from durable_execution.errors import DurableExecutionNotFoundError
 
 
@@ -49,8 +50,11 @@ class StoredExecutions(ABC):
             StorageError: The storage cannot be reached.
         """
         engine = self._running_engine()
-        record = await self._record_of(engine, task, execution_id)
-        return StoredTaskExecution(record, await children_shown(engine, record))
+        self._check_known(task)
+        # No coroutine more than it needs: most is found at once, and has no children.
+        record = _of_task(task, execution_id, await engine.commits.get(execution_id))
+        children = await children_shown(engine, record) if has_children(record) else ()
+        return StoredTaskExecution(record, children)
 
     async def find_stored_task_execution(self, execution_id: str) -> ExecutionRecord:
         """Return the row of an execution, of whichever task, known here or not.
@@ -140,15 +144,7 @@ class StoredExecutions(ABC):
         self, engine: Engine, task: Task[Any, Any], execution_id: str
     ) -> ExecutionRecord:
         self._check_known(task)
-        record = await engine.commits.get(execution_id)
-        if record is None:
-            raise _not_found(execution_id)
-        if record.task_id != task.id:
-            raise DurableExecutionNotFoundError(
-                f"Task execution belongs to another task [providedTaskId={task.id}] "
-                f"[taskId={record.task_id}] [executionId={execution_id}]"
-            )
-        return record
+        return _of_task(task, execution_id, await engine.commits.get(execution_id))
 
     @abstractmethod
     def _running_engine(self) -> Engine:
@@ -157,6 +153,20 @@ class StoredExecutions(ABC):
     @abstractmethod
     def _check_known(self, task: Task[Any, Any]) -> None:
         """Raise DurableExecutionNotFoundError unless the task is registered."""
+
+
+def _of_task(
+    task: Task[Any, Any], execution_id: str, record: ExecutionRecord | None
+) -> ExecutionRecord:
+    """Return what was found, or raise DurableExecutionNotFoundError."""
+    if record is None:
+        raise _not_found(execution_id)
+    if record.task_id != task.id:
+        raise DurableExecutionNotFoundError(
+            f"Task execution belongs to another task [providedTaskId={task.id}] "
+            f"[taskId={record.task_id}] [executionId={execution_id}]"
+        )
+    return record
 
 
 def _not_found(execution_id: str) -> DurableExecutionNotFoundError:

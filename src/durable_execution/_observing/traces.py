@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Final, Protocol, TypeGuard
 
@@ -96,13 +96,19 @@ def headers_of(trace: str | None) -> dict[str, str]:
     return {name: value for name, value in found if value is not None}
 
 
-@contextmanager
-def continuing(headers: Mapping[str, str]) -> Iterator[None]:
+def continuing(headers: Mapping[str, str]) -> AbstractContextManager[None]:
     """Be part of the trace of a caller, where it has sent one; else go on as before."""
     trace, baggage = trace_in(headers), headers.get(BAGGAGE_HEADER)
     if trace is None and baggage is None:
-        yield
-        return
+        return _AS_BEFORE
+    return _continuing(trace, baggage)
+
+
+_AS_BEFORE: Final = nullcontext()
+
+
+@contextmanager
+def _continuing(trace: str | None, baggage: str | None) -> Iterator[None]:
     if baggage is not None and (
         len(baggage) > MAX_BAGGAGE_LENGTH or _BAGGAGE.fullmatch(baggage) is None
     ):

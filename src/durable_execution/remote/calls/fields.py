@@ -25,6 +25,8 @@ def read_fields(schema: Schema[T], value: object, *names: str) -> tuple[T, dict[
     """
     if not isinstance(value, dict):
         raise refused((), "expected an object")
+    if not names:
+        return schema.convert(value, root="input"), {}
     apart = {name: value.get(name, UNDEFINED) for name in names}
     rest = {name: item for name, item in value.items() if name not in names}
     return schema.convert(rest, root="input"), apart

@@ -10,7 +10,7 @@ from durable_execution.remote.calls.execution import read_execution_call
 from durable_execution.remote.calls.listing import read_list
 from durable_execution.remote.calls.names import GET_TASK_EXECUTION, LIST_TASK_EXECUTIONS
 from durable_execution.remote.listed import wire_entry
-from durable_execution.remote.procedures.mounted import MountedTasks, told
+from durable_execution.remote.procedures.mounted import MountedTasks, told, view_of
 
 
 def looking(tasks: MountedTasks) -> Mapping[str, Procedure]:
@@ -19,7 +19,8 @@ def looking(tasks: MountedTasks) -> Mapping[str, Procedure]:
     async def get_task_execution(ctx: CallContext, input: object) -> object:
         with told():
             call = read_execution_call(input)
-            return await tasks.view(tasks.task(ctx, call.task_key), call.execution_id)
+            task = tasks.task(ctx, call.task_key)
+            return view_of(await tasks.executor.get_stored_task_execution(task, call.execution_id))
 
     async def list_task_executions(ctx: CallContext, input: object) -> object:
         with told():
