@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 JOBS ?= 2
+# Times that a failed test is run again, and named for it: a CI machine may stand still for seconds.
+RERUNS ?= $(if $(CI),1,0)
 BIN := $(VENV)/bin
 NODE := $(shell command -v node 2>/dev/null)
 INTEROP := tests/interop
@@ -22,7 +24,7 @@ demo: $(VENV)/.server ## Watch tasks outlive a killed executor server
 
 .PHONY: test
 test: $(VENV)/.dev ## Run all tests, JOBS=2 at a time
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --reruns $(RERUNS) -r aR
 
 .PHONY: check
 check: $(VENV)/.dev ## Format, lint, types and import floors; changes nothing

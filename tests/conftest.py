@@ -13,8 +13,9 @@ from tests.servers.mariadb_fixtures import mariadb, mariadb_server
 
 __all__ = ["mariadb", "mariadb_server", "postgres", "postgres_server", "system_postgres"]
 
-OPTIONS = ExecutorOptions(lease=1, poll_interval=60, shutdown_timeout=2)
-"""A short lease, and no polling: what nobody is told of is never found, and its test hangs."""
+OPTIONS = ExecutorOptions(lease=30, poll_interval=60, shutdown_timeout=2)
+"""No polling: what nobody is told of is never found, and its test hangs. A lease that outlasts a
+machine that stands still for seconds: tests of lost leases bring a short one of their own."""
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql", "mariadb"])

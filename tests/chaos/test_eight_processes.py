@@ -13,12 +13,10 @@ from tests.processes.load import check_endings, enqueue_every_kind, sign_contrac
 pytestmark = [pytest.mark.chaos, ON_SQLITE]
 
 NUMBERS = range(30)
-LEASE = 5.0
-"""Longer than elsewhere: a beat waits for the file's one lock like any other write."""
 
 
 async def test_eight_executors_share_one_file(arena: Arena) -> None:
-    workers = [await arena.launch(capacity=3, lease=LEASE) for _ in range(8)]
+    workers = [await arena.launch(capacity=3) for _ in range(8)]
     assert [await worker.line() for worker in workers] == ["started"] * 8
     async with arena.observer() as observer:
         enqueued = await enqueue_every_kind(observer, NUMBERS)

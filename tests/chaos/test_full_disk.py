@@ -80,7 +80,7 @@ async def test_a_full_disk_is_a_clear_error_and_work_goes_on_when_there_is_room(
 async def test_a_file_that_may_not_grow_stops_one_executor_until_it_may(arena: Arena) -> None:
     worker = await arena.start()
     async with arena.observer() as observer:
-        await (await observer.enqueue_task(add_one, 0)).result(timeout=10)
+        await (await observer.enqueue_task(add_one, 0)).result(timeout=30)
         resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))
         durable = await enqueue_every_kind(observer, NUMBERS)
         await until(lambda: says_why(worker.log), "the worker's log says why nothing goes on")

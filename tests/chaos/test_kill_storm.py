@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from tests.chaos.storm import CAPACITY, Killer, Storm
-from tests.processes.arena import LEASE, Arena, report
+from tests.processes.arena import LEASE, SHORT_LEASE, Arena, report
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, SHORT_LEASE]
 
 
 async def test_everything_ends_once_though_one_of_three_is_killed_every_second(

@@ -14,7 +14,7 @@ from tests.servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.chaos
 
-RESUMED_WITHIN = 5.0
+RESUMED_WITHIN = 15.0
 CAPACITY = 20
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from durable_execution import DurableExecutor
-from tests.processes.arena import Arena, until
+from tests.processes.arena import LEASE, SHORT_LEASE, Arena, until
 from tests.processes.next_release import added, mixed_family
 from tests.processes.tasks import add_one
 
@@ -22,7 +22,7 @@ async def test_an_older_release_leaves_what_it_does_not_know_to_the_newer_one(
         known = [await observer.enqueue_task(add_one, number) for number in range(OF_EACH)]
         unknown = [await observer.enqueue_task(added, number) for number in range(OF_EACH)]
         families = [await observer.enqueue_task(mixed_family, number) for number in range(OF_EACH)]
-        assert await asyncio.gather(*(each.result(timeout=10) for each in known)) == [
+        assert await asyncio.gather(*(each.result(timeout=30) for each in known)) == [
             number + 1 for number in range(OF_EACH)
         ]
         untouched = {(row["status"], row["fence"], row["attempt"]) for row in new_rows(arena)}
@@ -31,8 +31,8 @@ async def test_an_older_release_leaves_what_it_does_not_know_to_the_newer_one(
         assert await stranded(observer) == {added.id, mixed_family.id}
 
         newer = await arena.start(release="next")
-        results = await asyncio.gather(*(each.result(timeout=10) for each in unknown))
-        sums = await asyncio.gather(*(each.result(timeout=10) for each in families))
+        results = await asyncio.gather(*(each.result(timeout=30) for each in unknown))
+        sums = await asyncio.gather(*(each.result(timeout=30) for each in families))
         assert await stranded(observer) == set()
 
     assert results == [10 * number for number in range(OF_EACH)]
@@ -46,28 +46,32 @@ async def test_an_older_release_leaves_what_it_does_not_know_to_the_newer_one(
     assert not arena.rows("status NOT IN ('completed')")
 
 
+@SHORT_LEASE
 async def test_what_only_a_dead_release_knows_stays_ready_until_it_is_back(arena: Arena) -> None:
     await arena.start()
     newer = await arena.start(release="next", capacity=1)
     async with arena.observer() as observer:
         first = await observer.enqueue_task(mixed_family, 1)
-        assert await first.result(timeout=10) == 12
+        assert await first.result(timeout=30) == 12
         await newer.kill()
         rolled_back = await observer.enqueue_task(mixed_family, 2)
         dropped = await observer.enqueue_task(added, 3)
         after = await observer.enqueue_task(add_one, 1)
-        assert await after.result(timeout=10) == 2
-        await asyncio.sleep(2.5)  # leases run out and rescues happen: nothing may happen to these
+        assert await after.result(timeout=30) == 2
+        await asyncio.sleep(
+            1.5 * LEASE
+        )  # leases run out and rescues happen: nothing may happen to these
         for handle in (rolled_back, dropped):
             assert (await handle.get_execution()).status == "ready"
         assert await stranded(observer) == {added.id, mixed_family.id}
         assert {row["fence"] for row in arena.rows("task_id = 'added' AND status = 'ready'")} == {0}
 
         await arena.start(release="next")
-        assert await rolled_back.result(timeout=10) == 23
-        assert await dropped.result(timeout=10) == 30
+        assert await rolled_back.result(timeout=30) == 23
+        assert await dropped.result(timeout=30) == 30
 
 
+@SHORT_LEASE
 async def test_a_running_task_of_a_release_that_died_is_rescued_though_nobody_knows_it(
     arena: Arena,
 ) -> None:
@@ -83,7 +87,7 @@ async def test_a_running_task_of_a_release_that_died_is_rescued_though_nobody_kn
         statuses = {row["status"] for row in arena.rows()}
         assert statuses <= {"ready", "completed"}
         await arena.start(release="next")
-        results = await asyncio.gather(*(each.result(timeout=20) for each in handles))
+        results = await asyncio.gather(*(each.result(timeout=30) for each in handles))
     assert results == [10 * number for number in range(200)]
 
 

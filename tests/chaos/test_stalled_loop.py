@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.processes.arena import LEASE, Arena, report, until
+from tests.processes.arena import LEASE, SHORT_LEASE, Arena, report, until
 from tests.processes.blocking import hash_on_the_loop, keep_the_interpreter, sleep_on_the_loop
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, SHORT_LEASE]
 
-STALL = 1.6
+STALL = 1.6 * LEASE
 """Well above the lease: who does not outlive it by beating is taken for dead before."""
 
 
@@ -20,17 +20,18 @@ async def test_a_held_loop_keeps_its_lease_up_to_the_stall_timeout_and_is_named(
 ) -> None:
     stalled = await arena.start(stall=STALL)
     async with arena.observer() as observer:
-        hold = {"pid": stalled.pid, "held": STALL + 3 * LEASE, "elsewhere": 0.1}
+        hold = {"pid": stalled.pid, "held": STALL + 4 * LEASE, "elsewhere": 0.1}
         handle = await observer.enqueue_task(task, hold)
         await until(lambda: len(arena.effects()) == 1, "the loop is held")
         held_at = time.time()
         heir = await arena.start(stall=STALL)
-        assert await handle.result(timeout=20) == heir.pid
+        assert await handle.result(timeout=30) == heir.pid
 
         (taken_over,) = (effect.at for effect in arena.effects() if effect.pid == heir.pid)
         after = taken_over - held_at
         report(f"taken over {after:.2f} s after the loop was held")
-        assert STALL < after < STALL + 2.5 * LEASE
+        assert after > STALL
+        assert arena.effects("let_go") == []
         log = stalled.log.read_text()
         (complaint,) = (line for line in log.splitlines() if "event loop has not answered" in line)
         assert f"{task.id} {handle.execution_id}" in complaint
@@ -64,7 +65,7 @@ async def test_who_keeps_the_interpreter_loses_its_lease_and_its_late_result_is_
         assert (after["finished_at"], after["output"]) == (None, None)
         assert after["fence"] >= before["fence"]
 
-        assert await handle.result(timeout=20) == heir.pid
+        assert await handle.result(timeout=30) == heir.pid
     (row,) = arena.rows()
     # Once, or oftener where the machine has no time for the heir's heart either.
     assert row["crash_count"] >= 1

@@ -58,5 +58,5 @@ async def shop() -> AsyncIterator[Shop]:
 async def ended(shop: Shop, task: Task[Any, Any], value: object, **options: Any) -> str:
     """Run a task to its end, and give the id of its execution."""
     handle = await shop.executor.enqueue_task(task, value, **options)
-    await handle.wait_and_get_finished_execution(timeout=10)
+    await handle.wait_and_get_finished_execution(timeout=30)
     return handle.execution_id

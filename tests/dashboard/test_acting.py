@@ -59,7 +59,7 @@ async def test_what_has_failed_is_retried_and_nothing_else(shop: Shop) -> None:
 
     assert "Retried: 1, left as they are: 1" in page.words
     handle = await shop.executor.get_task_execution_handle(shop.refuse, failed)
-    again = await handle.wait_and_get_finished_execution(timeout=5)
+    again = await handle.wait_and_get_finished_execution(timeout=30)
     assert again.status == "failed"
 
 

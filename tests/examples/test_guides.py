@@ -42,7 +42,7 @@ def module_of(page: Page, file: str, monkeypatch: pytest.MonkeyPatch) -> ModuleT
 
 
 async def output_of(executor: DurableExecutor, task: Any, given: object) -> Any:
-    return await (await executor.enqueue_task(task, given)).result(timeout=20)
+    return await (await executor.enqueue_task(task, given)).result(timeout=30)
 
 
 def test_fastapi_app_enqueues_and_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ async def test_deploy_runs_what_old_code_enqueued() -> None:
     new.include(page["today"])
     async with new:
         again = await new.get_task_execution_handle(page["send_invoice"], execution_id)
-        assert await again.result(timeout=20) == "invoice 7 in EUR"
+        assert await again.result(timeout=30) == "invoice 7 in EUR"
         assert await page["may_remove"](new, "sendInvoice")
 
 
@@ -161,7 +161,7 @@ async def test_old_code_ignores_a_field_that_it_does_not_know() -> None:
         execution_id = (await enqueuing.enqueue_task(page["send_invoice"], given)).execution_id
     async with old:
         handle = await old.get_task_execution_handle(page["send_invoice_before"], execution_id)
-        assert await handle.result(timeout=20) == "invoice 8"
+        assert await handle.result(timeout=30) == "invoice 8"
 
 
 async def test_input_that_new_code_cannot_read_fails_and_can_be_retried() -> None:
@@ -185,12 +185,12 @@ async def test_input_that_new_code_cannot_read_fails_and_can_be_retried() -> Non
     async with new:
         handle = await new.get_task_execution_handle(count, execution_id)
         with pytest.raises(DurableExecutionError, match="input"):
-            await handle.result(timeout=20)
+            await handle.result(timeout=30)
         assert (await new.count_task_executions())["count"].by_status == {"failed": 1}
     async with repaired:
         await repaired.retry_task_execution(count_again, execution_id)
         again = await repaired.get_task_execution_handle(count_again, execution_id)
-        assert await again.result(timeout=20) == 7
+        assert await again.result(timeout=30) == 7
 
 
 async def test_repeated_attempts_have_one_effect() -> None:
@@ -204,7 +204,7 @@ async def test_repeated_attempts_have_one_effect() -> None:
         assert await output_of(executor, page["ship"], 4) == "parcel 4"
         refund = await executor.enqueue_task(page["refund"], receipt)
         with pytest.raises(DurableExecutionError, match="refunded before"):
-            await refund.result(timeout=20)
+            await refund.result(timeout=30)
         assert (await refund.get_execution()).attempt == 0
     page["engine"].dispose()
 

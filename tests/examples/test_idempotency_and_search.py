@@ -28,7 +28,7 @@ async def test_the_page_runs_as_it_is_printed(page: dict[str, Any]) -> None:
         assert await page["place_again"](42, 995) == first
         assert await page["place_again"](42, 1) == f"already {first}"
         handle = await executor.get_task_execution_handle(page["charge"], first)
-        assert await handle.result(timeout=20) == "receipt 42"
+        assert await handle.result(timeout=30) == "receipt 42"
 
         for order in range(3):
             await page["charge_for"]("acme", order)

@@ -77,11 +77,11 @@ async def use(executor: DurableExecutor) -> None:
 
     async with executor:
         handle = await executor.enqueue_task(double, 4, key="four", tags={"tenant": "acme"})
-        assert await handle.result(timeout=20) == 8
+        assert await handle.result(timeout=30) == 8
         await executor.get_stats()
         await asyncio.sleep(0.01)  # what finished in this very millisecond is not older
         assert await executor.delete_finished_task_executions(older_than=0) == 1
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while executor.hearing != "told":
                 await asyncio.sleep(0.02)  # nobody tells that the listener is connected
 

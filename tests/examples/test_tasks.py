@@ -25,8 +25,8 @@ async def test_tasks_take_what_their_hints_say(pieces: dict[str, Any]) -> None:
     async with executor:
         email = pieces["Email"]("ada@example.com", "Welcome")
         sent = await executor.enqueue_task(pieces["send_email"], email)
-        assert await sent.result(timeout=20) == "sent to ada@example.com"
-        assert await (await executor.enqueue_task(pieces["resize"], 9)).result(timeout=20) == 4
+        assert await sent.result(timeout=30) == "sent to ada@example.com"
+        assert await (await executor.enqueue_task(pieces["resize"], 9)).result(timeout=30) == 4
 
 
 async def test_shapes_of_work_do_what_is_said(pieces: dict[str, Any]) -> None:
@@ -34,14 +34,14 @@ async def test_shapes_of_work_do_what_is_said(pieces: dict[str, Any]) -> None:
 
     async def result(task: str, *given: Any) -> Any:
         handle = await executor.enqueue_task(pieces[task], *given)
-        return await handle.result(timeout=20)
+        return await handle.result(timeout=30)
 
     async with executor:
         assert await result("process_batch", ["a", "bc"]) == {"processed": 2, "total": 2}
         assert await result("measure", "four") == "4 characters"
         payment = await executor.enqueue_task(pieces["wait_for_payment"], "order-7")
         await pieces["on_payment_webhook"]("order-7", 9.5)
-        assert await payment.result(timeout=20) == 9.5
+        assert await payment.result(timeout=30) == 9.5
 
 
 async def test_loop_ends_as_its_turns_say(pieces: dict[str, Any]) -> None:
@@ -50,8 +50,8 @@ async def test_loop_ends_as_its_turns_say(pieces: dict[str, Any]) -> None:
     async with executor:
         done = await executor.enqueue_task(loop, "may.pdf")
         never = await executor.enqueue_task(loop, "may.doc")
-        assert await done.result(timeout=20) == LoopSucceeded("https://reports.example.com/may.pdf")
-        assert await never.result(timeout=20) == LoopGaveUp()
+        assert await done.result(timeout=30) == LoopSucceeded("https://reports.example.com/may.pdf")
+        assert await never.result(timeout=30) == LoopGaveUp()
 
 
 async def test_app_answers_the_call_of_a_remote_task(pieces: dict[str, Any]) -> None:

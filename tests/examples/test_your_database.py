@@ -29,7 +29,7 @@ async def test_order_and_shipping_are_one(page: dict[str, Any]) -> None:
         from_script = page["place_order_from_a_script"](3)
         for execution_id, parcel in ((shipped, "parcel 1"), (from_script, "parcel 3")):
             handle = await executor.get_task_execution_handle(page["ship"], execution_id)
-            assert await handle.result(timeout=20) == parcel
+            assert await handle.result(timeout=30) == parcel
         with pytest.raises(DurableExecutionNotFoundError):
             await executor.get_task_execution_handle(page["ship"], never)
     with page["engine"].connect() as connection:

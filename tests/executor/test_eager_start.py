@@ -20,8 +20,13 @@ def faulty(storage: Storage) -> FaultyStorage:
 
 
 @pytest.fixture
-async def executor(faulty: FaultyStorage) -> AsyncIterator[DurableExecutor]:
-    async with DurableExecutor(faulty, replace(OPTIONS, max_threads=2)) as executor:
+def lease(request: pytest.FixtureRequest) -> float:
+    return getattr(request, "param", OPTIONS.lease)
+
+
+@pytest.fixture
+async def executor(faulty: FaultyStorage, lease: float) -> AsyncIterator[DurableExecutor]:
+    async with DurableExecutor(faulty, replace(OPTIONS, max_threads=2, lease=lease)) as executor:
         yield executor
 
 
@@ -77,7 +82,7 @@ async def test_a_start_whose_answer_is_lost_runs_once(
 ) -> None:
     faulty.fail_after("insert", times=times)
     handles = await asyncio.gather(*(executor.enqueue_task(double, each) for each in range(5)))
-    assert [await handle.result(timeout=5) for handle in handles] == [0, 2, 4, 6, 8]
+    assert [await handle.result(timeout=30) for handle in handles] == [0, 2, 4, 6, 8]
     assert sorted(runs.values()) == [1] * 5
 
 
@@ -106,7 +111,7 @@ async def test_one_bad_row_of_a_batch_starts_no_neighbour_twice(
     )
     handles = [each for each in results if not isinstance(each, BaseException)]
     for handle in handles:
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
     assert set(runs.values()) == {1}
     assert len(runs) == len(handles)
 
@@ -130,7 +135,7 @@ async def test_what_waits_for_room_is_not_overtaken(storage: Storage) -> None:
             handles.append(await one.enqueue_task(note, number))
             await asyncio.sleep(0.002)  # as above
         for handle in handles:
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
     assert order == list(range(8))
 
 
@@ -145,12 +150,15 @@ async def test_no_more_threads_start_than_there_are(
         asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
 
     handles = await asyncio.gather(*(executor.enqueue_task(blocking) for _ in range(6)))
+    while executor.running_task_executions_count < 2:
+        await asyncio.sleep(0.01)  # where the inserts took more than one batch
     assert executor.running_task_executions_count == 2
     gate.set()
     for handle in handles:
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
 
 
+@pytest.mark.parametrize("lease", [1], indirect=True)
 async def test_an_executor_that_lost_its_lease_starts_nothing(
     executor: DurableExecutor, storage: Storage, double: Task[int, int], runs: Counter[str]
 ) -> None:
@@ -162,7 +170,7 @@ async def test_an_executor_that_lost_its_lease_starts_nothing(
     assert row is not None
     assert (row.status, row.fence) == ("ready", 0)
     # The next beat registers the executor again.
-    assert await handle.result(timeout=5) == 2
+    assert await handle.result(timeout=30) == 2
     assert runs[handle.execution_id] == 1
 
 
@@ -186,6 +194,6 @@ async def test_a_shutdown_that_meets_a_start_loses_nothing(storage: Storage) -> 
     task = other.task(double)
     async with other:
         found = await other.get_task_execution_handle(task, handle.execution_id)
-        assert await found.result(timeout=5) == 8
+        assert await found.result(timeout=30) == 8
         execution = await found.get_execution()
     assert execution.attempt == 0

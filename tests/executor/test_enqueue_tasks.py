@@ -46,13 +46,13 @@ async def test_handles_come_in_order_and_all_are_run(executor: DurableExecutor) 
         return "hello"
 
     numbers = await executor.enqueue_tasks([task_to_enqueue(double, each) for each in range(300)])
-    assert await asyncio.gather(*[each.result(timeout=10) for each in numbers]) == [
+    assert await asyncio.gather(*[each.result(timeout=30) for each in numbers]) == [
         2 * each for each in range(300)
     ]
     mixed: list[TaskToEnqueue[object]] = [task_to_enqueue(greet), task_to_enqueue(double, 21)]
     first, second = await executor.enqueue_tasks(mixed)
     assert (first.task_id, second.task_id) == ("greet", "double")
-    assert [await first.result(timeout=5), await second.result(timeout=5)] == ["hello", 42]
+    assert [await first.result(timeout=30), await second.result(timeout=30)] == ["hello", 42]
 
 
 async def test_nothing_is_nothing(executor: DurableExecutor) -> None:
@@ -78,7 +78,7 @@ async def test_options_keys_and_tags_are_each_ones_own(executor: DurableExecutor
             ),
         ]
     )
-    assert await plain.result(timeout=5) == 1
+    assert await plain.result(timeout=30) == 1
     view = await other.get_execution()
     assert view.status == "ready"
     assert (view.timeout, view.retry.max_retries, view.sleep_before_run) == (7, 2, 60)
@@ -103,7 +103,7 @@ async def test_a_held_key_gives_the_holders_handle(executor: DurableExecutor) ->
     )
     assert again.execution_id == other_input.execution_id == held.execution_id
     assert twice.execution_id == new.execution_id
-    assert [await each.result(timeout=5) for each in (again, twice, other_input)] == [1, 2, 1]
+    assert [await each.result(timeout=30) for each in (again, twice, other_input)] == [1, 2, 1]
 
 
 async def test_a_conflict_leaves_nothing(executor: DurableExecutor) -> None:
@@ -153,7 +153,7 @@ async def test_a_taken_sleeping_id_leaves_nothing(executor: DurableExecutor) -> 
     assert await stored(executor) == 0
     first, _ = await executor.enqueue_tasks([task_to_enqueue(bell, each) for each in ("a", "b")])
     await executor.wakeup_sleeping_task_execution(bell, "a", output="ding")
-    assert await first.result(timeout=5) == "ding"
+    assert await first.result(timeout=30) == "ding"
 
 
 async def test_others_on_the_storage_hear_of_them(storage: Storage) -> None:
@@ -167,7 +167,7 @@ async def test_others_on_the_storage_hear_of_them(storage: Storage) -> None:
     task, _ = caller.task(id="charge")(charge), worker.task(id="charge")(charge)
     async with worker, caller:
         handles = await caller.enqueue_tasks([task_to_enqueue(task, each) for each in range(5)])
-        assert [await each.result(timeout=10) for each in handles] == list(range(5))
+        assert [await each.result(timeout=30) for each in handles] == list(range(5))
 
 
 async def test_a_lost_answer_enqueues_once_and_a_long_outage_is_told() -> None:
@@ -183,7 +183,7 @@ async def test_a_lost_answer_enqueues_once_and_a_long_outage_is_told() -> None:
         storage.fail_after("insert", times=2)
         handles = await executor.enqueue_tasks(wanted)
         for handle in handles:
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         assert sorted(runs) == [0, 1, 2]
         storage.fail_before("insert", times=100)
         with pytest.raises(StorageUnavailableError):

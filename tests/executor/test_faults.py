@@ -99,7 +99,7 @@ async def test_a_tree_ends_whatever_call_fails(
     handle = await executor.enqueue_task(sequence, 2)
     getattr(faulty, when)(verb, times=2)
     # Well below the ten seconds of the sweep for what nobody was told of.
-    assert await handle.result(timeout=5) == 18
+    assert await handle.result(timeout=30) == 18
     assert set(runs.values()) == {1}
 
 
@@ -122,7 +122,7 @@ async def test_each_write_of_a_tree_may_lose_its_answer(
 
     faulty.after_next("apply", count)
     handle = await executor.enqueue_task(tree, 2)
-    assert await handle.result(timeout=5) == 6
+    assert await handle.result(timeout=30) == 6
     assert set(runs.values()) == {1}
 
 
@@ -219,7 +219,7 @@ async def test_who_waits_later_finds_what_a_lost_answer_left_untold(
     handle = await executor.enqueue_task(leaf, 1)
     while executor.running_task_executions_count or not runs:
         await asyncio.sleep(0.001)  # the attempt ends by itself
-    assert await handle.result(timeout=5) == 2
+    assert await handle.result(timeout=30) == 2
 
 
 async def test_who_waits_or_wakes_up_does_not_hear_of_a_short_outage(
@@ -228,10 +228,10 @@ async def test_who_waits_or_wakes_up_does_not_hear_of_a_short_outage(
     signature = executor.sleeping_task("signature", output=str)
     await executor.enqueue_task(signature, "ada")
     family = await executor.enqueue_task(tree, 2)
-    await family.result(timeout=5)
+    await family.result(timeout=30)
 
     faulty.fail_before("children_of", times=3)
-    shown = await family.wait_and_get_finished_execution(timeout=5)
+    shown = await family.wait_and_get_finished_execution(timeout=30)
     faulty.fail_before("get_by_sleeping_unique_id", times=3)
     woken = await executor.wakeup_sleeping_task_execution(signature, "ada", output="signed")
 

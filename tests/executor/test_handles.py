@@ -50,7 +50,7 @@ async def test_waiting_ends_at_its_timeout_and_the_execution_goes_on(
     with pytest.raises(TimeoutError):
         await handle.wait_and_get_finished_execution(timeout=0.01)
     gate.set()
-    assert await handle.result(timeout=10) == "done"
+    assert await handle.result(timeout=30) == "done"
 
 
 async def test_a_failed_execution_raises_its_error(executor: DurableExecutor) -> None:

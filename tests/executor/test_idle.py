@@ -71,7 +71,7 @@ async def _asked_when_idle(url: str) -> list[str]:
         async def work(ctx: TaskContext) -> None: ...
 
         await (await executor.enqueue_task(work)).result()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while sum("INTO durable_executors" in each for each in statements) < 2:
                 await asyncio.sleep(0.05)  # until the heart has opened connections of its own
         statements.clear()

@@ -127,9 +127,7 @@ async def test_a_missing_input_says_so(executor: DurableExecutor) -> None:
 
 
 async def test_sizes_are_bounded_on_the_way_in_and_out() -> None:
-    options = ExecutorOptions(
-        lease=1, max_serialized_input_size=1024, max_serialized_output_size=1024
-    )
+    options = ExecutorOptions(max_serialized_input_size=1024, max_serialized_output_size=1024)
     async with DurableExecutor(open_storage("memory://"), options) as executor:
 
         @executor.task

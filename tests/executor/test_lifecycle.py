@@ -258,7 +258,7 @@ async def test_tasks_of_others_are_left_alone(storage: Storage) -> None:
 
 
 async def test_threads_are_claimed_only_as_far_as_there_are_threads(storage: Storage) -> None:
-    options = ExecutorOptions(lease=1, max_threads=2, poll_interval=60)
+    options = ExecutorOptions(max_threads=2, poll_interval=60)
     gate = threading.Event()
     running: set[str] = set()
     async with DurableExecutor(storage, options) as executor:
@@ -280,7 +280,7 @@ async def test_threads_are_claimed_only_as_far_as_there_are_threads(storage: Sto
 
 
 async def test_no_more_attempts_run_than_there_is_room_for(storage: Storage) -> None:
-    options = ExecutorOptions(lease=1, max_concurrent_task_executions=3, poll_interval=60)
+    options = ExecutorOptions(max_concurrent_task_executions=3, poll_interval=60)
     most = 0
     async with DurableExecutor(storage, options) as executor:
 

@@ -186,7 +186,7 @@ async def test_batches_and_calls_of_the_storage_are_told() -> None:
     facts: list[Fact] = []
     async with executor_on(open_storage("memory://"), observers=[facts.append]) as executor:
         handles = await asyncio.gather(*(executor.enqueue_task(double, n) for n in range(20)))
-        await executor.enqueue_tasks([task_to_enqueue(double, n) for n in range(3)])
+        handles += await executor.enqueue_tasks([task_to_enqueue(double, n) for n in range(3)])
         for handle in handles:
             await handle.result()
     written = Counter[str]()

@@ -268,7 +268,7 @@ async def test_a_bad_child_input_fails_the_parent_and_leaves_no_child(
 
 
 async def test_too_many_children_fail_the_parent() -> None:
-    options = ExecutorOptions(lease=1, max_children_per_task_execution=2)
+    options = ExecutorOptions(max_children_per_task_execution=2)
     async with DurableExecutor(open_storage("memory://"), options) as executor:
 
         @executor.task

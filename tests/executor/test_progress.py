@@ -41,7 +41,7 @@ async def test_progress_is_there_when_the_result_is(executor: DurableExecutor) -
 
     handles = [await executor.enqueue_task(each) for each in (on_the_loop, in_a_thread, silent)]
     for handle in handles:
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
     first, second, third = [await handle.get_progress() for handle in handles]
     assert first is not None
     assert second is not None
@@ -84,9 +84,9 @@ async def test_a_parent_and_an_attempt_that_fails_keep_theirs(executor: DurableE
         raise RuntimeError("no")
 
     tree_handle = await executor.enqueue_task(tree)
-    await tree_handle.wait_and_get_finished_execution(timeout=5)
+    await tree_handle.wait_and_get_finished_execution(timeout=30)
     failed_handle = await executor.enqueue_task(failing)
-    await failed_handle.wait_and_get_finished_execution(timeout=5)
+    await failed_handle.wait_and_get_finished_execution(timeout=30)
     progress = await tree_handle.get_progress()
     assert progress is not None
     assert progress.message == "spawned"
@@ -122,7 +122,7 @@ async def test_writes_are_paced_and_shared() -> None:
         assert 1 <= storage.calls["report_progress"] <= 4
         stop.set()
         for handle in handles:
-            await handle.result(timeout=10)
+            await handle.result(timeout=30)
             assert await fraction_of(handle) == 1
 
 
@@ -134,7 +134,7 @@ async def test_tasks_that_report_nothing_cost_nothing() -> None:
         async def silent(ctx: TaskContext) -> None: ...
 
         for _ in range(20):
-            await (await executor.enqueue_task(silent)).result(timeout=5)
+            await (await executor.enqueue_task(silent)).result(timeout=30)
         assert storage.calls["report_progress"] == storage.calls["glance"] == 0
 
 
@@ -160,7 +160,7 @@ async def test_no_task_waits_or_fails_for_a_storage_that_is_away() -> None:
         storage.fail_before("report_progress", 2)
         storage.fail_after("report_progress", 1)
         go.set()
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         progress = await handle.get_progress()
         assert progress is not None
         assert progress.message == "the last word"

@@ -251,18 +251,18 @@ def an_executor(storage: Storage, tasks: Tasks) -> DurableExecutor:
     return executor
 
 
-async def test_counts_know_a_task_that_was_added_to_a_running_executor(
-    executor: DurableExecutor,
-) -> None:
-    @executor.task
-    async def late(ctx: TaskContext) -> None: ...
+async def test_counts_know_a_task_that_was_added_to_a_running_executor(storage: Storage) -> None:
+    async with DurableExecutor(storage, replace(OPTIONS, lease=1)) as executor:
 
-    await executor.enqueue_task(late)
-    assert (await executor.count_task_executions())["late"].is_known
-    async with asyncio.timeout(5):
-        # The next beat tells others of it.
-        while late.id not in await executor._storage.known_task_ids():
-            await asyncio.sleep(0.02)
+        @executor.task
+        async def late(ctx: TaskContext) -> None: ...
+
+        await executor.enqueue_task(late)
+        assert (await executor.count_task_executions())["late"].is_known
+        async with asyncio.timeout(30):
+            # The next beat tells others of it.
+            while late.id not in await storage.known_task_ids():
+                await asyncio.sleep(0.02)
 
 
 async def test_old_finished_executions_are_deleted_with_what_is_below(shop: Shop) -> None:

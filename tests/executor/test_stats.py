@@ -32,7 +32,7 @@ async def test_executors_tell_what_they_run(executor: DurableExecutor) -> None:
     await (await executor.enqueue_task(quick)).result()
     handle = await executor.enqueue_task(slow)
     await begun.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             (found,) = await executor.list_executors()
             if found.running_count == 1 and found.task_ids == {"slow", "quick"}:
@@ -74,7 +74,7 @@ async def test_stats_tell_what_waits_for_whom_and_what_failed(executor: DurableE
 
 
 async def test_stats_name_what_no_executor_runs(storage: Storage) -> None:
-    options = ExecutorOptions(lease=1, max_concurrent_task_executions=0)
+    options = ExecutorOptions(max_concurrent_task_executions=0)
     async with DurableExecutor(storage, options) as executor:
 
         @executor.task

@@ -213,7 +213,7 @@ async def test_whatever_a_task_raises_ends_the_attempt(
     assert execution.status == "failed"
     assert execution.error.message.startswith(message)
     assert executor.is_healthy
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         # A waiter that looks itself may see the end before the attempt has heard of its own write.
         while executor.running_task_executions_count > 0:
             await asyncio.sleep(0)

@@ -41,12 +41,12 @@ def told(changes: Sequence[Change]) -> list[str | float]:
 
 
 async def all_of(changes: AsyncIterator[Change]) -> list[Change]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return [change async for change in changes]
 
 
 async def next_of(changes: AsyncIterator[Change]) -> Change:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return await anext(changes)
 
 

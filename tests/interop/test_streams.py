@@ -207,7 +207,7 @@ async def test_error_of_a_real_server_amid_a_stream_is_raised(client: ORPCClient
 async def test_leaving_a_stream_ends_the_generator_of_a_real_server(client: ORPCClient) -> None:
     async with await client.endless() as stream:
         assert await anext(stream) == 1
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await client.running():
             # The server hears of it when the connection is closed, and tells nobody.
             await asyncio.sleep(0.01)

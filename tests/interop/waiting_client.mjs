@@ -15,6 +15,8 @@ const { getEventMeta } = rest.getEventMeta
 const client = createORPCClient(new RPCLink({ url }))
 const run = `${packageName} ${Date.now()}` // several clients use one server
 
+const LATER = { sleepMsBeforeRun: 1000 } // for watchers that shall see all of it
+
 const scenarios = {
   wait: async () => {
     const executionId = await client.enqueueTask({ taskId: 'paced', input: 2 })
@@ -28,7 +30,7 @@ const scenarios = {
     return 'finishedAt' in execution
   },
   watch: async () => {
-    const executionId = await client.enqueueTask({ taskId: 'paced', input: 2 })
+    const executionId = await client.enqueueTask({ taskId: 'paced', input: 2 , options: LATER })
     const { events, returned } = await drained(await client.watchTaskExecution({ taskId: 'paced', executionId }))
     const progress = events.filter(({ type }) => type === 'progress').map((event) => event.progress)
     const statuses = events.filter(({ type }) => type === 'status').map(({ execution }) => execution.status)
@@ -41,7 +43,7 @@ const scenarios = {
     }
   },
   watchResumes: async () => {
-    const executionId = await client.enqueueTask({ taskId: 'paced', input: 4 })
+    const executionId = await client.enqueueTask({ taskId: 'paced', input: 4 , options: LATER })
     const call = { taskId: 'paced', executionId }
     const seen = []
     let lastEventId
@@ -75,7 +77,7 @@ const scenarios = {
       plugins: [new ClientRetryPlugin()],
     })
     const retrying = createORPCClient(link)
-    const executionId = await retrying.enqueueTask({ taskId: 'paced', input: 4 })
+    const executionId = await retrying.enqueueTask({ taskId: 'paced', input: 4 , options: LATER })
     const context = { retry: 5, retryDelay: 1 }
     const { events, returned } = await drained(
       await retrying.watchTaskExecution({ taskId: 'paced', executionId }, { context }),

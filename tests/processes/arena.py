@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from durable_execution import DurableExecutor, ExecutorOptions, open_storage
 from tests.processes.blocking import blocking
 from tests.processes.database import Database
@@ -18,7 +20,11 @@ from tests.processes.next_release import next_release
 from tests.processes.tasks import tasks
 
 ROOT = Path(__file__).parents[2]
-LEASE = 1.0
+LEASE = 2.0
+"""Seconds: of tests in which a lease is lost. A machine may stand still for a second or more."""
+SHORT_LEASE = pytest.mark.lease(LEASE)
+CALM_LEASE = 30.0
+"""Of all other tests: whatever happens, nobody is taken for dead."""
 PATIENCE = 30.0
 """Seconds after which whatever a test waits for will not come any more."""
 LOOK_INTERVAL = 0.01
@@ -71,8 +77,9 @@ class Process:
 class Arena:
     """Starts processes on one new database and looks at what they leave there."""
 
-    def __init__(self, folder: Path, database: Database) -> None:
+    def __init__(self, folder: Path, database: Database, lease: float = CALM_LEASE) -> None:
         self.database = database
+        self._lease = lease
         self._folder = folder
         self._effects = folder / "effects.log"
         self._processes: list[Process] = []
@@ -87,7 +94,8 @@ class Arena:
     async def launch(self, role: str = "work", **options: float | str) -> Process:
         """Start a process without waiting for it."""
         log = self._folder / f"stderr-{len(self._processes)}.log"
-        flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+        told = {"lease": self._lease, **options}
+        flags = [f"--{name.replace('_', '-')}={value}" for name, value in told.items()]
         with log.open("wb") as stderr:
             child = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -124,7 +132,7 @@ class Arena:
         """Return an executor of this process that runs nothing itself, only enqueues and waits."""
         options = ExecutorOptions(
             max_concurrent_task_executions=0,
-            lease=LEASE,
+            lease=self._lease,
             max_crash_recoveries=max_crash_recoveries,
         )
         executor = DurableExecutor(open_storage(self.database.url), options)

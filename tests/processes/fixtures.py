@@ -27,10 +27,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 @pytest.fixture
 async def arena(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Arena]:
     monkeypatch.setenv(VARIABLE, "")
-    arena = Arena(tmp_path, database)
+    marker = request.node.get_closest_marker("lease")
+    arena = Arena(tmp_path, database, *(marker.args if marker else ()))
     yield arena
     await arena.close()
     assert arena.complaints() == []

@@ -7,7 +7,7 @@ import pytest
 from starlette.responses import Response
 
 from durable_execution.client import AttemptOverError, CallbackRequest
-from tests.processes.arena import LEASE, Arena, until
+from tests.processes.arena import LEASE, SHORT_LEASE, Arena, until
 from tests.processes.outside import App, callbacks_of, outside_at
 
 pytestmark = pytest.mark.processes
@@ -20,6 +20,7 @@ async def accept(request: CallbackRequest[Any]) -> Response:
     return Response(status_code=202)
 
 
+@SHORT_LEASE
 async def test_an_executor_killed_before_it_hears_the_answer_is_replaced(arena: Arena) -> None:
     app = App(accept)
     async with app.serving(), arena.observer() as observer:
@@ -41,13 +42,14 @@ async def test_an_executor_killed_before_it_hears_the_answer_is_replaced(arena: 
         with pytest.raises(AttemptOverError):
             await callbacks.complete(first.token, "of the first")
         assert await callbacks.complete(second.token, "of the second") == "completed"
-        assert await handle.result(timeout=10) == "of the second"
+        assert await handle.result(timeout=30) == "of the second"
 
     assert first.execution_id == second.execution_id
     (row,) = arena.rows()
     assert (row["fence"], row["crash_count"], row["attempt"]) == (2, 1, 0)
 
 
+@SHORT_LEASE
 async def test_executors_come_and_go_while_the_app_works(arena: Arena) -> None:
     app = App(accept)
     async with app.serving(), arena.observer() as observer:
@@ -62,26 +64,28 @@ async def test_executors_come_and_go_while_the_app_works(arena: Arena) -> None:
         await heir.kill()
         await callbacks.heartbeat(app.asked[0].token)
         assert await callbacks.complete(app.asked[0].token, "done") == "completed"
-        assert await handle.result(timeout=10) == "done"
+        assert await handle.result(timeout=30) == "done"
 
     assert len(app.asked) == 1
     (row,) = arena.rows()
     assert (row["fence"], row["crash_count"], row["attempt"]) == (1, 0, 0)
 
 
+@SHORT_LEASE
 async def test_a_lease_that_ends_after_its_executor_is_noticed_by_another(arena: Arena) -> None:
     app = App(accept)
     async with app.serving(), arena.observer() as observer:
-        outside = outside_at(observer, app.url, LEASE)
+        # Long enough for the victim to die in.
+        outside = outside_at(observer, app.url, 2 * LEASE)
         callbacks = callbacks_of(observer, outside)
-        victim = await arena.start(app=app.url, callback_lease=LEASE)
+        victim = await arena.start(app=app.url, callback_lease=2 * LEASE)
         handle = await observer.enqueue_task(outside, 1)
         await until(lambda: len(arena.rows(IS_PARKED)) == 1, "the app has accepted")
         await victim.kill()
         await arena.start(app=app.url, callback_lease=LONG)
         await until(lambda: len(app.asked) == 2, "another one asks again")
         await callbacks.complete(app.asked[1].token, "done")
-        assert await handle.result(timeout=10) == "done"
+        assert await handle.result(timeout=30) == "done"
 
     assert [each.attempt for each in app.asked] == [0, 1]
     (row,) = arena.rows()
@@ -91,11 +95,11 @@ async def test_a_lease_that_ends_after_its_executor_is_noticed_by_another(arena:
 async def test_two_executors_and_an_app_whose_requests_may_take_a_second(arena: Arena) -> None:
     app = App(accept)
     async with app.serving(), arena.observer() as observer:
-        outside = outside_at(observer, app.url, 0.6)
+        outside = outside_at(observer, app.url, LEASE)
         callbacks = callbacks_of(observer, outside)
 
         async def work(request: CallbackRequest[Any]) -> None:
-            for _ in range(8):  # two seconds
+            for _ in range(12):  # longer than the lease
                 await asyncio.sleep(0.25)
                 await callbacks.heartbeat(request.token)
             await callbacks.complete(request.token, request.input + 1)
@@ -106,9 +110,9 @@ async def test_two_executors_and_an_app_whose_requests_may_take_a_second(arena: 
 
         app.answer = take
         for _ in range(2):
-            await arena.start(app=app.url, callback_lease=0.6)
+            await arena.start(app=app.url, callback_lease=LEASE)
         handles = [await observer.enqueue_task(outside, number) for number in range(20)]
-        outputs = [await handle.result(timeout=20) for handle in handles]
+        outputs = [await handle.result(timeout=30) for handle in handles]
         await app.settled()
 
     assert outputs == list(range(1, 21))

@@ -7,10 +7,10 @@ import time
 import pytest
 
 from durable_execution import FailedTaskExecution
-from tests.processes.arena import LEASE, Arena, report, until
+from tests.processes.arena import LEASE, SHORT_LEASE, Arena, report, until
 from tests.processes.tasks import add_one, poison, trap, trap_in_thread
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, SHORT_LEASE]
 
 FOREVER = 60.0
 
@@ -29,7 +29,7 @@ async def test_work_of_a_killed_process_runs_elsewhere_within_the_lease(arena: A
 
         await victim.kill()
         killed_at = time.time()
-        outputs = await asyncio.gather(*(handle.result(timeout=10) for handle in handles))
+        outputs = await asyncio.gather(*(handle.result(timeout=30) for handle in handles))
 
     assert set(outputs) == {heir.pid}
     began = [effect.at for effect in arena.effects() if effect.pid == heir.pid]
@@ -49,7 +49,7 @@ async def test_a_task_that_kills_its_process_fails_once_its_crash_budget_is_spen
         for crash in range(3):
             worker = await arena.start(crashes=2)
             assert await worker.ended() == -signal.SIGKILL, crash
-        execution = await handle.wait_and_get_finished_execution(timeout=10)
+        execution = await handle.wait_and_get_finished_execution(timeout=30)
 
     assert isinstance(execution, FailedTaskExecution)
     assert "crashed or lost its lease 3 times" in execution.error.message
@@ -63,7 +63,7 @@ async def test_a_process_that_slept_through_its_lease_changes_nothing_when_it_wa
 ) -> None:
     sleeper = await arena.start()
     # One would return as soon as the process wakes, the others are in the middle of something.
-    naps = {trap: (0.3, FOREVER), trap_in_thread: (FOREVER,)}
+    naps = {trap: (0.9 * LEASE, FOREVER), trap_in_thread: (FOREVER,)}
     async with arena.observer() as observer:
         handles = [
             await observer.enqueue_task(task, {"pid": sleeper.pid, "nap": nap})
@@ -73,7 +73,7 @@ async def test_a_process_that_slept_through_its_lease_changes_nothing_when_it_wa
         await until(lambda: len(arena.effects()) == 3, "the sleeper runs everything")
         await arena.stop_between_writes(sleeper)
         heir = await arena.start()
-        outputs = [await handle.result(timeout=10) for handle in handles]
+        outputs = [await handle.result(timeout=30) for handle in handles]
         before = arena.rows()
 
         sleeper.signal(signal.SIGCONT)
@@ -95,5 +95,5 @@ async def test_a_process_that_slept_through_its_lease_changes_nothing_when_it_wa
         }
         await heir.kill()
         handle = await observer.enqueue_task(add_one, 1)
-        assert await handle.result(timeout=10) == 2
+        assert await handle.result(timeout=30) == 2
     assert arena.effects()[-1].pid == sleeper.pid

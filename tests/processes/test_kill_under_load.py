@@ -5,11 +5,11 @@ import random
 
 import pytest
 
-from tests.processes.arena import Arena, Process, report, until
+from tests.processes.arena import SHORT_LEASE, Arena, Process, report, until
 from tests.processes.books import check_accounts, check_trees
 from tests.processes.load import check_endings, enqueue_every_kind, sign_contracts
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, SHORT_LEASE, pytest.mark.timeout(240)]
 
 NUMBERS = range(100)
 KILLS = 12

@@ -8,9 +8,9 @@ from durable_execution import open_storage
 from durable_execution._core import transitions
 from durable_execution.storage.protocol import Beat, Claim
 from durable_execution.testing.records import RecordBuilder
-from tests.processes.arena import LEASE, Arena, report, until
+from tests.processes.arena import LEASE, SHORT_LEASE, Arena, report, until
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, SHORT_LEASE]
 
 DYING = "de_dying"
 

@@ -7,12 +7,12 @@ from contextlib import closing
 
 import pytest
 
-from tests.processes.arena import LEASE, Arena
+from tests.processes.arena import LEASE, SHORT_LEASE, Arena
 from tests.processes.database import SqliteFile
 from tests.processes.fixtures import ON_SQLITE
 from tests.processes.tasks import add_one
 
-pytestmark = [pytest.mark.processes, ON_SQLITE]
+pytestmark = [pytest.mark.processes, SHORT_LEASE, ON_SQLITE]
 
 
 async def test_a_beat_that_waits_for_the_lock_does_not_turn_the_clock_back(arena: Arena) -> None:
@@ -31,4 +31,4 @@ async def test_a_beat_that_waits_for_the_lock_does_not_turn_the_clock_back(arena
             behind.append(asked_at - row["created_at"] / 1000)
             await asyncio.sleep(0.01)  # the beat may be answered at any time from now
 
-    assert max(behind) < 0.05
+    assert max(behind) < 0.2 * LEASE

@@ -38,7 +38,7 @@ async def test_processes_that_start_at_once_on_a_new_file_all_come_up(arena: Are
 
     async with arena.observer() as observer:
         handle = await observer.enqueue_task(add_one, 1)
-        assert await handle.result(timeout=10) == 2
+        assert await handle.result(timeout=30) == 2
 
 
 async def test_what_eight_processes_enqueue_at_once_all_runs_once(arena: Arena) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from durable_execution import DurableExecutor, ProgressChange, StatusChange
 from durable_execution._core.watching import position_of
-from tests.processes.arena import Arena, Process, until
+from tests.processes.arena import SHORT_LEASE, Arena, Process, until
 from tests.processes.tasks import babble, count_up, halfway
 
 pytestmark = pytest.mark.processes
@@ -25,13 +25,14 @@ def told(change: Change) -> str:
     return str(change.progress.message)
 
 
+@SHORT_LEASE
 async def test_the_death_of_an_executor_and_its_heir_are_watched(arena: Arena) -> None:
     victim = await arena.start()
     async with arena.observer() as observer:
         handle = await observer.enqueue_task(halfway, {"pid": victim.pid, "nap": FOREVER})
         changes = handle.watch()
         seen: list[Change] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             async for change in changes:
                 seen.append(change)
                 if told(change) == "trapped":
@@ -54,6 +55,7 @@ async def test_the_death_of_an_executor_and_its_heir_are_watched(arena: Arena) -
     assert revisions == sorted(revisions)
 
 
+@SHORT_LEASE
 async def test_what_a_stalled_executor_says_after_its_lease_changes_nothing(arena: Arena) -> None:
     sleeper = await arena.start()
     async with arena.observer() as observer:
@@ -63,7 +65,7 @@ async def test_what_a_stalled_executor_says_after_its_lease_changes_nothing(aren
             await asyncio.sleep(0.01)
         await arena.stop_between_writes(sleeper)
         heir = await arena.start()
-        assert await handle.result(timeout=20) == heir.pid
+        assert await handle.result(timeout=30) == heir.pid
         progress = await handle.get_progress()
         assert progress is not None
         assert (progress.fraction, progress.message) == (0.25, "free")

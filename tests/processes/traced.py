@@ -27,7 +27,7 @@ from durable_execution import (
 )
 from durable_execution.telemetry import OpenTelemetryTracer
 
-LEASE = 1.0
+LEASE = 2.0
 tasks = Tasks()
 
 

@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--after", default="")
     parser.add_argument("--grace", type=float, default=5)
     parser.add_argument("--crashes", type=int, default=1000)
-    parser.add_argument("--lease", type=float, default=1)
+    parser.add_argument("--lease", type=float, required=True)
     parser.add_argument("--stall", type=float, default=60)
     parser.add_argument("--clock-off", type=int, default=0, help="seconds")
     parser.add_argument("--app", default="", help="where an app takes attempts")

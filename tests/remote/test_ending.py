@@ -24,7 +24,7 @@ async def test_cancelled_execution_is_shown_as_it_has_ended(client: ORPCClient) 
 async def test_finished_execution_stays_as_it_was(lab: Lab, client: ORPCClient) -> None:
     execution_id = await client.enqueueTask({"taskId": "echo", "input": 7})
     handle = await lab.executor.get_task_execution_handle(lab.tasks["echo"], execution_id)
-    await handle.wait_and_get_finished_execution(timeout=10)
+    await handle.wait_and_get_finished_execution(timeout=30)
 
     view = await cancelled(client, "echo", execution_id)
 

@@ -77,7 +77,7 @@ async def test_any_call_is_answered_or_refused(
     client = client_of(RPCHandler(router, prefix="/rpc"))
     status = 200
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             answer: Any = await client[procedure](value, last_event_id=after)
             if isinstance(answer, EventStream):
                 await answer.aclose()

@@ -24,7 +24,7 @@ async def ids_of(client: ORPCClient, **filters: object) -> list[str]:
 
 async def finished(lab: Lab, key: str, execution_id: str) -> None:
     handle = await lab.executor.get_task_execution_handle(lab.tasks[key], execution_id)
-    await handle.wait_and_get_finished_execution(timeout=10)
+    await handle.wait_and_get_finished_execution(timeout=30)
 
 
 async def enqueued(client: ORPCClient, key: str, input: object = 1, **options: object) -> str:
@@ -72,7 +72,7 @@ async def test_only_mounted_tasks_are_found_and_under_their_first_key(lab: Lab) 
 
 async def test_children_of_private_tasks_stay_private(lab: Lab) -> None:
     handle = await lab.executor.enqueue_task(lab.tasks["family"], 2)
-    await handle.result(timeout=10)
+    await handle.result(timeout=30)
     router = create_tasks_router(rpc, lab.executor, {"family": lab.tasks["family"]})
     client = client_of(RPCHandler(router, prefix="/rpc"))
 
@@ -206,7 +206,7 @@ async def test_executions_of_tasks_that_nobody_mounts_any_more_are_not_shown() -
     async def gone(ctx: TaskContext) -> None: ...
 
     async with first:
-        await (await first.enqueue_task(gone)).result(timeout=10)
+        await (await first.enqueue_task(gone)).result(timeout=30)
     later = DurableExecutor(storage)
 
     @later.task

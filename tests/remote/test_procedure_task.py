@@ -315,7 +315,7 @@ async def test_contract_brings_the_types_of_the_task(executor: DurableExecutor) 
         task = convert_procedure_client_to_task(executor, {"id": "order"}, app.process_order)
         async with executor:
             handle = await executor.enqueue_task(task, ORDER)
-            assert await handle.result(timeout=20) == Receipt("txn o1 0", ORDER.due)
+            assert await handle.result(timeout=30) == Receipt("txn o1 0", ORDER.due)
             bad: Any = {"order_id": 1}
             with pytest.raises(InvalidInputError):
                 await executor.enqueue_task(task, bad)

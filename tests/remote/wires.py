@@ -20,7 +20,7 @@ async def listening(app: Any) -> AsyncIterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not server.started:
                     await asyncio.sleep(0.005)  # uvicorn offers nothing to wait for
             yield listener.getsockname()[1]

@@ -29,9 +29,9 @@ async def live_a_life(executor: DurableExecutor) -> None:
         handle = await executor.enqueue_task(double, 7, key="a", tags={"shop": "b"})
         again = await executor.enqueue_task(double, 7, key="a")
         assert again.execution_id == handle.execution_id
-        assert await handle.result(timeout=5) == 14
+        assert await handle.result(timeout=30) == 14
         parent = await executor.enqueue_task(family, 4)
-        assert (await parent.result(timeout=5)).output == 4
+        assert (await parent.result(timeout=30)).output == 4
         await executor.enqueue_task(bell, "door")
         with pytest.raises(StorageError, match="door"):
             await executor.enqueue_task(bell, "door")

@@ -93,7 +93,7 @@ async def test_storages_of_that_name_hear_one_another(postgres: Any) -> None:
     async with worker, caller:
         # Neither polls in time.
         handle = await caller.enqueue_task(task, 4)
-        assert await handle.result(timeout=5) == 8
+        assert await handle.result(timeout=30) == 8
 
 
 @pytest.mark.parametrize("name", ["order", "durable_task_executions"])
@@ -157,7 +157,7 @@ async def test_enqueue_in_a_transaction_finds_the_tables(tmp_path: Path) -> None
         with engine.begin() as connection:
             handle = await executor.enqueue_task(double, 5, connection=connection)
         first = await executor.get_task_execution_handle(double, execution_id)
-        assert [await first.result(timeout=5), await handle.result(timeout=5)] == [8, 10]
+        assert [await first.result(timeout=30), await handle.result(timeout=30)] == [8, 10]
     engine.dispose()
 
 

@@ -96,5 +96,5 @@ async def test_executor_works_behind_a_pooler_by_polling(url: str) -> None:
 
         handles = [await executor.enqueue_task(double, number) for number in range(20)]
         assert executor.hearing == "polls"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert [await handle.result() for handle in handles] == [2 * n for n in range(20)]

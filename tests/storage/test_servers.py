@@ -68,7 +68,7 @@ async def test_ten_executors_start_at_once_on_an_empty_database(
     async with AsyncExitStack() as stack:
         await asyncio.gather(*map(stack.enter_async_context, executors))
         handles = [await each.enqueue_task(double, 21) for each in executors]
-        assert [await each.result(timeout=20) for each in handles] == [42] * 10
+        assert [await each.result(timeout=30) for each in handles] == [42] * 10
 
 
 def _broken(row: ExecutionRecord) -> list[ExecutionRecord]:

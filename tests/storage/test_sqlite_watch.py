@@ -51,7 +51,7 @@ async def test_change_by_another_process_is_told(storage: Storage, tmp_path: Pat
     for _ in range(3):
         assert not changed.is_set()
         _write_from_outside(tmp_path)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await changed.wait()
         changed.clear()
         await asyncio.sleep(QUIET)  # nothing more may be told of a change that was told

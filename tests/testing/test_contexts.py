@@ -76,7 +76,7 @@ async def test_a_signal_that_the_test_sets_reaches_threads_and_coroutines() -> N
     assert not waiting.done()
     cancel.set()
     shutdown.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await counting >= 0
         await waiting
     assert ctx.cancel_signal.is_set()

@@ -65,7 +65,7 @@ class Site:
     def do(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do something on the server's event loop."""
         assert self.loop is not None
-        return asyncio.run_coroutine_threadsafe(call(), self.loop).result(timeout=10)
+        return asyncio.run_coroutine_threadsafe(call(), self.loop).result(timeout=30)
 
     def enqueue(self, task_id: str, value: object = None, **options: Any) -> str:
         """Enqueue a task, and give the id of its execution."""

@@ -40,7 +40,7 @@ async def test_what_is_committed_runs_at_once(
             await handle.get_execution()
         connection.commit()
     # Nothing is polled here: it was heard.
-    assert await handle.result(timeout=5) == 700
+    assert await handle.result(timeout=30) == 700
 
 
 @KINDS
@@ -57,7 +57,7 @@ async def test_what_is_rolled_back_never_was(
     # The key is free.
     again = await executor.enqueue_task(ship, 8, key="order-7")
     assert again.execution_id != handle.execution_id
-    assert await again.result(timeout=5) == 800
+    assert await again.result(timeout=30) == 800
 
 
 @KINDS
@@ -75,7 +75,7 @@ async def test_many_are_committed_or_rolled_back_together(
         connection.commit()
     assert handles[5].execution_id == handles[2].execution_id
     for handle, shipped in zip(handles, (0, 100, 200, 300, 400, 200), strict=True):
-        assert await handle.result(timeout=5) == shipped
+        assert await handle.result(timeout=30) == shipped
     with pytest.raises(DurableExecutionNotFoundError):
         await dropped[0].get_execution()
     with lent(kind, engine) as connection:
@@ -95,7 +95,7 @@ async def test_savepoint_takes_back_its_part_alone(
         with session.begin_nested() as savepoint:
             dropped = await executor.enqueue_task(ship, 2, connection=session)
             savepoint.rollback()
-    assert await kept.result(timeout=5) == 100
+    assert await kept.result(timeout=30) == 100
     with pytest.raises(DurableExecutionNotFoundError):
         await dropped.get_execution()
 
@@ -123,7 +123,7 @@ async def test_sleeping_task_sleeps_and_is_woken(executor: DurableExecutor, engi
     with engine.begin() as connection:
         handle = await executor.enqueue_task(bell, "door", connection=connection)
     await executor.wakeup_sleeping_task_execution(bell, "door", output="ding")
-    assert await handle.result(timeout=5) == "ding"
+    assert await handle.result(timeout=30) == "ding"
 
 
 @KINDS
@@ -141,7 +141,7 @@ async def test_asynchronous_transaction(
             await executor.enqueue_task(ship, 3, key="k", connection=connection)
         await connection.commit()
         assert again.execution_id == handle.execution_id
-        assert await handle.result(timeout=5) == 200
+        assert await handle.result(timeout=30) == 200
         with pytest.raises(InvalidOptionError, match="must be a Connection or a Session"):
             enqueue_in_transaction(connection, ship, 7)  # type: ignore[call-overload]
     with pytest.raises(DurableExecutionNotFoundError):
@@ -201,4 +201,4 @@ async def test_crash_leaves_both_or_neither(
     else:
         assert orders == [7]
         handle = await executor.get_task_execution_handle(ship, execution_id)
-        assert await handle.result(timeout=5) == 700
+        assert await handle.result(timeout=30) == 700

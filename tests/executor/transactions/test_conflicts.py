@@ -35,7 +35,7 @@ async def test_key_that_is_taken_gives_its_execution_and_the_transaction_goes_on
         connection.execute(text("INSERT INTO orders VALUES (7)"))
     assert raised.value.execution_id == first.execution_id
     assert {same.execution_id, any_input.execution_id} == {first.execution_id}
-    assert await same.result(timeout=5) == 700
+    assert await same.result(timeout=30) == 700
     with engine.connect() as connection:
         assert connection.execute(text("SELECT number FROM orders")).scalars().all() == [7]
 
@@ -47,7 +47,7 @@ async def test_key_that_this_transaction_used_is_taken(
         first = await executor.enqueue_task(ship, 7, key="order-7", connection=connection)
         again = await executor.enqueue_task(ship, 7, key="order-7", connection=connection)
     assert again.execution_id == first.execution_id
-    assert await again.result(timeout=5) == 700
+    assert await again.result(timeout=30) == 700
 
 
 async def test_sleeping_id_that_is_taken_is_told_and_the_transaction_goes_on(
@@ -58,7 +58,7 @@ async def test_sleeping_id_that_is_taken_is_told_and_the_transaction_goes_on(
         with pytest.raises(DuplicateSleepingIdError, match="door"):
             await executor.enqueue_task(bell, "door", connection=connection)
         other = await executor.enqueue_task(ship, 1, connection=connection)
-    assert await other.result(timeout=5) == 100
+    assert await other.result(timeout=30) == 100
 
 
 @pytest.mark.parametrize("url", ["postgresql", "mariadb"], indirect=True)
@@ -72,7 +72,7 @@ async def test_two_transactions_with_one_key_are_one_execution(
         waiting = thread.submit(enqueue_in_transaction, second, ship, 7, key="k", tables=tables)
         assert not wait([waiting], timeout=0.2).done
         first.commit()
-        assert waiting.result(timeout=5) == winner
+        assert waiting.result(timeout=30) == winner
 
 
 @pytest.mark.parametrize("url", ["mariadb", "mysql"], indirect=True)
@@ -104,7 +104,7 @@ async def test_key_is_the_same_whatever_character_set_a_connection_has(
         )
     latin.dispose()
     assert again.execution_id == first.execution_id
-    assert await other.result(timeout=5) == 800
+    assert await other.result(timeout=30) == 800
     page = await executor.search_task_executions(tags={"shop": "Käse"}, order="oldest_first")
     ids = [found.execution_id for found in page.executions]
     assert ids == [first.execution_id, other.execution_id]

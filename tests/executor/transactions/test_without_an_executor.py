@@ -33,7 +33,7 @@ async def test_what_was_enqueued_without_an_executor_runs_at_once(
     with engine.begin() as connection:
         execution_id = enqueue_in_transaction(connection, ship, 7, tables=tables_of(url))
     handle = await executor.get_task_execution_handle(ship, execution_id)
-    assert await handle.result(timeout=5) == 700
+    assert await handle.result(timeout=30) == 700
 
 
 @pytest.mark.parametrize("url", ["postgresql", "mariadb"], indirect=True)
@@ -44,4 +44,4 @@ async def test_the_database_decides_when_a_task_is_due(
     with engine.begin() as connection:
         execution_id = enqueue_in_transaction(connection, ship, 7, tables=tables_of(url))
     handle = await executor.get_task_execution_handle(ship, execution_id)
-    assert await handle.result(timeout=5) == 700
+    assert await handle.result(timeout=30) == 700

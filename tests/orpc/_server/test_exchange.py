@@ -187,7 +187,7 @@ async def test_server_that_cancels_as_the_caller_leaves_is_not_ignored() -> None
     await connection.receive()
     serving = asyncio.create_task(caller.while_waiting(asyncio.Event().wait()))  # type: ignore[arg-type]
     connection.hang_up.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while serving.cancelling() == 0:
             await asyncio.sleep(0)
     serving.cancel()  # before the first cancellation has arrived: both come as one
@@ -223,7 +223,7 @@ async def test_caller_that_leaves_later_is_noticed_among_those_that_were_answere
     slow = asyncio.create_task(
         Caller(connection.receive, connection.send, soon).while_waiting(wait())
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not left.is_set():
             await Caller(Connection().receive, Connection().send, soon).while_waiting(
                 asyncio.sleep(0.001)
@@ -240,7 +240,7 @@ def test_caller_is_watched_on_every_event_loop_that_a_handler_is_used_on() -> No
         await connection.receive()
         connection.hang_up.set()
         caller = Caller(connection.receive, connection.send, soon)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await caller.while_waiting(asyncio.Event().wait())  # type: ignore[arg-type]
 
     async def while_another_loop_keeps_the_time() -> None:

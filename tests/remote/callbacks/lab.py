@@ -68,7 +68,7 @@ class App:
 
     async def request(self, number: int = 0) -> CallbackRequest[Any]:
         """Wait for the request of that number, from 0."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.asked) <= number:
                 self._was_asked.clear()
                 await self._was_asked.wait()
@@ -102,7 +102,7 @@ class Lab:
         self.app = app
         self.storage = storage or InMemoryStorage()
         self.executor = DurableExecutor(
-            self.storage, ExecutorOptions(lease=1, poll_interval=0.1, shutdown_timeout=1)
+            self.storage, ExecutorOptions(lease=30, poll_interval=0.1, shutdown_timeout=1)
         )
         self.task = self.define(self.executor, LossySender(AsgiSender(app.asgi), losses), **options)
         self.client = client_for(self.executor, {"renderVideo": self.task})
@@ -130,7 +130,7 @@ class Lab:
     async def until(
         self, handle: TaskExecutionHandle[Any], holds: Callable[[ExecutionRecord], bool]
     ) -> ExecutionRecord:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not holds(row := await self.row(handle)):
                 await asyncio.sleep(0.01)  # nobody tells of a row that has not finished
         return row
