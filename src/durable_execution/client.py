@@ -8,6 +8,7 @@ from durable_execution._core.changes import (
     TaskExecutionChange,
     TaskProgress,
 )
+from durable_execution._core.found import ExecutionStats, FoundTaskExecution
 from durable_execution._core.making import declare_task
 from durable_execution._core.retry import RetryOptions
 from durable_execution.errors import (
@@ -45,6 +46,12 @@ from durable_execution.remote.callbacks.request import (
     callback_answer,
     verify_callback,
 )
+from durable_execution.remote.operated import TaskExecutionTree
+from durable_execution.remote.operator_client import (
+    OperatorClient,
+    SyncOperatorClient,
+    create_operator_client,
+)
 from durable_execution.remote.sync_task_handle import SyncTaskClientHandle
 from durable_execution.remote.task_handle import TaskClientHandle
 from durable_execution.remote.task_handles import (
@@ -61,6 +68,8 @@ __all__ = [
     "DurableExecutionError",
     "DurableExecutionNotFoundError",
     "DurableExecutionTimedOutError",
+    "ExecutionStats",
+    "FoundTaskExecution",
     "IdempotencyConflictError",
     "InvalidCallbackError",
     "InvalidInputError",
@@ -68,6 +77,7 @@ __all__ = [
     "InvalidTokenError",
     "ORPCClient",
     "ORPCError",
+    "OperatorClient",
     "ProgressChange",
     "RPCClientError",
     "RPCConnectionError",
@@ -80,14 +90,17 @@ __all__ = [
     "SyncCallbackClient",
     "SyncLink",
     "SyncORPCClient",
+    "SyncOperatorClient",
     "SyncTaskClientHandle",
     "SyncTaskClientHandles",
     "TaskClientHandle",
     "TaskClientHandles",
     "TaskExecutionChange",
+    "TaskExecutionTree",
     "TaskProgress",
     "callback_answer",
     "create_callback_client",
+    "create_operator_client",
     "create_orpc_client",
     "create_task_client_handles",
     "declare_task",

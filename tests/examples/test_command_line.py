@@ -16,6 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.examples.pages import Page
+from tests.remote.lab import started_lab
+from tests.remote.test_operating import app_of
+from tests.remote.wires import listening
 
 PAGE = Page("command-line.md")
 COMMAND = f"{shlex.quote(sys.executable)} -m durable_execution.cli"
@@ -86,6 +89,15 @@ def test_the_page_runs_as_it_is_printed(folder: Path, page: list[str]) -> None:
     assert "the card was refused" in shell("durable-execution list --failed", folder).stdout
     retried = next(command for command in page if "xargs" in command)
     assert shell(retried, folder).stdout.endswith(" ready\n")
+
+
+async def test_what_the_page_retries_from_python_runs_again() -> None:
+    async with started_lab() as lab, listening(app_of(lab)) as port:
+        handle = await lab.executor.enqueue_task(lab.held)
+        await handle.cancel()
+        retry_at = PAGE.run()["retry_at"]
+        status = await retry_at(f"http://127.0.0.1:{port}/rpc", "a-token", handle.execution_id)
+        assert status in ("ready", "running")
 
 
 def test_the_table_of_exit_codes_is_the_one_of_the_commands() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_type
 
 from durable_execution import DurableExecutor, InMemoryStorage
+from durable_execution.orpc import Router
 from durable_execution.server import (
     FULL_ACCESS,
     Access,
@@ -18,6 +19,7 @@ from durable_execution.server import (
     RPCHandler,
     create_dashboard,
     create_executor_app,
+    create_operators_router,
     rpc,
     secrets_from_env,
 )
@@ -43,6 +45,9 @@ authenticators: list[Authenticator] = [tokens, Everybody()]
 create_executor_app(executor, {"/rpc": handler}, auth=tokens, bounds=Bounds(calls=1))
 create_executor_app(executor, {"/ui": create_dashboard(executor, auth=tokens, hosts=["a"])})
 create_executor_app(executor, {"/rpc": Guard(handler, auth=Everybody())}, open_mounts={"/rpc"})
+
+Access(tasks=(), procedures=(), metrics=True)
+assert_type(create_operators_router(rpc, executor, {}), Router)
 
 Access(tasks="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 BearerToken("x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -133,6 +133,11 @@ class SyncTaskClientHandle(Generic[InputT, OutputT]):
         execution = self._link.run(lambda: self._handle.cancel(execution_id))
         return cast("FinishedTaskExecution[OutputT]", execution)
 
+    def retry(self, execution_id: str) -> TaskExecution[OutputT]:
+        """See `TaskClientHandle.retry`."""
+        execution = self._link.run(lambda: self._handle.retry(execution_id))
+        return cast("TaskExecution[OutputT]", execution)
+
     def list(
         self,
         *,

@@ -43,9 +43,11 @@ from durable_execution.remote.calls.names import (
     CANCEL_TASK_EXECUTION,
     GET_TASK_EXECUTION,
     LIST_TASK_EXECUTIONS,
+    RETRY_TASK_EXECUTION,
     WAIT_TASK_EXECUTION,
     WAKEUP_SLEEPING_TASK_EXECUTION,
 )
+from durable_execution.remote.calls.operating import write_operated
 from durable_execution.remote.calls.wakeup import write_wakeup
 from durable_execution.remote.enqueue_once import enqueue_all, enqueue_one
 from durable_execution.remote.listed import page_from_wire
@@ -317,6 +319,22 @@ class TaskClientHandle(Generic[InputT, OutputT]):
         call = write_execution_call(self._key, execution_id)
         answer = await self._call_newer(CANCEL_TASK_EXECUTION, call)
         return self._certainly_finished(CANCEL_TASK_EXECUTION, answer)
+
+    async def retry(self, execution_id: str) -> TaskExecution[OutputT]:
+        """Run an execution again that has failed, under its old id; return it as it is then.
+
+        For operators, see `create_operator_client`: the server has to offer it, and this client to
+        be allowed. One that has not ended, or has completed, is left as it is; so it may be
+        called again when its answer got lost.
+
+        Raises:
+            DurableExecutionNotFoundError: The task has no such execution.
+            InvalidInputError: Its input or output does not fit the declared types.
+            DurableExecutionError: Besides the above: it is a child, or the server does not offer
+                it.
+        """
+        call = write_operated(self._key, execution_id)
+        return self._view(RETRY_TASK_EXECUTION, await self._call_newer(RETRY_TASK_EXECUTION, call))
 
     async def list(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -24,10 +23,10 @@ from durable_execution.remote.calls.names import (
     GET_EXECUTOR_STATS,
     GET_TASK_EXECUTION_TREE,
     OPERATIONS,
-    PRUNE_TASK_EXECUTIONS,
     RETRY_TASK_EXECUTION,
 )
-from durable_execution.remote.calls.operating import MAX_PRUNED, MAX_TREE, write_operated
+from durable_execution.remote.calls.operating import MAX_TREE, write_operated
+from durable_execution.remote.operator_client import pruned
 from durable_execution.remote.router_calls import is_missing_procedure
 from durable_execution.remote.stats import stats_from_wire
 
@@ -170,21 +169,9 @@ class ServerDesk:
         call = {"latelyMs": to_ms("since", lately, 1, MAX_DURATION_MS)}
         return stats_from_wire(await self._ask(GET_EXECUTOR_STATS, call))
 
-    async def prune(self, *, older_than: float, limit: int) -> int:
-        """Delete with as many calls as it takes; what finishes meanwhile is left."""
+    async def prune(self, *, older_than: float, limit: int) -> int:  # noqa: D102
         age = to_ms("older_than", older_than, 0, MAX_DURATION_MS)
-        begun, deleted = time.monotonic(), 0
-        while deleted < limit:
-            passed = int((time.monotonic() - begun) * 1000)
-            call = {
-                "olderThanMs": min(age + passed, MAX_DURATION_MS),
-                "limit": min(limit - deleted, MAX_PRUNED),
-            }
-            answer = cast("Mapping[str, Any]", await self._ask(PRUNE_TASK_EXECUTIONS, call))
-            deleted += answer["deleted"]
-            if answer["isDone"]:
-                break
-        return deleted
+        return await pruned(self._ask, age, limit)
 
     async def _act(self, procedure: str, task_id: str | None, execution_id: str) -> Facts:
         call = {"taskId": self._task(task_id), "executionId": execution_id}
