@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 import pytest
 
 from durable_execution._core import transitions as law
+from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.errors import (
     DuplicateSleepingIdError,
@@ -20,11 +21,11 @@ from durable_execution.storage.protocol import Beat, Claimed
 from durable_execution.storage.sql.mysql import MySqlDialect
 from durable_execution.storage.sql.mysql_connection import (
     MySqlConnection,
-    _parts,
     connect,
     has_row_alias,
     with_row_alias,
 )
+from durable_execution.storage.sql.mysql_transaction import _parts
 from durable_execution.storage.sql.mysql_url import read_url
 from durable_execution.storage.sql.statements import build_statements
 from durable_execution.storage.table_names import TaskExecutionTables
@@ -266,6 +267,48 @@ async def test_claim_passes_over_rows_that_are_locked(
     await aside.run(["ROLLBACK"])
 
 
+async def test_eager_start_waits_for_who_holds_its_lease(
+    harness: Harness, aside: MySqlConnection
+) -> None:
+    """Whoever forgets the executor locks it, and must see the rows of those that came before."""
+    await harness.register("eager")
+    await aside.run(
+        [
+            "START TRANSACTION",
+            "DELETE FROM durable_executors WHERE executor_id = 'eager'",
+        ]
+    )
+    now = await harness.storage.now()
+    rows = [law.claimed(row, executor_id="eager", now=now) for row in harness.records.roots(now, 2)]
+    starting = asyncio.create_task(harness.storage.insert_claimed(rows))
+    await asyncio.sleep(LATER)  # until it waits; if it does not yet, it finds no lease either
+    assert not starting.done()
+    await aside.run(["COMMIT"])
+    assert not await starting
+    assert await harness.storage.get([row.execution_id for row in rows]) == [None, None]
+    await harness.register("eager")
+    assert await harness.storage.insert_claimed(rows)
+    await harness.expect(*rows)
+
+
+async def test_task_takes_two_trips_where_it_starts_with_its_insert(
+    harness: Harness, statements: list[str]
+) -> None:
+    await harness.register("eager")
+    now = await harness.storage.now()
+    row = law.claimed(harness.records.root(now), executor_id="eager", now=now)
+    statements.clear()
+    assert await harness.storage.insert_claimed([row])
+    begin, clock, lease, insert, commit = statements
+    assert (begin, commit) == ("START TRANSACTION", "COMMIT")
+    assert clock.startswith("SET @now_ms = ")
+    assert lease.startswith("SET @is_held = (SELECT ")
+    assert insert.startswith("INSERT INTO ")
+    statements.clear()
+    await harness.storage.apply(_completions([row]))
+    assert [text.split()[0] for text in statements] == ["UPDATE"]
+
+
 async def test_claim_that_is_late_is_not_forgotten(
     harness: Harness, aside: MySqlConnection
 ) -> None:
@@ -354,6 +397,20 @@ async def test_server_that_was_killed_and_came_back_has_everything(
 async def test_cancelled_call_leaves_a_working_storage(
     harness: Harness, aside: MySqlConnection
 ) -> None:
+    row, other = await harness.running(2)
+    await aside.run(["START TRANSACTION"])
+    await aside.run([f"SELECT 1 FROM {TABLE} WHERE execution_id = '{row.execution_id}' FOR UPDATE"])
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await harness.complete(row, other)
+    await aside.run(["ROLLBACK"])
+    await harness.expect(row, other)
+    await harness.complete(row, other)
+
+
+async def test_cancelled_call_of_one_statement_may_happen_all_the_same(
+    harness: Harness, aside: MySqlConnection
+) -> None:
     (row,) = await harness.running(1)
     await aside.run(["START TRANSACTION"])
     await aside.run([f"SELECT 1 FROM {TABLE} WHERE execution_id = '{row.execution_id}' FOR UPDATE"])
@@ -361,8 +418,50 @@ async def test_cancelled_call_leaves_a_working_storage(
         async with asyncio.timeout(0.1):
             await harness.complete(row)
     await aside.run(["ROLLBACK"])
-    await harness.expect(row)
-    await harness.complete(row)
+    await harness.storage.apply(_completions([row]))  # matches or not: once is enough
+    assert (await harness.read(row)).status == "completed"
+
+
+@pytest.mark.parametrize("number", [1, 2, 600])
+async def test_batch_of_finishes_tells_which_of_them_held(harness: Harness, number: int) -> None:
+    """The count does not tell: where only some match, they are asked one by one."""
+    rows = await harness.running(number)
+    await harness.complete(*rows[::2])
+    again = await harness.storage.apply(_completions(rows))
+    assert again.matched == tuple(place % 2 == 1 for place in range(number))
+    once_more = await harness.storage.apply(_completions(rows))
+    assert once_more.matched == (False,) * number
+    for row in rows:
+        assert (await harness.read(row)).status == "completed"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        b"",
+        b'{"json":"\\u0000 \\" \\\\ \\n"}',
+        "🦉 % %s ' \" \\ \0 \n".encode(),
+        bytes(range(256)),
+        b"x" * (1 << 20),
+    ],
+    ids=["empty", "json", "odd text", "no text", "large"],
+)
+async def test_outputs_of_a_batch_come_back_whatever_they_hold(
+    harness: Harness, output: bytes
+) -> None:
+    now = await harness.storage.now()
+    rows = await harness.running(4)
+    error = law.StoredError(error_type="generic", message="odd: ' \" \\ 🦉")
+    moves = [law.complete(row, output=output, now=now) for row in rows[:2]]
+    fails = [law.fail(row, status="failed", error=error, now=now) for row in rows[2:]]
+    applied = await harness.storage.apply([*moves, *fails])
+    assert applied.matched == (True,) * 4
+    assert [(await harness.read(row)).output for row in rows[:2]] == [output, output]
+    assert [(await harness.read(row)).error for row in rows[2:]] == [error, error]
+
+
+def _completions(rows: Sequence[ExecutionRecord]) -> list[Transition]:
+    return [law.complete(row, output=b"[]", now=row.updated_at) for row in rows]
 
 
 @pytest.mark.parametrize(

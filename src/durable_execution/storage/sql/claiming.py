@@ -34,25 +34,43 @@ class Claiming:
         async def ask(statement: Statement) -> list[Row]:
             return await transaction.fetch(statement, statement.bind(**values))
 
-        lease, update = self._statements.hold_lease, self._statements.claim_locked
-        if lease is not None and not await ask(lease):
-            return Claimed(records=())
-        rows = await ask(self._statements.claim)
+        statements = self._statements
+        if statements.hold_lease is not None and statements.claim_locked is not None:
+            return await self._run_locked(
+                transaction, statements.hold_lease, statements.claim_locked, values
+            )
+        rows = await ask(statements.claim)
         if self._dialect.does_claim_look_ahead:
             records = [to_record(row[:-1]) for row in rows if row[0] is not None]
             return self._answer(records, rows[0][-1])
-        if update is None:
-            records = list(map(to_record, rows))
-        elif rows:
-            ids = self._dialect.texts([str(row[0]) for row in rows])
-            values |= {"claimed_at": rows[0][-1], "execution_ids": ids}
-            await transaction.execute(update, update.bind(**values))
-            records = list(map(self._claimed, rows))
-        else:
-            records = []
+        records = list(map(to_record, rows))
         if len(records) == self._claim.limit:
             return self._answer(records, None)
-        return self._answer(records, (await ask(self._statements.next_start_at))[0][0])
+        return self._answer(records, (await ask(statements.next_start_at))[0][0])
+
+    async def _run_locked(
+        self,
+        transaction: Transaction,
+        lease: Statement,
+        update: Statement,
+        values: dict[str, Value],
+    ) -> Claimed:
+        """Lock the lease and rows, then update these and look ahead: two trips."""
+        claim, ahead = self._statements.claim, self._statements.next_start_at
+        asked = [(lease, lease.bind(**values)), (claim, claim.bind(**values))]
+        leases, rows = await transaction.fetch_each(asked)
+        if not leases:
+            return Claimed(records=())
+        asked = []
+        if rows:
+            ids = self._dialect.texts([str(row[0]) for row in rows])
+            values |= {"claimed_at": rows[0][-1], "execution_ids": ids}
+            asked.append((update, update.bind(**values)))
+        is_full = len(rows) == self._claim.limit
+        if not is_full:
+            asked.append((ahead, ahead.bind(**values)))
+        *_, last = await transaction.fetch_each(asked, ends=True)
+        return self._answer(list(map(self._claimed, rows)), None if is_full else last[0][0])
 
     def _claimed(self, row: Row) -> ExecutionRecord:
         """Return a row that was locked as the update has left it."""

@@ -60,6 +60,15 @@ class Transaction(Protocol):
         """Run a statement and return its rows."""
         ...
 
+    async def fetch_each(
+        self, asked: Sequence[tuple[Statement, Row]], *, ends: bool = False
+    ) -> list[list[Row]]:
+        """Run statements one after the other, together where they can travel so.
+
+        `ends` says that nothing follows in the transaction, which may commit with them.
+        """
+        ...
+
     async def execute(self, statement: Statement, values: Row = ()) -> None:
         """Run a statement."""
         ...
@@ -78,6 +87,12 @@ class Transaction(Protocol):
         Return whether any is new. `shared` are the values of the parameters that follow those of a
         row, for all rows.
         """
+        ...
+
+    async def insert_while(
+        self, held: tuple[Statement, Row], statement: Statement, rows: Sequence[Row]
+    ) -> bool:
+        """Do the same if the statement `held` finds a row. Nothing follows in the transaction."""
         ...
 
     async def match_each(self, statement: Statement, rows: Sequence[Row]) -> list[bool]:

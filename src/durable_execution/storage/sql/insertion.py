@@ -93,14 +93,13 @@ async def insert_claimed(
 
     `now` is the caller's clock, for dialects that use it.
     """
-    lease = statements.has_lease
-    if lease is not None:
-        values = lease.bind(executor_id=records[0].executor_id, now=now)
-        if not await transaction.fetch(lease, values):
-            return False
     insert, rows = statements.insert_claimed, list(map(to_root_row, records))
     if are_traced(records):
         insert, rows = statements.insert_claimed_traced, list(map(to_traced_root_row, records))
+    lease = statements.has_lease
+    if lease is not None:
+        values = lease.bind(executor_id=records[0].executor_id, now=now)
+        return await transaction.insert_while((lease, values), insert, rows)
     return await transaction.insert_new(insert, rows, (now,) if "now" in insert.names else ())
 
 

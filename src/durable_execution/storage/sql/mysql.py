@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLCompiler, MySQLDialect
 
-from durable_execution.storage.sql.mysql_clock import CLOCK
+from durable_execution.storage.sql.mysql_clock import CLOCK, NOW
 from durable_execution.storage.sql.mysql_schema import (
     ASLEEP_UNTIL,
     FAILED_ID,
@@ -110,7 +110,7 @@ class MySqlDialect:
         """
         if self._has_clock:
             return bindparam("now", type_=BigInteger)
-        return literal_column("@now_ms", BigInteger)
+        return literal_column(NOW, BigInteger)
 
     def failed_id(self) -> ColumnElement[str]:  # noqa: D102
         return FAILED_ID
@@ -224,6 +224,8 @@ class MySqlDialect:
             "hold_finished": cast("Select[Any]", statements["hold_finished"]).with_for_update(),
             "find_trees": find_trees(self.is_any_of(_E.parent_execution_id, "ancestor_ids")),
             "lock_trees": lock_trees(self.is_any_of(_E.execution_id, "execution_ids")),
+            # An idle executor's beat is two statements, without a transaction.
+            "leases_seen": self._leases_seen(),
             "register": beat,
             "extend_lease": beat,
             "forget_executor": forget,
@@ -280,6 +282,13 @@ class MySqlDialect:
             .with_for_update()
         )
 
+    def _leases_seen(self) -> ClauseElement:
+        now = self._instant()
+        is_own = executors.c.executor_id == bindparam("who")
+        return select(
+            executors.c.executor_id, executors.c.lease_expires_at, now.label("seen_at")
+        ).where(or_(is_own, executors.c.lease_expires_at <= now))
+
     def _claim_locked(self) -> ClauseElement:
         at = bindparam("claimed_at", type_=BigInteger)
         return (
@@ -296,12 +305,13 @@ class MySqlDialect:
         )
 
     def _beat(self) -> ClauseElement:
-        lease = self.now() + bindparam("lease_ms", type_=BigInteger)
+        now = self._instant()
+        lease = now + bindparam("lease_ms", type_=BigInteger)
         new = mysql.insert(executors).values(
             executor_id=bindparam("who"),
             lease_expires_at=lease,
-            started_at=self.now(),
-            beat_at=self.now(),
+            started_at=now,
+            beat_at=now,
             held_count=bindparam("held_count", type_=Integer),
             ended_count=bindparam("ended_count", type_=BigInteger),
         )

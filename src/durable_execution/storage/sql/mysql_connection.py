@@ -1,15 +1,14 @@
-"""Connections to MySQL and MariaDB, and transactions on them.
+"""Connections to MySQL and MariaDB.
 
-Statements that belong together travel in one packet, separated by semicolons: a guarded update
-for each row of a batch costs one trip. The server answers each with the number of rows that it
-matched, changed or not.
+Statements that belong together travel in one packet, separated by semicolons. The server answers
+each with the number of rows that it matched, changed or not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -19,9 +18,7 @@ from asyncmy.constants.CLIENT import FOUND_ROWS
 from asyncmy.errors import MySQLError
 
 from durable_execution.errors import StorageError
-from durable_execution.storage.sql.driver import SleepingIdConflictError, Statement
-from durable_execution.storage.sql.mysql_errors import INTERRUPTED, breaks_check, code_of
-from durable_execution.storage.sql.mysql_schema import SLEEPING_ID_IS_FREE
+from durable_execution.storage.sql.mysql_errors import INTERRUPTED, code_of
 from durable_execution.storage.sql.rows import PAYLOADS, Row, Value
 
 if TYPE_CHECKING:
@@ -34,11 +31,10 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT: Final = 10.0
 COMMAND_TIMEOUT: Final = 60.0
 """Seconds after which an answer counts as lost, and the connection with it."""
-PACKET: Final = 1 << 20
-"""Characters of statements that are sent together; a single row may be larger."""
-ROWS_TOGETHER: Final = 500
-_UPSERT: Final = " ON DUPLICATE KEY UPDATE "
-_UPSERT_OF_ALIAS: Final = f" AS new_row{_UPSERT}"
+_IS_PLAIN: Final = re.compile(r"[^\0\n\r\x1a\"'\\]*").fullmatch
+"""Whether a text stands for itself between quotes."""
+UPSERT: Final = " ON DUPLICATE KEY UPDATE "
+UPSERT_OF_ALIAS: Final = f" AS new_row{UPSERT}"
 _OF_NEW_ROW: Final = re.compile(r"\bVALUES\((\w+)\)")
 _IN_NEW_ROW: Final = r"new_row.\1"
 
@@ -63,6 +59,12 @@ class Place:
 
     name: str
     options: dict[str, Any]
+
+
+class Sql(str):
+    """A value that is written as it is."""
+
+    __slots__ = ()
 
 
 class Answer(NamedTuple):
@@ -99,7 +101,7 @@ async def connect(place: Place) -> MySqlConnection:
 class MySqlConnection:
     """One session, as a pool keeps it."""
 
-    max_packet = PACKET
+    max_packet = 1 << 20
     has_row_alias = False
     """Whether an upsert names its new row; `VALUES()` is deprecated where it can."""
 
@@ -112,8 +114,8 @@ class MySqlConnection:
         Raises:
             StorageError: The server would not take a packet of that size.
         """
-        packet = "; ".join(texts)
-        if len(packet.encode(errors="surrogateescape")) >= self.max_packet:
+        packet = "; ".join(texts).encode(errors="surrogateescape")
+        if len(packet) >= self.max_packet:
             raise StorageError(
                 f"a row of {len(packet)} bytes is larger than the server's max_allowed_packet, "
                 f"which is {self.max_packet}: raise it there, or keep less in inputs and outputs"
@@ -181,98 +183,32 @@ class MySqlConnection:
             await self._driver.ensure_closed()
 
     def _literal(self, value: Value) -> str:
+        kind = type(value)
+        if kind is int or kind is Sql:
+            return str(value)
+        if value is None:
+            return "NULL"
         if isinstance(value, str):
-            value.encode()  # the driver would let halves of characters pass as bytes
+            if not value.isascii():
+                value.encode()  # the driver would let halves of characters pass as bytes
+            if _IS_PLAIN(value):
+                return f"'{value}'"
         written: str = self._driver.literal(value)  # type: ignore[no-untyped-call]
         return written
-
-
-class MySqlTransaction:
-    """Statements on one connection, whoever begins and commits."""
-
-    def __init__(
-        self,
-        connection: MySqlConnection,
-        tell: OnStatement | None,
-        is_news: Callable[[str], bool] = lambda _: False,
-    ) -> None:
-        self._connection = connection
-        self._tell = tell
-        self._is_news = is_news
-        self.has_news = False
-        """Whether a statement was run that others want to hear of."""
-
-    async def fetch(self, statement: Statement, values: Row = ()) -> list[Row]:  # noqa: D102
-        text = self._connection.spoken(statement.text)
-        (answer,) = await self._run([self._connection.written(text, values)], statement)
-        return answer.rows
-
-    async def execute(self, statement: Statement, values: Row = ()) -> None:  # noqa: D102
-        await self.fetch(statement, values)
-
-    async def execute_many(self, statement: Statement, rows: Sequence[Row]) -> None:  # noqa: D102
-        await self._run_for_all(statement, rows)
-
-    async def insert_new(  # noqa: D102
-        self, statement: Statement, rows: Sequence[Row], shared: Row = ()
-    ) -> bool:
-        all_values = [row + shared for row in rows] if shared else rows
-        return any(answer.matched for answer in await self._run_for_all(statement, all_values))
-
-    async def _run_for_all(self, statement: Statement, rows: Sequence[Row]) -> list[Answer]:
-        """Run a statement for all rows, as far as they may travel together."""
-        head, row_text, tail = _parts(self._connection.spoken(statement.text))
-        try:
-            if not head:
-                return await self._run_each(statement, rows)
-            written = (self._connection.written(row_text, row) for row in rows)
-            answers: list[Answer] = []
-            for part in _parcels(written):
-                answers += await self._run([f"{head}{', '.join(part)}{tail}"], statement)
-            return answers
-        except MySQLError as error:
-            if breaks_check(error, SLEEPING_ID_IS_FREE):
-                raise SleepingIdConflictError from error
-            raise
-
-    async def match_each(  # noqa: D102
-        self, statement: Statement, rows: Sequence[Row]
-    ) -> list[bool]:
-        place = statement.names.index("guard_id")
-        # In one order everywhere: two batches that meet in several rows then never wait for each
-        # other. The highest id first, because a child's is higher than its parent's.
-        ordered = sorted(rows, key=lambda row: str(row[place]), reverse=True)
-        answers = await self._run_each(statement, ordered)
-        changed = {
-            row[place] for row, answer in zip(ordered, answers, strict=True) if answer.matched
-        }
-        return [row[place] in changed for row in rows]
-
-    async def _run_each(self, statement: Statement, rows: Iterable[Row]) -> list[Answer]:
-        written = (self._connection.written(statement.text, row) for row in rows)
-        answers: list[Answer] = []
-        for part in _parcels(written):
-            answers += await self._run(part, statement)
-        return answers
-
-    async def _run(self, texts: Sequence[str], statement: Statement) -> list[Answer]:
-        if self._tell is not None:
-            self._tell(statement.text)
-        self.has_news = self.has_news or self._is_news(statement.text)
-        return await self._connection.run(texts)
 
 
 async def _answer(cursor: Any) -> Answer:
     if cursor.description is None:
         return Answer([], cursor.rowcount)
-    texts = [column[0] not in PAYLOADS for column in cursor.description]
-    rows = [
-        tuple(
-            value.decode() if is_text and type(value) is bytes else value
-            for is_text, value in zip(texts, row, strict=True)
-        )
-        for row in await cursor.fetchall()
-    ]
+    texts = [place for place, column in enumerate(cursor.description) if column[0] not in PAYLOADS]
+    rows = []
+    for row in await cursor.fetchall():
+        values = list(row)
+        for place in texts:
+            value = values[place]
+            if type(value) is bytes:
+                values[place] = value.decode()
+        rows.append(tuple(values))
     return Answer(rows, len(rows))
 
 
@@ -285,36 +221,7 @@ def has_row_alias(version: str) -> bool:
 @lru_cache
 def with_row_alias(text: str) -> str:
     """Return an upsert that names its new row `new_row`; other statements as they are."""
-    before, upsert, after = text.partition(_UPSERT)
+    before, upsert, after = text.partition(UPSERT)
     if not upsert:
         return text
-    return f"{before}{_UPSERT_OF_ALIAS}{_OF_NEW_ROW.sub(_IN_NEW_ROW, after)}"
-
-
-def _upsert_of(text: str) -> str:
-    return _UPSERT_OF_ALIAS if _UPSERT_OF_ALIAS in text else _UPSERT
-
-
-@lru_cache
-def _parts(text: str) -> tuple[str, str, str]:
-    """Return what is before, in and after the row of an insert; nothing for other statements."""
-    before, values, row = text.partition(" VALUES ")
-    row, duplicate, after = row.partition(_upsert_of(text))
-    if not text.startswith("INSERT ") or not duplicate:
-        return "", "", ""
-    # What has no values is not written out, and its signs for percent stay doubled.
-    return before + values, row, duplicate + after % ()
-
-
-def _parcels(written: Iterable[str]) -> Iterator[list[str]]:
-    """Put texts together as far as they may travel together."""
-    part: list[str] = []
-    size = 0
-    for text in written:
-        if part and (size + len(text) > PACKET or len(part) == ROWS_TOGETHER):
-            yield part
-            part, size = [], 0
-        part.append(text)
-        size += len(text)
-    if part:
-        yield part
+    return f"{before}{UPSERT_OF_ALIAS}{_OF_NEW_ROW.sub(_IN_NEW_ROW, after)}"

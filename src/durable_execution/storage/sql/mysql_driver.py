@@ -6,7 +6,7 @@ those look all the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from durable_execution.errors import StorageError
@@ -17,7 +17,6 @@ from durable_execution.storage.sql.mysql_bells import Ringer, bells_of, is_news
 from durable_execution.storage.sql.mysql_clock import CLOCK, SET_NOW
 from durable_execution.storage.sql.mysql_connection import (
     MySqlConnection,
-    MySqlTransaction,
     Place,
     connect,
 )
@@ -28,6 +27,7 @@ from durable_execution.storage.sql.mysql_errors import (
     to_storage_error,
 )
 from durable_execution.storage.sql.mysql_listener import Listener
+from durable_execution.storage.sql.mysql_transaction import MySqlTransaction, UnknownMatchError
 from durable_execution.storage.sql.pool import ConnectionPool
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
@@ -124,8 +124,11 @@ class MySqlDriver:
         return int(str(answer.rows[0][0]))
 
     async def write(self, work: Work[T], *, is_single: bool = False) -> T:
-        """Run work in a transaction, a single statement too: here it may become several."""
-        return await self._run(work, _TO_WRITE)
+        """Run work in a transaction.
+
+        With `is_single` it has none where one statement, here, too, does all that a call asks for.
+        """
+        return await self._run(work, _TO_WRITE, is_single=is_single)
 
     async def read(self, work: Work[T], *, is_single: bool = False) -> T:  # noqa: D102
         return await self._run(work, () if is_single else _TO_READ)
@@ -144,40 +147,50 @@ class MySqlDriver:
 
         return stop
 
-    async def _run(self, work: Work[T], opening: tuple[str, ...]) -> T:
+    async def _run(self, work: Work[T], begin: Sequence[str], *, is_single: bool = False) -> T:
         pool = self._opened()
+
+        async def attempt() -> T:
+            try:
+                return await self._attempt(pool, work, begin, is_single=is_single)
+            except UnknownMatchError:
+                return await self._attempt(pool, work, begin, is_row_by_row=True)
+
         return await past_conflicts(
-            lambda: self._attempt(pool, work, opening),
+            attempt,
             driver_errors=DRIVER_ERRORS,
             is_conflict=is_conflict,
             to_storage_error=lambda error: to_storage_error(error, self._place.name),
         )
 
     async def _attempt(
-        self, pool: ConnectionPool[MySqlConnection], work: Work[T], opening: tuple[str, ...]
+        self,
+        pool: ConnectionPool[MySqlConnection],
+        work: Work[T],
+        begin: Sequence[str],
+        *,
+        is_single: bool = False,
+        is_row_by_row: bool = False,
     ) -> T:
         async with pool.lent() as connection:
-            transaction = MySqlTransaction(connection, self._on_statement, self._is_news)
-            if not opening:
-                return await work(transaction)
-            await self._say(connection, *opening)
+            transaction = MySqlTransaction(
+                connection,
+                begin,
+                is_single=is_single,
+                is_row_by_row=is_row_by_row,
+                tell=self._on_statement,
+                is_news=self._is_news,
+            )
             try:
                 result = await work(transaction)
-                await self._say(connection, "COMMIT")
+                await transaction.commit()
             except Exception as error:
-                # A lock by name outlives its transaction, unlike all others.
                 if not leaves_doubt(error) and not connection.is_closed():
-                    await self._say(connection, "ROLLBACK", self.dialect.schema_unlock)
+                    await transaction.roll_back(self.dialect.schema_unlock)
                 raise
         if transaction.has_news and self._ringer is not None:
             self._ringer.ring()
         return result
-
-    async def _say(self, connection: MySqlConnection, *texts: str) -> None:
-        if self._on_statement is not None:
-            for text in texts:
-                self._on_statement(text)
-        await connection.run(texts)
 
     async def _connect(self) -> MySqlConnection:
         return await connect(self._place)

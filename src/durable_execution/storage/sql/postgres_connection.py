@@ -106,6 +106,11 @@ class PostgresTransaction:
             self._tell(statement.text)
         return list(map(tuple, await self._connection.fetch(statement.text, *values)))
 
+    async def fetch_each(  # noqa: D102
+        self, asked: Sequence[tuple[Statement, Row]], *, ends: bool = False
+    ) -> list[list[Row]]:
+        return [await self.fetch(statement, values) for statement, values in asked]
+
     async def execute(self, statement: Statement, values: Row = ()) -> None:  # noqa: D102
         await self.fetch(statement, values)
 
@@ -121,6 +126,11 @@ class PostgresTransaction:
         self, statement: Statement, rows: Sequence[Row], shared: Row = ()
     ) -> bool:
         return bool(await self.fetch(statement, packed(statement.names, rows, shared)))
+
+    async def insert_while(  # noqa: D102
+        self, held: tuple[Statement, Row], statement: Statement, rows: Sequence[Row]
+    ) -> bool:
+        return bool(await self.fetch(*held)) and await self.insert_new(statement, rows)
 
     async def match_each(  # noqa: D102
         self, statement: Statement, rows: Sequence[Row]

@@ -145,6 +145,11 @@ class SqliteTransaction:
         self._tell(statement.text)
         return self._connection.execute(statement.text, values).fetchall()
 
+    async def fetch_each(  # noqa: D102
+        self, asked: Sequence[tuple[Statement, Row]], *, ends: bool = False
+    ) -> list[list[Row]]:
+        return [await self.fetch(statement, values) for statement, values in asked]
+
     async def execute(self, statement: Statement, values: Row = ()) -> None:  # noqa: D102
         self._tell(statement.text)
         self._connection.execute(statement.text, values)
@@ -165,6 +170,11 @@ class SqliteTransaction:
         self._tell(statement.text)
         all_values = [row + shared for row in rows] if shared else rows
         return self._connection.executemany(statement.text, all_values).rowcount > 0
+
+    async def insert_while(  # noqa: D102
+        self, held: tuple[Statement, Row], statement: Statement, rows: Sequence[Row]
+    ) -> bool:
+        return bool(await self.fetch(*held)) and await self.insert_new(statement, rows)
 
     async def match_each(  # noqa: D102
         self, statement: Statement, rows: Sequence[Row]

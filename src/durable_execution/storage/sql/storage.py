@@ -275,7 +275,8 @@ class SqlStorage:
             return await claiming.run(transaction, now=self._driver.clock())
 
         # What is claimed is claimed whatever comes of the question for the next start.
-        claimed = await self._driver.write(work, is_single=True)
+        is_single = self._statements.claim_locked is None
+        claimed = await self._driver.write(work, is_single=is_single)
         self._peeking.note(claimed)
         return claimed
 
