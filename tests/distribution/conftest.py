@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -58,13 +59,15 @@ class Installed:
         return run([str(self.command("python")), "-c", code], self.environment)
 
 
-def run(command: Sequence[str], folder: Path) -> str:
+def run(
+    command: Sequence[str], folder: Path, settings: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """Run to a good end, in an environment that knows nothing of this one; return what it says."""
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name not in {"PYTHONPATH", "VIRTUAL_ENV"} and not name.startswith("PYTEST")
-    }
+        if name not in {"PYTHONPATH", "VIRTUAL_ENV"} and not name.startswith(("PYTEST", "GITHUB"))
+    } | dict(settings)
     answer = subprocess.run(
         command,
         cwd=folder,

@@ -24,6 +24,44 @@ def test_metadata_and_description_are_what_the_index_wants(distributions: Distri
     run([sys.executable, "-m", "twine", "check", "--strict", *files], ROOT)
 
 
+def test_description_has_no_link_that_needs_the_repository(
+    distributions: Distributions, tmp_path: Path
+) -> None:
+    """As it was built, and built again on a forge that says where it keeps the files."""
+    described = description_of(distributions.wheel)
+    assert "Durable tasks for Python" in described
+    assert not [each for each in targets_in(described) if not each.startswith("https://")]
+    forge = {
+        "GITHUB_SERVER_URL": "https://forge.example",
+        "GITHUB_REPOSITORY": "us/ours",
+        "GITHUB_REF_NAME": "v1.2.3",
+    }
+    build = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(tmp_path)]
+    run([*build, str(ROOT)], tmp_path, forge)
+    [wheel] = tmp_path.glob("*.whl")
+    run([sys.executable, "-m", "twine", "check", "--strict", str(wheel)], ROOT)
+    targets = targets_in(description_of(wheel))
+    assert "https://forge.example/us/ours/blob/v1.2.3/docs/tutorial.md" in targets
+    assert "https://forge.example/us/ours/raw/v1.2.3/docs/images/dashboard.png" in targets
+    assert not [each for each in targets if not each.startswith("https://")]
+    ours = {each for each in targets if each.startswith("https://forge.example/")}
+    for each in ours:
+        path = re.sub(r"^.*/(blob|raw)/v1\.2\.3/|#.*$", "", each)
+        assert (ROOT / path).exists(), each
+
+
+def description_of(wheel: Path) -> str:
+    with zipfile.ZipFile(wheel) as opened:
+        [name] = (name for name in opened.namelist() if name.endswith(".dist-info/METADATA"))
+        return opened.read(name).decode().partition("\n\n")[2]
+
+
+def targets_in(text: str) -> set[str]:
+    """Where links and pictures lead, those in blocks of code left out."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return set(re.findall(r"\]\(([^)]+)\)", prose))
+
+
 def test_wheel_holds_all_of_the_package_and_nothing_else(distributions: Distributions) -> None:
     with zipfile.ZipFile(distributions.wheel) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
