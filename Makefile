@@ -87,9 +87,16 @@ dist: $(VENV)/.dev ## Build the wheel and the sdist into dist/, and check what a
 test-dist: $(VENV)/.dev ## Install what is built and try it: DIST=a folder of a wheel and an sdist
 	@$(if $(DIST),DIST=$(abspath $(DIST))) $(BIN)/python -m pytest tests/distribution
 
+DRAWING := $(VENV)/site/node_modules/.package-lock.json
+
 .PHONY: docs
-docs: $(VENV)/.docs ## Build the site into site/, every link checked: EXTERNAL=1 asks other sites too
+docs: $(VENV)/.docs $(DRAWING) ## Build the site into site/, every link checked: EXTERNAL=1 asks other sites too
 	@NO_MKDOCS_2_WARNING=1 $(if $(EXTERNAL),CHECK_EXTERNAL_LINKS=1) $(BIN)/python -m mkdocs build --strict --quiet
+
+$(DRAWING): docs/scripts/package-lock.json | $(BIN)/python
+	mkdir -p $(VENV)/site && cp docs/scripts/package.json docs/scripts/package-lock.json $(VENV)/site
+	cd $(VENV)/site && npm ci --no-audit --no-fund --silent
+	@touch $@
 
 .PHONY: interop
 interop: $(INTEROP)/node_modules/.package-lock.json ## Install the npm packages that tests run

@@ -2,7 +2,8 @@
 
 The README is its first page. Files of the repository that pages link to, such as examples, become
 pages too, so that every link leads somewhere wherever a page is read. One page lists the decisions,
-and the reference has a page for each door of the package.
+and the reference has a page for each door of the package. What draws diagrams is part of the site,
+because the theme would have readers load it from others.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ DOORS: Final = (
     "durable_execution.server",
     "durable_execution.orpc",
     "durable_execution.access",
+    "durable_execution.dashboard",
     "durable_execution.storage",
     "durable_execution.telemetry",
     "durable_execution.testing",
+    "durable_execution.codegen",
 )
 NAMED: Final = {
     "README.md": "index.md",
@@ -40,6 +43,15 @@ NAMED: Final = {
     "docs/decisions": "decisions/index.md",
 }
 """Pages by the path that they have in the repository, where the two differ."""
+
+MERMAID: Final = ROOT / ".venv" / "site" / "node_modules" / "@mermaid-js" / "tiny"
+DRAWING: Final = {
+    "assets/mermaid.js": MERMAID / "dist" / "mermaid.tiny.js",
+    "assets/mermaid.LICENSE.txt": MERMAID / "LICENSE",
+}
+"""Files of the site, and the npm package that they are of: `make docs` installs it."""
+_DIAGRAM: Final = 'class="mermaid"'
+_FIRST_SCRIPT: Final = re.compile(r"(?=<script src=)")
 
 _LINK: Final = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")
 _FENCED: Final = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -56,6 +68,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     }
     for source, text in made.items():
         files.append(File.generated(config, source, content=text))
+    for source, path in DRAWING.items():
+        if not path.exists():
+            raise Abort(f"{path} is missing: make docs installs it by npm, and so needs Node.js")
+        files.append(File.generated(config, source, content=path.read_bytes()))
     return files
 
 
@@ -63,6 +79,17 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Turn links into the repository into links to pages."""
     home = _home_of(page.file.src_uri)
     return markdown if home is None else _for_site(markdown, home, page.file.src_uri)
+
+
+def on_post_page(output: str, page: Page, **_: Any) -> str:
+    """Load what draws diagrams before the theme, which then looks for it nowhere else."""
+    if _DIAGRAM not in output:
+        return output
+    script = f'<script src="{relpath("assets/mermaid.js", dirname(page.url) or ".")}"></script>'
+    loading, found = _FIRST_SCRIPT.subn(script, output, count=1)
+    if not found:
+        raise Abort(f"{page.url}: the theme loads no script any more")
+    return loading
 
 
 def on_post_build(config: MkDocsConfig) -> None:
