@@ -15,7 +15,12 @@ from starlette.responses import PlainTextResponse
 from durable_execution import DurableExecutor, InMemoryStorage, TaskContext
 from durable_execution.access import Access, BearerToken, BearerTokens
 from durable_execution.orpc import BatchHandlerPlugin, CORSPlugin, RPCHandler, rpc
-from durable_execution.server import RESTHandler, create_executor_app, create_tasks_router
+from durable_execution.server import (
+    RESTHandler,
+    create_executor_app,
+    create_operators_router,
+    create_tasks_router,
+)
 from tests.orpc.fuzz.mutations import (
     Pairs,
     damaged_headers,
@@ -97,10 +102,16 @@ class House:
         tasks = {"open": open_task, "closed": closed_task, "sleeper": sleeper}
         access = Access(
             tasks="open",
-            procedures={"enqueueTask", "enqueueTasks", "getTaskExecution", "cancelTaskExecution"},
+            procedures={
+                *("enqueueTask", "enqueueTasks", "getTaskExecution", "cancelTaskExecution"),
+                # Does not stand for what operators do.
+                *("retry*", "*Tree", "*Stats", "prune*"),
+            },
         )
         router = create_tasks_router(rpc, self.executor, tasks)
-        handler = RPCHandler(router, plugins=[CORSPlugin(), BatchHandlerPlugin()])
+        operators = create_operators_router(rpc, self.executor, tasks)
+        plugins = [CORSPlugin(), BatchHandlerPlugin()]
+        handler = RPCHandler({**router, **operators}, plugins=plugins)
         self.app = create_executor_app(
             self.executor,
             {"/rpc": handler, "/api": RESTHandler(router), "/ui": PlainTextResponse("a page")},
@@ -152,6 +163,9 @@ def _call(dice: random.Random) -> tuple[str, dict[str, Any]]:
             ("waitTaskExecution", {**named, "timeoutMs": 1}),
             ("listTaskExecutions", {"taskIds": [key]}),
             ("listTaskExecutions", {}),
+            *((name, named) for name in ("retryTaskExecution", "getTaskExecutionTree")),
+            ("getExecutorStats", {}),
+            ("pruneTaskExecutions", {"olderThanMs": 0}),
             (
                 "wakeupSleepingTaskExecution",
                 {"taskId": key, "sleepingTaskUniqueId": "u", "options": {"status": "completed"}},
@@ -240,6 +254,8 @@ async def check_knock(house: House, request: Knock, complaints: Complaints) -> i
         assert read == 0, "the request of a stranger was read"
     body = b"".join(message.get("body", b"") for message in sent[1:])
     assert b"a page" not in body
+    for told in (b'"crashCount"', b'"countedAtMost"', b'"isDone"'):
+        assert told not in body, "somebody who is no operator was answered like one"
     assert b'"closed"' not in body or status >= 400 or b"FORBIDDEN" in body
     assert all(task == "open" for task in _rows(house)), "a task out of reach was reached"
     assert "closed" not in house.ran

@@ -19,7 +19,13 @@ from durable_execution.orpc import (
     JsSet,
     ORPCError,
 )
-from durable_execution.server import AllowedOptions, RPCHandler, create_tasks_router, rpc
+from durable_execution.server import (
+    AllowedOptions,
+    RPCHandler,
+    create_operators_router,
+    create_tasks_router,
+    rpc,
+)
 from tests.remote.lab import Lab, client_of
 
 PROCEDURES = (
@@ -31,11 +37,13 @@ PROCEDURES = (
     "cancelTaskExecution",
     "listTaskExecutions",
     "wakeupSleepingTaskExecution",
+    *("retryTaskExecution", "getTaskExecutionTree", "getExecutorStats", "pruneTaskExecutions"),
 )
 FIELDS = (
     *("taskId", "executionId", "input", "options", "tasks", "timeoutMs", "retryOptions"),
     *("idempotencyKey", "tags", "sleepMsBeforeRun", "maxAttempts", "baseDelayMs", "taskIds"),
     *("statuses", "createdFrom", "finishedBefore", "parentExecutionId", "rootExecutionId"),
+    *("latelyMs", "olderThanMs"),
     *("isRoot", "order", "cursor", "limit", "sleepingTaskUniqueId", "status", "error", "output"),
 )
 VALUES = st.recursive(
@@ -74,7 +82,8 @@ async def test_any_call_is_answered_or_refused(
 ) -> None:
     allowed = AllowedOptions(tags=True)
     router = create_tasks_router(rpc, lab.executor, lab.tasks, allow_options=allowed)
-    client = client_of(RPCHandler(router, prefix="/rpc"))
+    operators = create_operators_router(rpc, lab.executor, lab.tasks)
+    client = client_of(RPCHandler({**router, **operators}, prefix="/rpc"))
     status = 200
     try:
         async with asyncio.timeout(30):
