@@ -200,6 +200,8 @@ export type TaskExecutionsFilter = {
   rootExecutionId?: string | undefined
   isRoot?: boolean | undefined
   tags?: Record<string, string> | undefined
+  /** How its id begins. */
+  idPrefix?: string | undefined
   order?: 'newest_first' | 'oldest_first' | undefined
   /** `nextCursor` of the page before, with all else as it was. */
   cursor?: string | undefined

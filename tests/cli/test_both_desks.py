@@ -111,6 +111,15 @@ def test_a_retry_is_told_the_same(place: Place) -> None:
     assert place.told("retry", execution_id, "--json")[0] == 1
 
 
+def test_executions_are_found_by_the_beginning_of_their_id(ask: Ask) -> None:
+    execution_id = ask("enqueue", "charge", "5").stdout.strip()
+    for prefix in (execution_id, execution_id[:-1]):
+        found = lines(ask("list", "--id", prefix, "--json"))
+        assert execution_id in [each["executionId"] for each in found]
+    assert ask("list", "--id", f"{execution_id}x").stdout.count(execution_id) == 0
+    assert ask("list", "--id", "a b").exit_code == 2
+
+
 def test_work_is_counted(place: Place, ask: Ask) -> None:
     place.ask("database", "enqueue", "ghost", "--delay", "1h", "--key", "ghost")
     (told,) = lines(ask("stats", "--json"))

@@ -93,12 +93,6 @@ def test_what_a_server_does_not_offer_is_said_kindly(url: str, arguments: tuple[
     assert "for operators (FORBIDDEN)" in forbidden.stderr
 
 
-def test_lists_by_the_beginning_of_an_id_are_for_databases(ask: Ask) -> None:
-    refused = ask("list", "--id", "te_0")
-    assert refused.exit_code == 1
-    assert "does not offer" in refused.stderr
-
-
 def test_who_is_no_operator_sees_trees_without_payloads(ask: Ask, url: str) -> None:
     execution_id = ask("enqueue", "order", "[5, 6]", "--wait").stdout.splitlines()[0]
     (whole,) = lines(ask("show", execution_id, "--json"))

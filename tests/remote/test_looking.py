@@ -118,6 +118,22 @@ async def test_instants_bound_what_is_found(lab: Lab, client: ORPCClient) -> Non
     assert await ids_of(client, finishedFrom=future) == []
 
 
+async def test_ids_are_found_by_how_they_begin(client: ORPCClient) -> None:
+    ids = [await enqueued(client, "echo", n) for n in range(2)]
+
+    assert await ids_of(client, idPrefix=ids[0]) == [ids[0]]
+    assert await ids_of(client, idPrefix="te_") == sorted(ids)[::-1]
+    assert await ids_of(client, idPrefix="de_") == []
+
+
+async def test_no_input_lists_all(client: ORPCClient) -> None:
+    execution_id = await enqueued(client, "echo")
+
+    page = await client.listTaskExecutions()
+
+    assert [each["executionId"] for each in page["executions"]] == [execution_id]
+
+
 async def test_tags_find_what_has_them_and_are_shown(lab: Lab) -> None:
     router = create_tasks_router(
         rpc, lab.executor, lab.tasks, allow_options=AllowedOptions(tags=True)
@@ -160,6 +176,8 @@ async def test_pages_follow_one_another_without_gap_or_repeat(client: ORPCClient
         ({"parentExecutionId": "a b"}, ["parentExecutionId"]),
         ({"rootExecutionId": "x" * 65}, ["rootExecutionId"]),
         ({"isRoot": "yes"}, ["isRoot"]),
+        ({"idPrefix": "a b"}, ["idPrefix"]),
+        ({"idPrefix": ""}, ["idPrefix"]),
         ({"tags": {"a b": "1"}}, ["tags"]),
         ({"order": "random"}, ["order"]),
         ({"cursor": "x" * 1001}, ["cursor"]),

@@ -292,6 +292,7 @@ LIST_PARAMETERS: Final = (
         {"type": "array", "items": {**_TEXT, "pattern": f"^{_TAG_NAME}:{_TAG_VALUE}$"}},
         "Has all of these tags, each as `name:value`.",
     ),
+    _in_query("idPrefix", _EXECUTION_ID, "How its id begins."),
     _in_query("order", {"enum": ["newest_first", "oldest_first"]}, "By creation."),
     _in_query(
         "cursor",

@@ -50,9 +50,9 @@ def create_tasks_router(
     - `cancelTaskExecution({taskId, executionId})` gives the execution, cancelled, or finished as it
       was.
     - `listTaskExecutions({taskIds?, statuses?, createdFrom?, createdBefore?, finishedFrom?,
-      finishedBefore?, parentExecutionId?, rootExecutionId?, isRoot?, tags?, order?, cursor?,
-      limit?})` gives `{executions, nextCursor?}`, without inputs, outputs and lists of children.
-      `taskId` in it is the key.
+      finishedBefore?, parentExecutionId?, rootExecutionId?, isRoot?, tags?, idPrefix?, order?,
+      cursor?, limit?})` gives `{executions, nextCursor?}`, without inputs, outputs and lists of
+      children. `taskId` in it is the key.
 
     - `completeTask`, `failTask` and `heartbeatTask`, where one of the tasks is a callback task: see
       `create_callbacks_router`.

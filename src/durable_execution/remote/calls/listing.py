@@ -8,7 +8,7 @@ from typing import Annotated, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from durable_execution._codec import Schema
+from durable_execution._codec import UNDEFINED, Schema
 from durable_execution._core.found import SearchOrder
 from durable_execution._core.labels import checked_tags
 from durable_execution._core.limits import MAX_EXECUTION_ID_LENGTH, check_between
@@ -36,6 +36,7 @@ class ListTaskExecutions(NamedTuple):
     root_execution_id: str | None = None
     is_root: bool | None = None
     tags: Mapping[str, str] | None = None
+    id_prefix: str | None = None
     order: SearchOrder = "newest_first"
     cursor: str | None = None
     limit: int = DEFAULT_LIMIT
@@ -59,6 +60,7 @@ def write_list(filters: ListTaskExecutions) -> dict[str, object]:
         "rootExecutionId": filters.root_execution_id,
         "isRoot": filters.is_root,
         "tags": None if filters.tags is None else dict(checked_tags(filters.tags)),
+        "idPrefix": filters.id_prefix,
         "order": filters.order,
         "cursor": filters.cursor,
         "limit": filters.limit,
@@ -67,12 +69,12 @@ def write_list(filters: ListTaskExecutions) -> dict[str, object]:
 
 
 def read_list(value: object) -> ListTaskExecutions:
-    """Read the input of `listTaskExecutions`.
+    """Read the input of `listTaskExecutions`, which may be missing.
 
     Raises:
         ValidationFailed: A field is of the wrong type or out of bounds.
     """
-    call, _ = read_fields(_LIST, value)
+    call, _ = read_fields(_LIST, {} if value is UNDEFINED else value)
     try:
         tags = None if call.tags is None else dict(checked_tags(call.tags))
     except InvalidOptionError as error:
@@ -86,6 +88,7 @@ def read_list(value: object) -> ListTaskExecutions:
         root_execution_id=call.root_execution_id,
         is_root=call.is_root,
         tags=tags,
+        id_prefix=call.id_prefix,
         order=call.order,
         cursor=call.cursor,
         limit=call.limit,
@@ -109,6 +112,7 @@ class _List(msgspec.Struct, rename="camel"):
     root_execution_id: _ExecutionId | None = None
     is_root: bool | None = None
     tags: dict[str, str] | None = None
+    id_prefix: _ExecutionId | None = None
     order: SearchOrder = "newest_first"
     cursor: Annotated[str, msgspec.Meta(max_length=MAX_CURSOR_LENGTH)] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT

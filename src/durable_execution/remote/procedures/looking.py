@@ -37,6 +37,7 @@ def looking(tasks: MountedTasks) -> Mapping[str, Procedure]:
                 root_execution_id=filters.root_execution_id,
                 is_root=filters.is_root,
                 tags=filters.tags,
+                id_prefix=filters.id_prefix,
                 order=filters.order,
                 cursor=filters.cursor,
                 limit=filters.limit,

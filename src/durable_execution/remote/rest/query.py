@@ -120,6 +120,7 @@ _ONE: Final[Mapping[str, Callable[[str, str], object]]] = {
     "parentExecutionId": _text,
     "rootExecutionId": _text,
     "isRoot": _flag,
+    "idPrefix": _text,
     "order": _text,
     "cursor": _text,
     "limit": _number,
