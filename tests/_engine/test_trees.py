@@ -119,11 +119,14 @@ async def test_of_more_children_than_are_read_together_only_some_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(trees, "_ROWS", 4)
+    monkeypatch.setattr(trees, "MAX_PAGE", 2)
     forest = Forest()
     root = await forest.plant(9)
     tree = await tree_below(forest, root, Bounds(rows=5))
     assert [each.record.index_in_parent for each in tree] == [0, 0, 1, 2, 3, 4]
     assert (left_out(tree), forest.listed) == ({0: 4}, [])
+    tree = await tree_below(forest, root, Bounds(rows=50))
+    assert (len(tree), left_out(tree), forest.listed) == (10, {}, [])
 
 
 async def test_payloads_are_read_few_at_a_time_and_only_so_many() -> None:

@@ -19,6 +19,7 @@ from durable_execution.server import (
     CallContext,
     RPCHandler,
     convert_procedure_client_to_task,
+    create_operators_router,
     create_tasks_router,
     observe_calls,
     rpc,
@@ -49,7 +50,8 @@ async def client_of(options: ExecutorOptions) -> AsyncIterator[tuple[ORPCClient,
             executor, {"id": "charge"}, create_orpc_client(app).charge
         )
         router = create_tasks_router(rpc, executor, {"trace": trace, "charge": remote})
-        sender = AsgiSender(RPCHandler(router))
+        operators = create_operators_router(rpc, executor, {"trace": trace, "charge": remote})
+        sender = AsgiSender(RPCHandler({**router, **operators}))
         async with RPCLink("http://server.test", sender=sender) as link:
             yield create_orpc_client(link), executor
 
@@ -92,10 +94,11 @@ async def test_baggage_of_a_caller_is_carried_from_call_to_call() -> None:
         assert await create_orpc_client(link).through(1) == [None, None, None]
 
 
-async def test_calls_of_a_tasks_router_are_told_to_the_observers_of_its_executor() -> None:
+async def test_calls_of_the_routers_are_told_to_the_observers_of_their_executor() -> None:
     facts: list[Fact] = []
     async with client_of(ExecutorOptions(observers=[facts.append])) as (client, _):
         execution_id = await client.enqueueTask({"taskId": "trace", "input": 1})
         await output_of(client, "trace", execution_id)
+        await client.getExecutorStats()
     served = [fact.procedure for fact in facts if isinstance(fact, CallServed)]
-    assert served == ["enqueueTask", "waitTaskExecution"]
+    assert served == ["enqueueTask", "waitTaskExecution", "getExecutorStats"]

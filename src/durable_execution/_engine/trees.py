@@ -113,7 +113,7 @@ async def _children_of(
             parent.left_out = _expected(parent.record)
         return []
     if len(parents) == 1 and _expected(parents[0].record) > _ROWS:
-        return await _first_of_many(storage, parents[0], min(left, MAX_PAGE))
+        return await _first_of_many(storage, parents[0], left, bounds)
     by_id = {parent.record.execution_id: parent for parent in parents}
     found = await storage.children_of(list(by_id), with_payloads=False)
     for each in found[left:]:
@@ -121,13 +121,25 @@ async def _children_of(
     return [Grown(each, has_payloads=False) for each in found[:left]]
 
 
-async def _first_of_many(storage: Storage, parent: Grown, limit: int) -> list[Grown]:
-    """Read some children of a loop, which has one for every turn."""
-    page = await storage.search(
-        Search(parent_execution_id=parent.record.execution_id, order="oldest_first", limit=limit)
-    )
-    parent.left_out = max(0, _expected(parent.record) - len(page.records))
-    return [Grown(each, has_payloads=False) for each in page.records]
+async def _first_of_many(storage: Storage, parent: Grown, left: int, bounds: Bounds) -> list[Grown]:
+    """Read the first children of a loop, which has one for every turn, page by page."""
+    found: list[Grown] = []
+    cursor = None
+    while len(found) < left and not bounds.is_late:
+        page = await storage.search(
+            Search(
+                parent_execution_id=parent.record.execution_id,
+                order="oldest_first",
+                cursor=cursor,
+                limit=min(left - len(found), MAX_PAGE),
+            )
+        )
+        found += (Grown(each, has_payloads=False) for each in page.records)
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    parent.left_out = max(0, _expected(parent.record) - len(found))
+    return found
 
 
 async def _read_payloads(storage: Storage, below: Sequence[Grown], bounds: Bounds) -> None:
