@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from durable_execution._core.past import KEPT_ATTEMPTS, Past, last_attempt, may_have_past
 from durable_execution._core.patch import Park, patched
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import ERRORED, WAITING, Status
@@ -111,10 +112,26 @@ def check_rows(database: ModelDatabase, engine: ModelEngine) -> None:
     for row in database.rows.values():
         children = database.children_of(row.execution_id)
         _check_alone(row)
+        check_past(row, database.past_of(row), begun=database.begun[row.execution_id])
         _check_family(row, children, database)
         _check_count(row, children)
         _check_shape(row, children, engine)
         _check_origin(row, children, database, engine)
+
+
+def check_past(row: ExecutionRecord, past: Past, *, begun: int) -> None:
+    """Check that every attempt that began is in the past of the row, or is its last one."""
+    last = last_attempt(row)
+    assert past.count + (last is not None) == begun, (row, past, last)
+    assert len(past.attempts) == min(past.count, KEPT_ATTEMPTS), (row, past)
+    assert past.count == 0 or may_have_past(row), (row, past)
+    attempts = [*past.attempts, *([] if last is None else [last])]
+    for each in attempts:
+        assert each.ended_at is None or each.started_at <= each.ended_at, (row, each)
+        assert (each.outcome is None) == (each.ended_at is None), (row, each)
+        assert (each.ended_at is None) == (each is last and row.status == "running"), (row, each)
+    for before, after in pairwise(attempts):
+        assert (before.ended_at or 0) <= after.started_at, (row, attempts)
 
 
 def _check_alone(row: ExecutionRecord) -> None:

@@ -6,9 +6,11 @@ goes wrong over it is the law's fault.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
-from durable_execution._core.patch import Transition, counted_off, patched
+from durable_execution._core.past import NO_PAST, Attempt, Past
+from durable_execution._core.patch import Requeue, Transition, counted_off, patched
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.reopening import Family, reopen
 from durable_execution._core.status import ERRORED
@@ -27,6 +29,9 @@ class ModelDatabase:
         self.writes: list[Write] = []
         self.applied: list[Transition] = []
         self.claims: dict[str, list[ExecutionRecord]] = {}
+        self.past: dict[str, Past] = {}
+        self.begun: Counter[str] = Counter()
+        """How often each row became running."""
 
     def insert(self, record: ExecutionRecord) -> None:
         """Insert a row; a repeated insert changes nothing."""
@@ -49,6 +54,8 @@ class ModelDatabase:
             return False
         self.applied.append(transition)
         self._write(patched(record, transition.patch))
+        if isinstance(transition.patch, Requeue):
+            self._add_to_past(record, transition.patch.ended)
         for child in transition.children:
             self.insert(child)
         if transition.counts_off is not None:
@@ -69,6 +76,7 @@ class ModelDatabase:
             for each in decided:
                 assert not isinstance(each, str), each
                 self._write(each.after)
+                self._add_to_past(each.after, each.ended)
                 level += each.repeated
 
     def children_of(self, execution_id: str) -> list[ExecutionRecord]:
@@ -126,6 +134,17 @@ class ModelDatabase:
                 self._write(cancelled_with_ancestor(child, error=error, now=self.now))
             self._cancel_below(child.execution_id, error)
 
+    def past_of(self, row: ExecutionRecord) -> Past:
+        """Return the attempts before the last one."""
+        return self.past.get(row.execution_id, NO_PAST)
+
+    def _add_to_past(self, row: ExecutionRecord, ended: Attempt | None) -> None:
+        if ended is not None:
+            self.past[row.execution_id] = self.past_of(row).followed_by(ended)
+
     def _write(self, record: ExecutionRecord) -> None:
-        self.writes.append((self.rows.get(record.execution_id), record))
+        before = self.rows.get(record.execution_id)
+        if record.status == "running" and (before is None or before.status != "running"):
+            self.begun[record.execution_id] += 1
+        self.writes.append((before, record))
         self.rows[record.execution_id] = record

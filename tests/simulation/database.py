@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from durable_execution import InMemoryStorage
+from durable_execution._core.past import NO_PAST, Past
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.storage._shelf import Shelf
 from tests.simulation.virtual_time import World
@@ -53,6 +54,10 @@ class Database:
     def rows(self) -> list[ExecutionRecord]:
         """Return all rows."""
         return list(self.shelf.rows())
+
+    def past_of(self, row: ExecutionRecord) -> Past:
+        """Return the attempts of a row before the last one."""
+        return self._storage._past.get(row.execution_id, NO_PAST)
 
     def find(self, execution_id: str) -> ExecutionRecord | None:
         """Return a row, as it was last if it was deleted."""

@@ -7,6 +7,7 @@ rows say they did.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,7 @@ from durable_execution._core.patch import Finish, Requeue, Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import ERRORED, WAITING, Status
 from durable_execution.errors import DuplicateSleepingIdError
-from tests._core.invariants import CRASH_BUDGET, check_writes
+from tests._core.invariants import CRASH_BUDGET, check_past, check_writes
 from tests.simulation.database import Database
 from tests.simulation.outside import is_outside, output_of
 from tests.simulation.trace import Trace
@@ -61,6 +62,8 @@ class Ledger:
     open_runs: dict[str, list[Run]] = field(default_factory=dict)
     reopened: set[str] = field(default_factory=set)
     """What was retried at some time."""
+    begun: Counter[str] = field(default_factory=Counter)
+    """How often each row became running."""
     errors: list[str] = field(default_factory=list)
 
     def execute(
@@ -247,11 +250,15 @@ class Ledger:
         touched = {
             after.execution_id: after.parent_execution_id for _, after in self.database.writes
         }
+        for before, after in self.database.writes:
+            if after.status == "running" and (before is None or before.status != "running"):
+                self.begun[after.execution_id] += 1
         check_writes(self.database)  # type: ignore[arg-type] # all it looks at is `writes`
         for execution_id, parent_id in touched.items():
             row = self.database.shelf.get(execution_id)
             assert row is not None
             self._check_key(row)
+            check_past(row, self.database.past_of(row), begun=self.begun[execution_id])
             self._check_family(row)
             if parent_id is not None and parent_id not in touched:
                 parent = self.database.shelf.get(parent_id)

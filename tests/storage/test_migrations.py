@@ -91,7 +91,10 @@ class Older:
 
     STATEMENTS = (
         "DROP TABLE durable_task_execution_progress",
-        "ALTER TABLE durable_task_executions DROP COLUMN traceparent",
+        *(
+            f"ALTER TABLE durable_task_executions DROP COLUMN {name}"
+            for name in ("traceparent", "past_attempts", "past_attempts_count")
+        ),
         *(
             f"ALTER TABLE durable_executors DROP COLUMN {name}"
             for name in ("started_at", "beat_at", "held_count", "ended_count")
@@ -183,7 +186,8 @@ async def test_step_follows_the_names_of_the_tables(tmp_path: Path) -> None:
     old = _ask(tmp_path / "tasks.db", "SELECT sql FROM sqlite_master ORDER BY name")
     connection = sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)
     connection.execute("DROP TABLE jobs_progress")
-    connection.execute("ALTER TABLE jobs DROP COLUMN traceparent")
+    for name in ("traceparent", "past_attempts", "past_attempts_count"):
+        connection.execute(f"ALTER TABLE jobs DROP COLUMN {name}")
     for name in ("started_at", "beat_at", "held_count", "ended_count"):
         connection.execute(f"ALTER TABLE jobs_executors DROP COLUMN {name}")
     for name in ("by_task", "failed", "unfinished"):

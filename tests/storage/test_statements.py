@@ -26,7 +26,7 @@ def test_golden_files_are_current(dialect: SqlDialect) -> None:
 
 
 def test_columns_are_the_fields_of_the_record() -> None:
-    assert tuple(executions.columns.keys()) == rows.FIELDS
+    assert tuple(executions.columns.keys()) == (*rows.FIELDS, *rows.PAST)
     assert sorted(rows.FIELDS) == sorted(ExecutionRecord.__struct_fields__)
 
 

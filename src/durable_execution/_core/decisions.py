@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias, assert_never
 import msgspec
 
 from durable_execution._core import transitions
+from durable_execution._core.past import GIVEN_UP
 from durable_execution._core.patch import Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.errors import StoredError
@@ -85,7 +86,7 @@ def rescue(record: ExecutionRecord, *, max_crash_recoveries: int, now: int) -> T
     crashes = record.crash_count + 1
     error = StoredError(
         message=(
-            f"Executor crashed or lost its lease {crashes} {'time' if crashes == 1 else 'times'} "
+            f"{GIVEN_UP} {crashes} {'time' if crashes == 1 else 'times'} "
             f"while running this execution, last on {record.executor_id}; "
             f"not recovered again [maxCrashRecoveries={max_crash_recoveries}]"
         ),

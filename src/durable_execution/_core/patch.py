@@ -13,6 +13,7 @@ from typing import TypeAlias, assert_never
 
 import msgspec
 
+from durable_execution._core.past import Attempt
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import WAITING, FinishedStatus, Status, WaitingStatus
 from durable_execution.errors import StoredError
@@ -50,7 +51,8 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Requeue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Give a running row back to be claimed from `start_at` on.
 
-    Clears owner and deadlines, and the sleeping id of a parked row.
+    Clears owner and deadlines, and the sleeping id of a parked row. The attempt that ended goes to
+    the row's past (`past.Past.followed_by`), which is kept beside the record.
     """
 
     start_at: int
@@ -58,6 +60,7 @@ class Requeue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     attempt: int
     crash_count: int
     error: StoredError | None
+    ended: Attempt
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True, gc=False):

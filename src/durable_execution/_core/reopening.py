@@ -18,6 +18,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from durable_execution._core.past import Attempt, last_attempt
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.transitions import reopened
 
@@ -43,11 +44,15 @@ NO_FAMILY: Final = Family()
 
 
 class Reopening(NamedTuple):
-    """A row as it was, as it becomes, and its children that are reopened with it."""
+    """A row as it was, as it becomes, and its children that are reopened with it.
+
+    Where the row itself runs again, its last attempt, if one began, goes to its past.
+    """
 
     before: ExecutionRecord
     after: ExecutionRecord
     repeated: tuple[ExecutionRecord, ...]
+    ended: Attempt | None = None
 
 
 def reopen(record: ExecutionRecord, family: Family, *, now: int) -> Reopening | Refusal:
@@ -55,7 +60,7 @@ def reopen(record: ExecutionRecord, family: Family, *, now: int) -> Reopening | 
     if family.children_count < record.children_count:
         return "cut"
     if record.waiting_for_children_at is None:
-        return Reopening(record, reopened(record, now=now), ())
+        return Reopening(record, reopened(record, now=now), (), last_attempt(record))
     finalize = family.finalize
     repeated: tuple[ExecutionRecord, ...]
     if finalize is not None and (finalize.status == "completed" or not family.failed):

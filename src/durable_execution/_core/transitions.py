@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from durable_execution._core.past import AttemptOutcome, ended_attempt
 from durable_execution._core.patch import Finish, Guard, Park, Patch, Requeue, Transition, Wait
 from durable_execution._core.record import PARKED_PREFIX, ExecutionRecord
 from durable_execution._core.status import UNFINISHED, FinishedStatus, Status, WaitingStatus
@@ -122,19 +123,23 @@ def fail(
 def retry(record: ExecutionRecord, *, error: StoredError, start_at: int, now: int) -> Transition:
     """An attempt failed and another follows."""
     _check("retry", record, "ready", is_sleeping=False)
-    return _requeue(record, start_at=start_at, now=now, attempt=record.attempt + 1, error=error)
+    outcome: AttemptOutcome = "timed_out" if error.error_type == "timed_out" else "failed"
+    return _requeue(
+        record, outcome, start_at=start_at, now=now, attempt=record.attempt + 1, error=error
+    )
 
 
 def hand_back(record: ExecutionRecord, *, now: int) -> Transition:
     """An executor that shuts down returns the row at once; no retry is spent."""
     _check("hand_back", record, "ready", is_sleeping=False, is_parked=False)
-    return _requeue(record, start_at=now, now=now)
+    return _requeue(record, "handed_back", start_at=now, now=now)
 
 
 def rescue(record: ExecutionRecord, *, now: int) -> Transition:
     """The row's executor died; the crash is counted, no retry is spent."""
     _check("rescue", record, "ready", is_sleeping=False, is_parked=False)
-    return _requeue(record, start_at=now, now=now, crash_count=record.crash_count + 1)
+    crash_count = record.crash_count + 1
+    return _requeue(record, "crashed", start_at=now, now=now, crash_count=crash_count)
 
 
 def park(record: ExecutionRecord, *, lease_ms: int, now: int) -> Transition:
@@ -290,6 +295,7 @@ def _finish(record: ExecutionRecord, patch: Finish) -> Transition:
 
 def _requeue(
     record: ExecutionRecord,
+    outcome: AttemptOutcome,
     *,
     start_at: int,
     now: int,
@@ -303,6 +309,7 @@ def _requeue(
         attempt=record.attempt if attempt is None else attempt,
         crash_count=record.crash_count if crash_count is None else crash_count,
         error=record.error if error is None else error,
+        ended=ended_attempt(record, outcome, error=error, now=now),
     )
     return Transition(guard=_guard(record), patch=patch)
 

@@ -18,7 +18,15 @@ from typing import Final
 import msgspec
 
 from durable_execution._core.labels import check_same_input
-from durable_execution._core.patch import Finish, Patch, Transition, counted_off, patched
+from durable_execution._core.past import NO_PAST, Attempt, Past
+from durable_execution._core.patch import (
+    Finish,
+    Patch,
+    Requeue,
+    Transition,
+    counted_off,
+    patched,
+)
 from durable_execution._core.progress import Progress, Report
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.reopening import Family
@@ -58,6 +66,7 @@ class _Saved(msgspec.Struct, frozen=True, kw_only=True):
     executors: dict[str, int]
     records: list[ExecutionRecord]
     progress: dict[str, Progress] = {}
+    past: dict[str, Past] = {}
 
 
 class _SavedHeader(msgspec.Struct, frozen=True):
@@ -84,6 +93,8 @@ class InMemoryStorage:
         self._beats: dict[str, ListedExecutor] = {}
         """The last of each executor, forgotten with its lease."""
         self._progress: dict[str, Progress] = {}
+        """By execution."""
+        self._past: dict[str, Past] = {}
         """By execution."""
 
     async def open(self) -> None:  # noqa: D102
@@ -122,6 +133,7 @@ class InMemoryStorage:
                 executors=self._leases,
                 records=list(self._shelf.rows()),
                 progress=self._progress,
+                past=self._past,
             )
             return msgspec.msgpack.encode(saved)
 
@@ -145,6 +157,7 @@ class InMemoryStorage:
             self._task_ids = {}
             self._beats = {}
             self._progress = content.progress
+            self._past = content.past
 
     async def insert(  # noqa: D102
         self, records: Sequence[ExecutionRecord], *, strict_ids: Collection[str] = ()
@@ -177,6 +190,10 @@ class InMemoryStorage:
                 None if row is None else Glance(row.status, row.fence, self._progress_of(row))
                 for row in rows
             ]
+
+    async def past_of(self, execution_ids: Sequence[str]) -> list[Past]:  # noqa: D102
+        with self._lock:
+            return [self._past.get(execution_id, NO_PAST) for execution_id in execution_ids]
 
     async def report_progress(self, reports: Sequence[Report]) -> list[bool]:  # noqa: D102
         with self._lock:
@@ -240,6 +257,7 @@ class InMemoryStorage:
                 return Reopened(root=root, refusal=found)
             for each in found:
                 shelf.put(each.after)
+                self._add_to_past(each.after.execution_id, each.ended)
             rows = tuple(each.after.without_payloads() for each in found)
             return Reopened(root=found[0].after, rows=rows)
 
@@ -367,6 +385,7 @@ class InMemoryStorage:
                 if row is not None:
                     shelf.remove(row)
                     self._progress.pop(row.execution_id, None)
+                    self._past.pop(row.execution_id, None)
             for row in map(shelf.get, taken):
                 if row is not None:
                     shelf.keep_finished_root(row)
@@ -458,6 +477,8 @@ class InMemoryStorage:
         touched: list[str] = []
         for row, transition in held:
             self._shelf.put(patched(row, transition.patch))
+            if isinstance(transition.patch, Requeue):
+                self._add_to_past(row.execution_id, transition.patch.ended)
             touched.append(row.execution_id)
         touched += self._count_off([transition for _, transition in held])
         for row, transition in held:
@@ -465,6 +486,11 @@ class InMemoryStorage:
         current = (self._shelf.get(execution_id) for execution_id in dict.fromkeys(touched))
         joinable = tuple(row for row in current if row is not None and row.is_joinable)
         return Applied(matched=matched, joinable=joinable)
+
+    def _add_to_past(self, execution_id: str, ended: Attempt | None) -> None:
+        if ended is not None:
+            past = self._past.get(execution_id, NO_PAST)
+            self._past[execution_id] = past.followed_by(ended)
 
     def _count_off(self, transitions: Sequence[Transition]) -> list[str]:
         finished: Counter[str] = Counter()

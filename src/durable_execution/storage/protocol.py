@@ -23,6 +23,7 @@ from typing import Protocol
 
 import msgspec
 
+from durable_execution._core.past import Past
 from durable_execution._core.patch import Transition
 from durable_execution._core.progress import Progress, Report
 from durable_execution._core.record import ExecutionRecord
@@ -239,6 +240,13 @@ class Storage(Protocol):
         """
         ...
 
+    async def past_of(self, execution_ids: Sequence[str]) -> list[Past]:
+        """Return the past attempts of rows, in the order of the ids, none where there is no row.
+
+        Kept with the row and gone with it; no other verb reads them.
+        """
+        ...
+
     async def report_progress(self, reports: Sequence[Report]) -> list[bool]:
         """Keep the progress of rows; tell for each whether its row is held as the report says.
 
@@ -287,11 +295,12 @@ class Storage(Protocol):
     async def apply(self, transitions: Sequence[Transition]) -> Applied:
         """Apply a batch of transitions in one database transaction.
 
-        Each transition whose guard holds is applied whole: the patch (`patch.patched`), the
-        children, one off the parent's count (`patch.counted_off`, only while the parent waits),
-        the cascade over unfinished descendants (`transitions.cancelled_with_ancestor`). One whose
-        guard does not hold changes nothing and does not disturb the others. A batch holds at most
-        one transition for a row.
+        Each transition whose guard holds is applied whole: the patch (`patch.patched`), what it
+        adds to the row's past (`Requeue.ended`, as `Past.followed_by` says), the children, one off
+        the parent's count (`patch.counted_off`, only while the parent waits), the cascade over
+        unfinished descendants (`transitions.cancelled_with_ancestor`). One whose guard does not
+        hold changes nothing and does not disturb the others. A batch holds at most one transition
+        for a row.
 
         Guards are judged on the rows as they were before the batch. Then come all patches, all
         children, all count-offs, and last the cascades in the order of the batch. The instant of
@@ -306,9 +315,10 @@ class Storage(Protocol):
     async def reopen(self, execution_id: str, now: int) -> Reopened:
         """Run a tree again that has failed: its root, and what failed below it.
 
-        As `reopening.reopen` says of each row, in one transaction: of two callers at one moment
-        one reopens the tree, and the other one finds it unfinished. Nobody deletes any of it
-        meanwhile. A root that has completed, or has yet to end, is left as it is.
+        As `reopening.reopen` says of each row, what it adds to its past included, in one
+        transaction: of two callers at one moment one reopens the tree, and the other one finds it
+        unfinished. Nobody deletes any of it meanwhile. A root that has completed, or has yet to
+        end, is left as it is.
         """
         ...
 

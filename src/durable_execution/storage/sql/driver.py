@@ -177,6 +177,10 @@ class SqlDialect(Protocol):
         """Return one list parameter as rows with the column `value`."""
         ...
 
+    def place_of(self, part: ColumnElement[str], text: ColumnElement[str]) -> ColumnElement[int]:
+        """Return where a part of a text begins first, from 1."""
+        ...
+
     def texts(self, values: Sequence[str]) -> Value:
         """Return texts as the value of such a parameter."""
         ...

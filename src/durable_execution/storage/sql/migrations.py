@@ -148,11 +148,29 @@ _TRACESTATE: Final = {
     "postgresql": (),
     "mysql": ("ALTER TABLE durable_task_executions MODIFY COLUMN traceparent VARBINARY(568)",),
 }
+# NULL in every row: none of these databases writes a row for that.
+_PAST: Final = {
+    "sqlite": (
+        "ALTER TABLE durable_task_executions ADD COLUMN past_attempts TEXT",
+        "ALTER TABLE durable_task_executions ADD COLUMN past_attempts_count INTEGER",
+    ),
+    "postgresql": (
+        """ALTER TABLE durable_task_executions ADD COLUMN past_attempts TEXT COLLATE "C",
+    ADD COLUMN past_attempts_count INTEGER""",
+    ),
+    "mysql": _altered_on_mysql(
+        "durable_task_executions",
+        "past_attempts",
+        "ADD COLUMN past_attempts LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, "
+        "ADD COLUMN past_attempts_count INTEGER",
+    ),
+}
 STEPS: Final[tuple[Mapping[str, Sequence[str]], ...]] = (
     _PROGRESS,
     _TRACEPARENT,
     _LISTS,
     _TRACESTATE,
+    _PAST,
 )
 """The step from version n to n + 1 at position n - 1: DDL by dialect name, frozen once released."""
 

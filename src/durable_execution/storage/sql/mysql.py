@@ -137,6 +137,11 @@ class MySqlDialect:
         """Return the texts without those that no row can have; NULL, which is nothing, for none."""
         return cast("Value", tuple(filter(_is_storable, values)) or (None,))
 
+    def place_of(  # noqa: D102
+        self, part: ColumnElement[str], text: ColumnElement[str]
+    ) -> ColumnElement[int]:
+        return func.instr(text, part)
+
     def insert(self) -> ClauseElement:  # noqa: D102
         new = _new_row()
         return _unless_same(new, _is_given(new, "execution_id"))

@@ -137,6 +137,11 @@ class PostgresDialect:
         """Return the texts without those that no row can have."""
         return cast("Value", [value for value in values if _is_storable(value)])
 
+    def place_of(  # noqa: D102
+        self, part: ColumnElement[str], text: ColumnElement[str]
+    ) -> ColumnElement[int]:
+        return func.strpos(text, part)
+
     def insert(self) -> ClauseElement:  # noqa: D102
         rows = rows_of(executions, FIELDS)
         new = postgresql.insert(executions).from_select(FIELDS, select(*rows.c))

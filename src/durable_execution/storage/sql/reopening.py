@@ -59,7 +59,7 @@ class Reopener:
         return families_among(children, cast("list[tuple[str, int]]", counts))
 
     async def _write(self, transaction: Transaction, found: Sequence[Reopening]) -> None:
-        rows = [reopen_row(each.before, each.after) for each in found]
+        rows = [reopen_row(each) for each in found]
         matched = await transaction.match_each(self._statements.reopen, rows)
         if not all(matched):
             root_id = found[0].before.root_execution_id or found[0].before.execution_id

@@ -9,9 +9,11 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
+from durable_execution._core.past import Attempt, Past
 from durable_execution._core.patch import Finish, Guard, Park, Requeue, Wait
 from durable_execution._core.progress import Progress, Report
 from durable_execution._core.record import ExecutionRecord, Tags
+from durable_execution._core.reopening import Reopening
 from durable_execution._core.retry import RetryPolicy
 from durable_execution._core.status import Status
 from durable_execution.errors import StoredError
@@ -58,6 +60,8 @@ FIELDS_BUT_PAYLOADS: Final = (
 FIELDS: Final = (*FIELDS_BUT_PAYLOADS, *PAYLOADS, "traceparent")
 """The columns of an execution, in the order in which rows are written and read. What is behind
 the payloads came later, and is read with them: databases add a column as the last one."""
+PAST: Final = ("past_attempts", "past_attempts_count")
+"""Columns that only `Storage.past_of` reads, and no insert names."""
 GUARD: Final = (
     "guard_id",
     "guard_status",
@@ -68,7 +72,7 @@ GUARD: Final = (
 FINISH: Final = ("status", "output", "error", "finished_at", "finished_at", *GUARD)
 COMPLETE: Final = ("output", "finished_at", "guard_id", "guard_fence")
 """A `FINISH` of what has run well, as nearly all are."""
-REQUEUE: Final = ("start_at", "updated_at", "attempt", "crash_count", "error", *GUARD)
+REQUEUE: Final = ("start_at", "updated_at", "attempt", "crash_count", "error", "ended", *GUARD)
 PARK: Final = ("expires_at", "expires_at", "sleeping_unique_id", "updated_at", *GUARD)
 REOPEN: Final = (
     "status",
@@ -80,6 +84,8 @@ REOPEN: Final = (
     "updated_at",
     "error",
     "active_children_count",
+    "ended",
+    "ended_count",
     "guard_id",
     "guard_status",
     "guard_fence",
@@ -120,6 +126,7 @@ _RETRY: Final = msgspec.json.Decoder(RetryPolicy)
 _ERROR: Final = msgspec.json.Decoder(StoredError)
 _TASK_IDS: Final = msgspec.json.Decoder(list[str])
 _TAGS: Final = msgspec.json.Decoder(dict[str, str])
+_PAST: Final = msgspec.json.Decoder(tuple[Attempt, ...])
 
 
 def to_row(record: ExecutionRecord) -> Row:
@@ -202,6 +209,12 @@ def to_glance(row: tuple[Any, ...]) -> Glance:
     """Return the glance of a row of status, fence and what `PROGRESS` has besides the id."""
     status, fence, *progress = row
     return Glance(status, fence, None if progress[0] is None else Progress(*progress))
+
+
+def to_past(row: tuple[Any, ...]) -> Past:
+    """Return the past of a row of `PAST`, which has one."""
+    attempts, count = row
+    return Past(_PAST.decode(attempts), count)
 
 
 def to_counts(rows: Sequence[Row]) -> dict[str, dict[Status, int]]:
@@ -287,6 +300,7 @@ def requeue_row(guard: Guard, patch: Requeue) -> Row:
         patch.attempt,
         patch.crash_count,
         error_text(patch.error),
+        _encode(patch.ended).decode(),
         *guard_values(guard),
     )
 
@@ -316,8 +330,9 @@ def park_row(guard: Guard, patch: Park) -> Row:
     )
 
 
-def reopen_row(before: ExecutionRecord, after: ExecutionRecord) -> Row:
+def reopen_row(reopening: Reopening) -> Row:
     """Return the values of `REOPEN`."""
+    before, after, ended = reopening.before, reopening.after, reopening.ended
     return (
         after.status,
         after.executor_id,
@@ -328,6 +343,8 @@ def reopen_row(before: ExecutionRecord, after: ExecutionRecord) -> Row:
         after.updated_at,
         error_text(after.error),
         after.active_children_count,
+        None if ended is None else _encode(ended).decode(),
+        0 if ended is None else 1,
         before.execution_id,
         before.status,
         before.fence,

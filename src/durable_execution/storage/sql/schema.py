@@ -1,7 +1,8 @@
 """The tables, their invariants and their indexes.
 
 Columns are named after the fields of the record, payloads last: whoever reads the others does not
-pay for them.
+pay for them. The past of a row, an array in JSON and the number of all attempts there were, is
+NULL until an attempt has ended after which another one follows.
 
 The record's invariants are CHECK constraints too: a write that would break one fails as a whole.
 Indexes are partial and cover what is scanned, and no index holds running rows, so that a claim
@@ -138,6 +139,8 @@ executions: Final = Table(
     Column("output", LargeBinary),
     # With a `tracestate` it is longer, which only MySQL minds.
     Column("traceparent", String(TRACEPARENT_LENGTH)),
+    Column("past_attempts", Text),
+    Column("past_attempts_count", Integer),
     CheckConstraint(_INVARIANTS, name="durable_status_fits_fields"),
 )
 

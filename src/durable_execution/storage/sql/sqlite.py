@@ -116,6 +116,11 @@ class SqliteDialect:
             # A lone surrogate: no row has such an id, and to ask for one is no error.
             return json.dumps(values)
 
+    def place_of(  # noqa: D102
+        self, part: ColumnElement[str], text: ColumnElement[str]
+    ) -> ColumnElement[int]:
+        return func.instr(text, part)
+
     def insert(self) -> ClauseElement:  # noqa: D102
         return _new_row().on_conflict_do_nothing(index_elements=[executions.c.execution_id])
 

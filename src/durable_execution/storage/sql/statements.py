@@ -31,6 +31,7 @@ from sqlalchemy import (
 from durable_execution._core.status import ERRORED, WAITING
 from durable_execution.storage.sql.driver import SqlDialect, Statement
 from durable_execution.storage.sql.new_rows import CHILD, ROOT, TRACED_CHILD, TRACED_ROOT
+from durable_execution.storage.sql.past import past_of, with_one_attempt_more
 from durable_execution.storage.sql.rows import (
     EXECUTOR,
     FIELDS,
@@ -77,6 +78,7 @@ class Statements:
     key_holders: Statement
     get: Statement
     glance: Statement
+    past_of: Statement
     held_rows: Statement
     put_progress: Statement
     get_by_sleeping_unique_id: Statement
@@ -150,7 +152,7 @@ def build_statements(dialect: SqlDialect) -> Statements:
     """Build and compile all statements for a dialect."""
     parts = {
         **_rows(dialect),
-        **_moves(),
+        **_moves(dialect),
         **_reopenings(dialect),
         **_sweeps(dialect),
         **_leases(dialect),
@@ -194,6 +196,7 @@ def _rows(dialect: SqlDialect) -> dict[str, ClauseElement]:
         )
         .select_from(executions.outerjoin(progress, progress.c.execution_id == _E.execution_id))
         .where(dialect.is_any_of(_E.execution_id, "execution_ids")),
+        "past_of": past_of(dialect),
         "held_rows": select(_E.execution_id, _E.fence).where(
             dialect.is_any_of(_E.execution_id, "execution_ids"), IS_RUNNING
         ),
@@ -242,7 +245,7 @@ def _last_children_of(dialect: SqlDialect) -> ClauseElement:
     return select(*_COLUMNS).where(_E.execution_id.in_(select(last).select_from(parents)))
 
 
-def _moves() -> dict[str, ClauseElement]:
+def _moves(dialect: SqlDialect) -> dict[str, ClauseElement]:
     return {
         "finish": update(executions)
         .ordered_values(
@@ -279,6 +282,7 @@ def _moves() -> dict[str, ClauseElement]:
             (_E.attempt, bindparam("attempt")),
             (_E.crash_count, bindparam("crash_count")),
             (_E.error, bindparam("error")),
+            *with_one_attempt_more(dialect),
         )
         .where(*_guard()),
         "wait": update(executions)
@@ -385,7 +389,8 @@ def _reopenings(dialect: SqlDialect) -> dict[str, ClauseElement]:
             (_E.attempt, literal_column("0", Integer)),
             (_E.crash_count, literal_column("0", Integer)),
             (_E.finished_at, literal_column("NULL")),
-            *((_E[name], bindparam(name)) for name in REOPEN[:-3]),
+            *((_E[name], bindparam(name)) for name in REOPEN[:-5]),
+            *with_one_attempt_more(dialect, bindparam("ended_count", type_=Integer)),
         )
         .where(
             _E.execution_id == bindparam("guard_id"),

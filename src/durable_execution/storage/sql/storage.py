@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from durable_execution._core.past import NO_PAST, Past
 from durable_execution._core.patch import Transition
 from durable_execution._core.progress import Report
 from durable_execution._core.record import ExecutionRecord
@@ -53,6 +54,7 @@ from durable_execution.storage.sql.rows import (
     to_counts,
     to_executor,
     to_glance,
+    to_past,
     to_record,
     without_payloads,
 )
@@ -216,6 +218,19 @@ class SqlStorage:
         rows = await self._driver.read(work, is_single=True)
         found = {row[0]: to_glance(row[1:]) for row in rows}
         return [found.get(execution_id) for execution_id in execution_ids]
+
+    async def past_of(self, execution_ids: Sequence[str]) -> list[Past]:  # noqa: D102
+        if not execution_ids:
+            return []
+        statement = self._statements.past_of
+        values = statement.bind(execution_ids=self._dialect.texts(execution_ids))
+
+        async def work(transaction: Transaction) -> list[Row]:
+            return await transaction.fetch(statement, values)
+
+        rows = await self._driver.read(work, is_single=True)
+        found = {row[0]: to_past(row[1:]) for row in rows}
+        return [found.get(execution_id, NO_PAST) for execution_id in execution_ids]
 
     async def report_progress(self, reports: Sequence[Report]) -> list[bool]:  # noqa: D102
         if not reports:

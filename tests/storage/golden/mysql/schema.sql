@@ -39,6 +39,8 @@ CREATE TABLE IF NOT EXISTS durable_task_executions (
     run_output LONGBLOB,
     output LONGBLOB,
     traceparent VARBINARY(568),
+    past_attempts LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+    past_attempts_count INTEGER,
     PRIMARY KEY (execution_id),
     CONSTRAINT durable_status_fits_fields CHECK ((CASE status
 WHEN 'ready' THEN finished_at IS NULL AND active_children_count = 0 AND sleeping_unique_id IS NULL

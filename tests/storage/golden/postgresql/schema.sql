@@ -39,6 +39,8 @@ CREATE TABLE durable_task_executions (
     run_output BYTEA,
     output BYTEA,
     traceparent TEXT COLLATE "C",
+    past_attempts TEXT COLLATE "C",
+    past_attempts_count INTEGER,
     PRIMARY KEY (execution_id),
     CONSTRAINT durable_status_fits_fields CHECK (CASE status
 WHEN 'ready' THEN finished_at IS NULL AND active_children_count = 0 AND sleeping_unique_id IS NULL

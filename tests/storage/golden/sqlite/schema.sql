@@ -35,6 +35,8 @@ CREATE TABLE durable_task_executions (
     run_output BLOB,
     output BLOB,
     traceparent VARCHAR(55),
+    past_attempts TEXT,
+    past_attempts_count INTEGER,
     PRIMARY KEY (execution_id),
     CONSTRAINT durable_status_fits_fields CHECK (CASE status
 WHEN 'ready' THEN finished_at IS NULL AND active_children_count = 0 AND sleeping_unique_id IS NULL
