@@ -116,6 +116,16 @@ export type TaskExecutionError = {
   isInternal: boolean
 }
 
+/** An attempt that has ended, after which another one followed. */
+export type PastAttempt = {
+  retryAttempts: number
+  outcome: 'failed' | 'timed_out' | 'cancelled' | 'crashed' | 'handed_back'
+  startedAt: Date
+  endedAt: Date
+  executorId?: string
+  error?: TaskExecutionError
+}
+
 type Base<TStatus extends string> = {
   root?: TaskExecutionSummary
   parent?: ParentTaskExecutionSummary
@@ -131,6 +141,9 @@ type Base<TStatus extends string> = {
   startAt: Date
   createdAt: Date
   updatedAt: Date
+  /** The attempts before the last one, as far as they are kept; a Python server tells them. */
+  pastAttempts?: PastAttempt[]
+  pastAttemptsCount?: number
 }
 type Started = { startedAt: Date; expiresAt: Date }
 type Family = {
@@ -155,7 +168,9 @@ type View =
   | (Base<'waiting_for_finalize'> & Started & Family & Finalizing)
   | Finished
 
-type Listed<TExecution> = TExecution extends unknown ? Omit<TExecution, 'children' | 'finalize'> : never
+type Listed<TExecution> = TExecution extends unknown
+  ? Omit<TExecution, 'children' | 'finalize' | 'pastAttempts' | 'pastAttemptsCount'>
+  : never
 
 /** An execution of a list: without its input, its output and its children. */
 export type ListedTaskExecution = Listed<View> & {

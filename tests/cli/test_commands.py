@@ -169,6 +169,25 @@ def test_errors_show_their_traceback(run: Run, shop: Shop) -> None:
     assert "raise DurableExecutionError" in run("show", execution_id, "--whole").stdout
 
 
+def test_what_failed_before_a_retry_is_shown(run: Run, shop: Shop) -> None:
+    execution_id = run("enqueue", "charge", "500", "--wait").stdout.splitlines()[0]
+    shop.is_funded = True
+    run("retry", execution_id)
+    run("watch", execution_id)
+    shown = run("show", execution_id, "--whole").stdout
+    assert "charge completed" in shown
+    assert "attempt 1 failed" in shown
+    assert "raise DurableExecutionError" in shown
+    assert "\x1b" not in shown
+    assert "raise DurableExecutionError" not in run("show", execution_id).stdout
+    facts = lines(run("show", execution_id, "--json"))[0]["execution"]
+    assert facts["pastAttemptsCount"] == 1
+    (past,) = facts["pastAttempts"]
+    assert (past["retryAttempts"], past["outcome"]) == (0, "failed")
+    assert "refused" in past["error"]["message"]
+    assert "raise DurableExecutionError" in past["error"]["traceback"]
+
+
 def test_what_waits_is_cancelled_once(run: Run) -> None:
     execution_id = run("enqueue", "charge", "5", "--delay", "1h").stdout.strip()
     assert [each["status"] for each in lines(run("list", "--status", "ready", "--json"))] == [

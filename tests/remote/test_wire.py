@@ -18,6 +18,7 @@ from durable_execution import (
     declare_task,
 )
 from durable_execution._codec import ValidationFailed, dumps, loads
+from durable_execution._core.past import Attempt, Past
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryPolicy
 from durable_execution._core.status import FINISHED, STATUSES, Status
@@ -247,6 +248,38 @@ def test_client_reads_the_view_that_the_executor_shows(status: Status) -> None:
         assert isinstance(shown, get_args(TaskExecution)[-2])
 
     assert view_from_wire(sent(record, family), TASK) == shown
+
+
+def test_past_attempts_are_shown_where_there_are_any() -> None:
+    secret = msgspec.structs.replace(ERROR, traceback="File …", cause="why")
+    past = Past(
+        (
+            Attempt(
+                attempt=0,
+                outcome="timed_out",
+                started_at=1_001,
+                ended_at=2_002,
+                executor_id="de_0",
+                error=secret,
+            ),
+            Attempt(attempt=1, outcome="crashed", started_at=3_003, ended_at=4_004),
+        ),
+        22,
+    )
+    record = record_in("ready")
+    view = loads(wire_view(record, (), past).payload)
+
+    assert isinstance(view, dict)
+    assert view["pastAttemptsCount"] == 22
+    assert view["pastAttempts"][0]["endedAt"] == datetime(1970, 1, 1, 0, 0, 2, 2_000, tzinfo=UTC)
+    assert view["pastAttempts"][0]["error"].keys() == {
+        *("errorType", "message", "isRetryable", "isInternal")
+    }
+    assert view["pastAttempts"][1].keys() == {"retryAttempts", "outcome", "startedAt", "endedAt"}
+    public = msgspec.structs.replace(past.attempts[0], error=ERROR)
+    shown = view_of(record, TASK, (), Past((public, past.attempts[1]), 22))
+    assert view_from_wire(view, TASK) == shown
+    assert not {"pastAttempts", "pastAttemptsCount"} & sent(record).keys()
 
 
 @pytest.mark.parametrize("status", sorted(STATUSES))

@@ -94,13 +94,16 @@ def may_have_past(record: ExecutionRecord) -> bool:
 
     The fence tells: it is raised by each claim, each reopening and each step of a waiting row.
     """
+    sleeping_id, started_at = record.sleeping_unique_id, record.started_at
+    if record.fence <= 1 and sleeping_id is None and started_at is not None:
+        return False  # as nearly all are
     if record.is_sleeping:
         return record.fence > 0
     steps = 0
     if record.waiting_for_children_at is not None:
         steps = max(1, record.children_count) if record.are_children_sequential else 1
         steps += record.waiting_for_finalize_at is not None
-    return record.fence - steps > (0 if record.started_at is None else 1)
+    return record.fence - steps > (0 if started_at is None else 1)
 
 
 def _attempt(

@@ -12,10 +12,29 @@ from datetime import datetime
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from durable_execution._core.context import ParentTaskExecutionSummary, TaskExecutionSummary
+from durable_execution._core.past import AttemptOutcome
 from durable_execution._core.retry import RetryOptions
 from durable_execution.errors import StoredError
 
 OutputT = TypeVar("OutputT")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PastAttempt:
+    """An attempt that has ended, after which another one followed."""
+
+    attempt: int
+    """As `ctx.attempt` was: after a crash or a hand-back the next attempt has the same number."""
+    outcome: AttemptOutcome
+    """`failed`, `timed_out` or `cancelled`; `crashed` if its executor died or lost its lease;
+    `handed_back` if its executor shut down meanwhile."""
+    started_at: datetime
+    ended_at: datetime
+    """When its end was noticed."""
+    executor_id: str | None = None
+    """None where it slept, or went on in another program."""
+    error: StoredError | None = None
+    """Cut, if it is long."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +57,10 @@ class _Execution:
     updated_at: datetime
     idempotency_key: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    past_attempts: tuple[PastAttempt, ...] = ()
+    """The attempts before the last one, the oldest first: twenty of them at most."""
+    past_attempts_count: int = 0
+    """How many there were."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
+from durable_execution._core.past import NO_PAST, Past, may_have_past
 from durable_execution._core.patch import Finish, Park, Patch, Requeue, Transition
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.batcher import Batcher, OnFlush, Receiver
@@ -86,6 +87,7 @@ class Commits:
         self._reads = Batcher(storage.get, limit=BATCH_LIMIT, told=told("get"))
         self._families = Batcher(self._children_of, limit=FAMILY_LIMIT, told=told("children_of"))
         self._summaries = Batcher(self._summaries_of, limit=BATCH_LIMIT, told=told("summaries_of"))
+        self._pasts = Batcher(storage.past_of, limit=BATCH_LIMIT, told=told("past_of"))
         self._listeners: Listeners | None = None
         self._eager: EagerStart | None = None
         self._reports: Reports | None = None
@@ -161,6 +163,14 @@ class Commits:
             lambda: self._summaries.submit(parent_execution_id), tries=PATIENT_TRIES
         )
 
+    async def past_of(self, record: ExecutionRecord) -> Past:
+        """Return the attempts before the last one, as patient as `get`; most rows are not asked."""
+        if not may_have_past(record):
+            return NO_PAST
+        return await self._persist(
+            lambda: self._pasts.submit(record.execution_id), tries=PATIENT_TRIES
+        )
+
     async def apply(self, record: ExecutionRecord, transition: Transition) -> bool:
         """Apply a transition; return whether its guard held.
 
@@ -198,6 +208,7 @@ class Commits:
             self._reads.run,
             self._families.run,
             self._summaries.run,
+            self._pasts.run,
         )
 
     async def _children_of(self, parent_ids: list[str]) -> Sequence[list[ExecutionRecord]]:

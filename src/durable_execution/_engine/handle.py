@@ -58,8 +58,7 @@ class TaskExecutionHandle(Generic[OutputT]):
             InvalidInputError: What is stored does not fit the task's types as they are now.
             StorageError: The storage cannot be reached.
         """
-        record = await self._record()
-        return view_of(record, self._task, await children_shown(self._engine, record))
+        return await self._view_of(await self._record())
 
     async def wait_and_get_finished_execution(
         self, *, timeout: float | timedelta | None = None
@@ -77,7 +76,9 @@ class TaskExecutionHandle(Generic[OutputT]):
         """
         finished = self._engine.finishes.finish_of(self._watch)
         record = finished or await self._finished_within(timeout)
-        return finished_view_of(record, self._task, await children_shown(self._engine, record))
+        children = await children_shown(self._engine, record)
+        past = await self._engine.commits.past_of(record)
+        return finished_view_of(record, self._task, children, past)
 
     async def result(self, *, timeout: float | timedelta | None = None) -> OutputT:
         """Wait until the execution has finished and return its output, or raise its error.
@@ -123,9 +124,7 @@ class TaskExecutionHandle(Generic[OutputT]):
         """
 
         async def of_status(change_id: str, record: ExecutionRecord) -> StatusChange[OutputT]:
-            children = await children_shown(self._engine, record)
-            execution = view_of(record, self._task, children)
-            return StatusChange(id=change_id, execution=execution)
+            return StatusChange(id=change_id, execution=await self._view_of(record))
 
         at = position_of(after)
         return Changes(self._engine.watches.watch(self.execution_id), at, of_status)
@@ -170,6 +169,10 @@ class TaskExecutionHandle(Generic[OutputT]):
         if finishes.may_have_finished_elsewhere(self._watch):
             return finish_anywhere(self._engine, self.execution_id)
         return finishes.wait_for(self.execution_id)
+
+    async def _view_of(self, record: ExecutionRecord) -> TaskExecution[OutputT]:
+        children = await children_shown(self._engine, record)
+        return view_of(record, self._task, children, await self._engine.commits.past_of(record))
 
     async def _record(self) -> ExecutionRecord:
         return await _record_of(self._engine, self.execution_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,12 +15,15 @@ from durable_execution._core.found import (
     TaskExecutionPage,
 )
 from durable_execution._core.limits import MAX_DURATION_MS, check_between, check_task_id, to_ms
+from durable_execution._core.past import Past
+from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import Status
 from durable_execution._core.task import TaskDeclaration
 from durable_execution._engine.engine import Engine
 from durable_execution._engine.ids import newest_id_before, oldest_id_after
 from durable_execution._engine.searching import search_for
 from durable_execution._engine.stats import found_executor_of, stats_of
+from durable_execution._engine.trees import pasts_of
 from durable_execution._engine.viewing import found_view_of
 from durable_execution.storage.search import Page, Search
 
@@ -107,6 +110,16 @@ class Oversight(ABC):
             StorageError: The storage cannot be reached.
         """
         return await self._running_engine().storage.search(search)
+
+    async def past_of_stored(self, records: Sequence[ExecutionRecord]) -> dict[str, Past]:
+        """Return the past attempts of those of these rows that may have any, by execution.
+
+        Raises:
+            ExecutorShutDownError: The executor is not running.
+            StorageError: The storage cannot be reached.
+        """
+        pasts = await pasts_of(self._running_engine().storage, records)
+        return {each.execution_id: past for each, past in zip(records, pasts, strict=True)}
 
     async def get_queue_age(self) -> float:
         """Return how many seconds the execution has been ready that has been so for longest.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from durable_execution._core.past import NO_PAST, Past, may_have_past
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
 from durable_execution._core.watching import position_of
@@ -26,6 +27,7 @@ class StoredTaskExecution(NamedTuple):
 
     record: ExecutionRecord
     children: Sequence[ExecutionRecord]
+    past: Past
 
 
 class StoredStatusChange(NamedTuple):
@@ -53,8 +55,9 @@ class StoredExecutions(ABC):
         self._check_known(task)
         # No coroutine more than it needs: most is found at once, and has no children.
         record = _of_task(task, execution_id, await engine.commits.get(execution_id))
-        children = await children_shown(engine, record) if has_children(record) else ()
-        return StoredTaskExecution(record, children)
+        if has_children(record) or may_have_past(record):
+            return await _stored(engine, record)
+        return StoredTaskExecution(record, (), NO_PAST)
 
     async def find_stored_task_execution(self, execution_id: str) -> ExecutionRecord:
         """Return the row of an execution, of whichever task, known here or not.
@@ -79,8 +82,7 @@ class StoredExecutions(ABC):
             StorageError: The storage cannot be reached.
         """
         engine = self._running_engine()
-        root = await retried(engine, record)
-        return StoredTaskExecution(root, await children_shown(engine, root))
+        return await _stored(engine, await retried(engine, record))
 
     async def read_stored_tree(self, top: ExecutionRecord, bounds: Bounds) -> list[Grown]:
         """Return a row with those below it, as `tree_below` does.
@@ -112,7 +114,7 @@ class StoredExecutions(ABC):
                     record = await finish_anywhere(engine, execution_id)
             except TimeoutError:
                 record = await self._record_of(engine, task, execution_id)
-        return StoredTaskExecution(record, await children_shown(engine, record))
+        return await _stored(engine, record)
 
     async def watch_stored_task_execution(
         self, task: Task[Any, Any], execution_id: str, *, after: str | None = None
@@ -135,8 +137,7 @@ class StoredExecutions(ABC):
         record = await self._record_of(engine, task, execution_id)
 
         async def of_status(change_id: str, record: ExecutionRecord) -> StoredStatusChange:
-            children = await children_shown(engine, record)
-            return StoredStatusChange(change_id, StoredTaskExecution(record, children))
+            return StoredStatusChange(change_id, await _stored(engine, record))
 
         return Changes(engine.watches.watch(execution_id, record), at, of_status)
 
@@ -171,3 +172,8 @@ def _of_task(
 
 def _not_found(execution_id: str) -> DurableExecutionNotFoundError:
     return DurableExecutionNotFoundError(f"Task execution not found [executionId={execution_id}]")
+
+
+async def _stored(engine: Engine, record: ExecutionRecord) -> StoredTaskExecution:
+    children = await children_shown(engine, record)
+    return StoredTaskExecution(record, children, await engine.commits.past_of(record))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from durable_execution._core.past import NO_PAST, Past, may_have_past
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.storage.protocol import Storage
 from durable_execution.storage.search import MAX_PAGE, Search
@@ -31,6 +32,8 @@ class Grown:
     """Children that are not shown, as far as is known."""
     has_payloads: bool = True
     """Whether the row was read with them; without, it is as lists have it."""
+    past: Past = NO_PAST
+    """Read with the payloads."""
 
 
 class Bounds:
@@ -65,7 +68,7 @@ async def tree_below(storage: Storage, top: ExecutionRecord, bounds: Bounds) -> 
     Raises:
         StorageError: The storage cannot be reached.
     """
-    first = Grown(top)
+    first = Grown(top, past=(await pasts_of(storage, [top]))[0])
     tree, level = [first], [first] if _has_children(top) else []
     for _ in range(MAX_DEPTH):
         below: list[Grown] = []
@@ -149,20 +152,33 @@ async def _read_payloads(storage: Storage, below: Sequence[Grown], bounds: Bound
     while start < len(below) and not bounds.is_late:
         some = below[start : start + count]
         records = await storage.get([each.record.execution_id for each in some])
+        pasts = await pasts_of(storage, records)
         size = 0
-        for each, record in zip(some, records, strict=True):
+        for each, record, past in zip(some, records, pasts, strict=True):
             if record is None:
                 continue  # deleted meanwhile: it is shown as it was
-            size += payload_size(record)
+            size += payload_size(record) + _size_of(past)
             if most is not None and used + size > most:
                 return
-            each.record, each.has_payloads = record, True
+            each.record, each.past, each.has_payloads = record, past, True
         used, start = used + size, start + count
         is_small = most is None or size * 8 < most
         count = min(2 * count, _MANY) if is_small else _FEW
 
 
+async def pasts_of(storage: Storage, records: Sequence[ExecutionRecord | None]) -> list[Past]:
+    """Return the past of rows, in their order; asks only for those that may have any."""
+    ids = [each.execution_id for each in records if each is not None and may_have_past(each)]
+    found = dict(zip(ids, await storage.past_of(ids), strict=True)) if ids else {}
+    return [NO_PAST if each is None else found.get(each.execution_id, NO_PAST) for each in records]
+
+
+def _size_of(past: Past) -> int:
+    errors = [each.error for each in past.attempts if each.error is not None]
+    return sum(len(error.message) + len(error.traceback or "") for error in errors)
+
+
 def payload_size(record: ExecutionRecord) -> int:
-    """Bytes of a row that lists do without."""
+    """Bytes of a row that lists do without, its past aside."""
     traceback = record.error.traceback if record.error is not None else ""
     return len(record.input) + len(record.output or b"") + len(traceback or "")

@@ -8,6 +8,7 @@ from typing import Any, Final, TypedDict, TypeVar, assert_never
 
 from durable_execution._core.context import ParentTaskExecutionSummary, TaskExecutionSummary
 from durable_execution._core.found import FoundTaskExecution
+from durable_execution._core.past import NO_PAST, Attempt, Past
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.task import TaskDeclaration
@@ -17,6 +18,7 @@ from durable_execution._core.views import (
     FailedTaskExecution,
     FinalizeFailedTaskExecution,
     FinishedTaskExecution,
+    PastAttempt,
     ReadyTaskExecution,
     RunningTaskExecution,
     TaskExecution,
@@ -50,6 +52,8 @@ class _Base(TypedDict):
     updated_at: datetime
     idempotency_key: str | None
     tags: Mapping[str, str]
+    past_attempts: tuple[PastAttempt, ...]
+    past_attempts_count: int
 
 
 class _Started(TypedDict):
@@ -72,6 +76,7 @@ def view_of(
     record: ExecutionRecord,
     task: TaskDeclaration[Any, OutputT],
     children: Sequence[ExecutionRecord] = (),
+    past: Past = NO_PAST,
 ) -> TaskExecution[OutputT]:
     """Build the view of a row. `children` are needed, without payloads, if it has spawned any.
 
@@ -79,8 +84,8 @@ def view_of(
         InvalidInputError: The stored input or output does not fit the task's types as they are now.
     """
     if record.is_finished:
-        return finished_view_of(record, task, children)
-    base = _base(record, task)
+        return finished_view_of(record, task, children, past)
+    base = _base(record, task, past)
     match record.status:
         case "ready":
             return ReadyTaskExecution(**base, error=record.error)
@@ -112,13 +117,14 @@ def finished_view_of(
     record: ExecutionRecord,
     task: TaskDeclaration[Any, OutputT],
     children: Sequence[ExecutionRecord] = (),
+    past: Past = NO_PAST,
 ) -> FinishedTaskExecution[OutputT]:
     """Build the view of a finished row.
 
     Raises:
         InvalidInputError: The stored input or output does not fit the task's types as they are now.
     """
-    base = _base(record, task)
+    base = _base(record, task, past)
     rest = _finished(record, children)
     error = record.error or UNKNOWN_ERROR
     match record.status:
@@ -189,7 +195,7 @@ def _parent(record: ExecutionRecord) -> ParentTaskExecutionSummary | None:
     )
 
 
-def _base(record: ExecutionRecord, task: TaskDeclaration[Any, Any]) -> _Base:
+def _base(record: ExecutionRecord, task: TaskDeclaration[Any, Any], past: Past) -> _Base:
     return _Base(
         task_id=record.task_id,
         execution_id=record.execution_id,
@@ -208,6 +214,19 @@ def _base(record: ExecutionRecord, task: TaskDeclaration[Any, Any]) -> _Base:
         updated_at=instant(record.updated_at),
         idempotency_key=record.idempotency_key,
         tags=dict(record.tags),
+        past_attempts=tuple(map(_past_attempt, past.attempts)) if past.count else (),
+        past_attempts_count=past.count,
+    )
+
+
+def _past_attempt(attempt: Attempt) -> PastAttempt:
+    return PastAttempt(
+        attempt=attempt.attempt,
+        outcome=attempt.outcome or "failed",
+        started_at=instant(attempt.started_at),
+        ended_at=instant(attempt.ended_at),
+        executor_id=attempt.executor_id,
+        error=attempt.error,
     )
 
 

@@ -104,6 +104,13 @@ def duration_of(facts: Mapping[str, Any], now: datetime) -> str:
     return span(max(0.0, (end - begun).total_seconds()))
 
 
+def duration_between(begun: object, ended: object) -> str:
+    """Return how long something took, "" unless both instants are known."""
+    if not isinstance(begun, datetime) or not isinstance(ended, datetime):
+        return ""
+    return span(max(0.0, (ended - begun).total_seconds()))
+
+
 def error_message(facts: Mapping[str, Any]) -> str:
     """Return the message of an execution's error, "" without one."""
     error = facts.get("error")

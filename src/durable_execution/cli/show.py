@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
     from durable_execution.cli.desks.desk import Branch, Desk
 
+OUTCOME_STYLES: Final = {
+    "failed": "red",
+    "timed_out": "red",
+    "cancelled": "yellow",
+    "crashed": "bold red",
+    "handed_back": "cyan",
+}
 LIVE_INTERVAL: Final = 0.5
 """Seconds between two looks at a tree that is shown live."""
 
@@ -42,7 +49,7 @@ def show(
     whole: Annotated[bool, typer.Option("--whole", help="Cut no input, output or error.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show an execution as a tree: status, attempts, durations, inputs, outputs and errors.
+    """Show an execution as a tree: status, every attempt, durations, inputs, outputs and errors.
 
     \b
     durable-execution show te_06gwn3vp9b2k
@@ -113,8 +120,6 @@ def _tree(branch: Branch, *, whole: bool) -> Tree:
 def _label(facts: Mapping[str, Any], now: datetime, *, whole: bool) -> Text:
     from durable_execution.cli.printing import (
         duration_of,
-        error_message,
-        printable,
         short,
         status_text,
         text,
@@ -139,12 +144,46 @@ def _label(facts: Mapping[str, Any], now: datetime, *, whole: bool) -> Text:
             label.append(f"\n{name}: ").append(short(facts[name], length))
     if facts.get("payloadsLeftOut"):
         label.append("\ninput, output: too large for a whole tree, show this ID alone", "dim")
+    for line in _past(facts, length, whole=whole):
+        label.append("\n").append_text(line)
+    return _with_error(label, facts, "\nerror: ", length)
+
+
+def _past(facts: Mapping[str, Any], length: int, *, whole: bool) -> list[Text]:
+    """Return a line for each past attempt; tracebacks only if asked for the whole."""
+    from durable_execution.cli.printing import duration_between, text, when
+
+    attempts = facts.get("pastAttempts") or ()
+    lines = []
+    left_out = int(facts.get("pastAttemptsCount") or 0) - len(attempts)
+    if left_out > 0:
+        lines.append(text(f"… {_counted(left_out, 'earlier attempt', 'earlier attempts')}", "dim"))
+    for each in attempts:
+        outcome = str(each["outcome"])
+        line = text(f"attempt {each['retryAttempts'] + 1} ", "dim")
+        line.append_text(text(outcome, OUTCOME_STYLES.get(outcome, "")))
+        for part in (
+            duration_between(each.get("startedAt"), each.get("endedAt")),
+            when(each.get("startedAt")),
+            str(each.get("executorId") or ""),
+        ):
+            if part:
+                line.append("  ").append_text(text(part, "dim"))
+        lines.append(_with_error(line, each, ": ", length, with_traceback=whole))
+    return lines
+
+
+def _with_error(
+    label: Text, facts: Mapping[str, Any], before: str, length: int, *, with_traceback: bool = True
+) -> Text:
+    from durable_execution.cli.printing import error_message, printable
+
     message = error_message(facts)
     if message:
-        cut = message if whole or len(message) <= length else f"{message[:length]}…"
-        label.append("\nerror: ", "red").append(printable(cut))
+        cut = message if len(message) <= length else f"{message[:length]}…"
+        label.append(before, "red").append(printable(cut))
         trace = _traceback_of(facts)
-        if trace:
+        if trace and with_traceback:
             label.append("\n").append(printable(trace), "dim")
     return label
 

@@ -195,6 +195,15 @@ PARTS: Final[Mapping[str, JsonSchema]] = {
         childrenCount=_COUNT,
     ),
     "ParentTaskExecutionSummary": _PARENT,
+    "PastAttempt": _object(
+        ["retryAttempts", "outcome", "startedAt", "endedAt"],
+        retryAttempts=_COUNT,
+        outcome={"enum": ["failed", "timed_out", "cancelled", "crashed", "handed_back"]},
+        startedAt=_INSTANT,
+        endedAt=_INSTANT,
+        executorId=_TEXT,
+        error=reference("TaskExecutionError"),
+    ),
     "Problem": {
         "description": "What went wrong (RFC 9457), and where in the request.",
         **_object(
@@ -238,6 +247,12 @@ PARTS: Final[Mapping[str, JsonSchema]] = {
             **_COMMON,
             children={"type": "array", "items": reference("TaskExecutionSummary")},
             finalize=reference("TaskExecutionSummary"),
+            pastAttempts={
+                "type": "array",
+                "items": reference("PastAttempt"),
+                "description": "The attempts before the last one, as far as they are kept.",
+            },
+            pastAttemptsCount=_COUNT,
         ),
     },
     "TaskExecutionError": _object(

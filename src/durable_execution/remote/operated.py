@@ -12,10 +12,11 @@ import msgspec
 
 from durable_execution._codec import Encoded, enveloped
 from durable_execution._core.found import FoundTaskExecution
+from durable_execution._core.past import Past
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.remote.listed import entry_from_wire
 from durable_execution.remote.wire import failed, object_of
-from durable_execution.remote.wire_view import Children, WireView, begun_view, whole_view
+from durable_execution.remote.wire_view import Children, WireView, begun_view, tell_past, whole_view
 
 
 class _WireOperated(WireView, gc=False):
@@ -46,15 +47,21 @@ class TaskExecutionTree:
     for the tree of this execution alone."""
 
 
-def wire_operated(record: ExecutionRecord, children: Children) -> Encoded:
-    """Write a row, read with its payloads, and the children that it names."""
+def wire_operated(record: ExecutionRecord, children: Children, past: Past) -> Encoded:
+    """Write a row, read with its payloads, the children that it names, and its past."""
     view, meta = whole_view(_WireOperated, record, children)
     _tell_more(view, record)
+    tell_past(view, meta, past, with_tracebacks=True)
     return enveloped(view, meta)
 
 
 def wire_branch(
-    record: ExecutionRecord, *, left_out: int, has_payloads: bool, is_within_reach: bool
+    record: ExecutionRecord,
+    *,
+    left_out: int,
+    has_payloads: bool,
+    past: Past,
+    is_within_reach: bool,
 ) -> Encoded:
     """Write a row in its tree, where others show who its children are.
 
@@ -68,6 +75,7 @@ def wire_branch(
     if is_within_reach:
         _tell_more(view, record, with_traceback=has_payloads)
         view.payloads_left_out = None if has_payloads else True
+        tell_past(view, meta, past, with_tracebacks=True)
     else:
         view.error = view.executor_id = view.sleeping_task_unique_id = None
     view.children_count = record.children_count

@@ -64,6 +64,10 @@ _NAMES: Final = {
     "indexInParentChildren": "index_in_parent_children",
     "isOnlyChildOfParent": "is_only_child_of_parent",
     "isFinalizeOfParent": "is_finalize_of_parent",
+    "pastAttempts": "past_attempts",
+    "pastAttemptsCount": "past_attempts_count",
+    "outcome": "outcome",
+    "endedAt": "ended_at",
 }
 """The fields whose value needs no conversion, and what views call them."""
 
@@ -131,7 +135,7 @@ def renamed(value: Mapping[str, object]) -> dict[str, object]:
 
 
 def _renamed_inside(name: str, value: object) -> object:
-    if name == "children" and isinstance(value, list):
+    if name in ("children", "pastAttempts") and isinstance(value, list):
         return [renamed(each) if isinstance(each, dict) else each for each in value]
     if name != "error" and isinstance(value, dict):
         return renamed(value)

@@ -8,12 +8,14 @@ written as texts with the tag of a date. `remote.wire` reads what is written her
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
 from durable_execution._codec import Encoded, date_tag, date_text, dumps, encoded_part, enveloped
+from durable_execution._core.past import NO_PAST, Attempt, Past
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryPolicy
 from durable_execution._core.status import Status
@@ -22,6 +24,7 @@ Children: TypeAlias = Sequence[ExecutionRecord]
 Summary: TypeAlias = dict[str, Any]
 ViewT = TypeVar("ViewT", bound="WireView")
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING: Final = b"{}"  # the envelope of undefined
 
 _OWN_NAMES: Final = {
@@ -72,6 +75,8 @@ class WireView(msgspec.Struct, omit_defaults=True, rename=_wire_name, gc=False):
     output: msgspec.Raw | None = None
     error: object = None
     executor_id: str | None = None
+    past_attempts: msgspec.Raw | None = None
+    past_attempts_count: int | None = None
 
 
 class _Shown(NamedTuple):
@@ -110,12 +115,14 @@ _SHOWN: Final[Mapping[Status, _Shown]] = {
 }
 
 
-def wire_view(record: ExecutionRecord, children: Children = ()) -> Encoded:
+def wire_view(record: ExecutionRecord, children: Children = (), past: Past = NO_PAST) -> Encoded:
     """Write a row as the reference's object; input and output pass through as they are stored.
 
     `children` are needed, without payloads, if it has spawned any.
     """
-    return enveloped(*whole_view(WireView, record, children))
+    view, meta = whole_view(WireView, record, children)
+    tell_past(view, meta, past)
+    return enveloped(view, meta)
 
 
 def whole_view(
@@ -169,6 +176,31 @@ def begun_view(kind: type[ViewT], record: ExecutionRecord) -> tuple[ViewT, list[
     if shown.has_executor:
         view.executor_id = record.executor_id
     return view, meta
+
+
+def tell_past(
+    view: WireView, meta: list[object], past: Past, *, with_tracebacks: bool = False
+) -> None:
+    """Add the attempts before the last one, where there are any: no old client knows of them."""
+    if past.count:
+        attempts = [_past_attempt(each, with_traceback=with_tracebacks) for each in past.attempts]
+        view.past_attempts = encoded_part("pastAttempts", dumps(attempts), meta)
+        view.past_attempts_count = past.count
+
+
+def _past_attempt(attempt: Attempt, *, with_traceback: bool) -> dict[str, object]:
+    error = attempt.error
+    if error is not None and not with_traceback:
+        error = error.without_traceback()
+    shown: dict[str, object] = {
+        "retryAttempts": attempt.attempt,
+        "outcome": attempt.outcome,
+        "startedAt": _EPOCH + timedelta(milliseconds=attempt.started_at),
+        "endedAt": _EPOCH + timedelta(milliseconds=attempt.ended_at or 0),
+        "executorId": attempt.executor_id,
+        "error": None if error is None else msgspec.to_builtins(error),
+    }
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _summary(record: ExecutionRecord) -> Summary:

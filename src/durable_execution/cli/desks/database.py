@@ -27,7 +27,7 @@ from durable_execution._engine.interventions import refusal_of
 from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.searching import search_for
 from durable_execution._engine.stats import stats_of
-from durable_execution._engine.trees import Bounds, Grown, tree_below
+from durable_execution._engine.trees import Bounds, Grown, pasts_of, tree_below
 from durable_execution.cli.desks.branches import tree_of
 from durable_execution.cli.desks.desk import Branch, Desk, Facts, Filters, Listed, Order, Progress
 from durable_execution.cli.exits import MISUSED, CommandError
@@ -201,7 +201,8 @@ class DatabaseDesk:
         children: list[ExecutionRecord] = []
         if record.waiting_for_children_at is not None:
             children = await self._storage.children_of([record.execution_id], with_payloads=False)
-        return cast("Facts", loads(wire_operated(record, children).payload))
+        (past,) = await pasts_of(self._storage, [record])
+        return cast("Facts", loads(wire_operated(record, children, past).payload))
 
 
 def _new_record(order: Order, now: int) -> ExecutionRecord:
@@ -244,6 +245,7 @@ def _branch(grown: Grown) -> Encoded:
         grown.record,
         left_out=grown.left_out,
         has_payloads=grown.has_payloads,
+        past=grown.past,
         is_within_reach=True,
     )
 

@@ -107,7 +107,7 @@ class MountedTasks:
 
 def view_of(stored: StoredTaskExecution) -> Encoded:
     """Write an execution as callers see it."""
-    return wire_view(stored.record, stored.children)
+    return wire_view(stored.record, stored.children, stored.past)
 
 
 def told(at: tuple[str | int, ...] = ()) -> _Telling:

@@ -45,8 +45,7 @@ def operating(tasks: MountedTasks) -> Mapping[str, Procedure]:
         tasks.check_operator(ctx)
         with told():
             record = await _found(tasks, ctx, read_operated(input))
-            root, children = await executor.retry_stored_task_execution(record)
-            return wire_operated(root, children)
+            return wire_operated(*await executor.retry_stored_task_execution(record))
 
     async def get_task_execution_tree(ctx: CallContext, input: object) -> object:
         tasks.check_operator(ctx)
@@ -60,6 +59,7 @@ def operating(tasks: MountedTasks) -> Mapping[str, Procedure]:
                 each.record,
                 left_out=each.left_out,
                 has_payloads=each.has_payloads,
+                past=each.past,
                 is_within_reach=tasks.reaches(ctx, each.record.task_id),
             )
             for each in tree
