@@ -65,6 +65,7 @@ class Pages:
         self._environment.globals.update(
             all_phases=PHASES,
             phase_words=words.PHASES,
+            outcome_statuses=words.OUTCOME_STATUSES,
             duration_of=duration_of,
             wait_of=wait_of,
             statuses=[each for each in _STATUS_ORDER if each in STATUSES],

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from durable_execution._core.changes import TaskProgress
+from durable_execution._core.past import NO_PAST, last_attempt
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import ERRORED
 from durable_execution.dashboard.clock import now_ms
 from durable_execution.dashboard.desk import Desk, Query
 from durable_execution.dashboard.filters import search_for_one
-from durable_execution.dashboard.spans import phases_of, timeline_of
+from durable_execution.dashboard.spans import stretches_of, timeline_of, totals_of
 from durable_execution.dashboard.values import shown_payload
 from durable_execution.errors import DurableExecutionNotFoundError
 from durable_execution.executor import DurableExecutor
@@ -33,14 +34,19 @@ async def tree_facts(desk: Desk, query: Query) -> Mapping[str, object]:
     record = await stored(desk.executor, execution_id)
     records, is_whole = await _tree(desk.executor, record)
     now = max(now_ms(), record.updated_at)
-    timeline = timeline_of(records, now=now)
+    pasts = await desk.executor.past_of_stored(records)
+    past = pasts.get(record.execution_id, NO_PAST)
+    timeline = timeline_of(records, pasts=pasts, now=now)
+    last = last_attempt(record)
     root = next((each for each in records if each.parent_execution_id is None), record)
     return {
         "record": record,
         "input": shown_payload(record.input),
         "run_output": shown_payload(record.run_output),
         "output": shown_payload(record.output),
-        "phases": phases_of(record, now=now),
+        "totals": totals_of(stretches_of(record, past=past, now=now)),
+        "attempts": (*past.attempts, *(() if last is None else (last,))) if past.count else (),
+        "attempts_left_out": past.count - len(past.attempts),
         "timeline": timeline,
         "shown_phases": {span.phase for each in timeline.branches for span in each.spans},
         "is_whole": is_whole,

@@ -9,12 +9,26 @@ PHASES: Final = {
     "earlier": "earlier attempts",
     "delayed": "waiting for its start",
     "queued": "waiting for an executor",
+    "failed": "attempt that failed",
+    "crashed": "attempt lost in a crash",
+    "handed_back": "attempt handed back at a shutdown",
+    "over": "over until it was retried",
     "running": "running",
     "sleeping": "sleeping",
     "children": "waiting for children",
     "finalize": "waiting for finalize",
 }
 """What an execution does for some time; see `spans.Phase`."""
+
+OUTCOME_STATUSES: Final = {
+    "completed": "completed",
+    "failed": "failed",
+    "timed_out": "timed_out",
+    "cancelled": "cancelled",
+    "crashed": "failed",
+    "handed_back": "ready",
+}
+"""Statuses that look like how an attempt ended."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
