@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from typing import get_args
 
 import pytest
 
@@ -23,6 +24,7 @@ from durable_execution import (
 from durable_execution._core import limits
 from durable_execution._core.decisions import DEFAULT_MAX_CRASH_RECOVERIES
 from durable_execution._core.enqueueing import MAX_TASKS_TO_ENQUEUE
+from durable_execution._core.past import KEPT_ATTEMPTS, AttemptOutcome
 from durable_execution._engine.options import MAX_CHILDREN
 from durable_execution.errors import MAX_STORED_MESSAGE_LENGTH
 from tests.examples.pages import ROOT, Page
@@ -83,6 +85,7 @@ async def test_attempt_ends_as_the_table_says(
             await handle.result(timeout=PATIENCE)
     execution = await handle.get_execution()
     assert (execution.status, execution.attempt + 1) == (status, attempts)
+    assert execution.past_attempts_count == attempts - 1
     assert status in TEXT
 
 
@@ -111,6 +114,8 @@ def test_limits_are_those_there_are(what: str, limit: str) -> None:
 def test_defaults_are_those_there_are() -> None:
     assert f"`max_crash_recoveries` ({DEFAULT_MAX_CRASH_RECOVERIES})" in TEXT
     assert f"`lease` ({ExecutorOptions().lease} s)" in TEXT
+    assert f"The last {KEPT_ATTEMPTS} are kept" in TEXT
+    assert all(f"`{outcome}`" in TEXT for outcome in get_args(AttemptOutcome))
     assert f"is {limits.DEFAULT_TIMEOUT_MS // 1000} s if nothing is said" in TEXT
 
 
