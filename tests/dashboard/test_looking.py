@@ -11,10 +11,12 @@ import pytest
 from durable_execution import (
     DurableExecutor,
     ParentTaskOutput,
+    RetryOptions,
     StorageUnavailableError,
     TaskContext,
     child_task,
 )
+from durable_execution._core.past import Attempt, Past
 from durable_execution.dashboard import create_dashboard, listing, reach
 from durable_execution.dashboard.looking import VIEWS
 from durable_execution.storage.memory import InMemoryStorage
@@ -296,3 +298,39 @@ async def test_an_execution_shows_how_often_it_was_tried_and_whose_crash_it_surv
     for path in ("/executions", "/executions/te_tried"):
         words = (await visitor_of(shop).get(path)).words
         assert "attempt 3 1 crash" in words
+
+
+async def test_every_attempt_is_listed_and_drawn(shop: Shop) -> None:
+    @shop.executor.task(retry=RetryOptions(max_retries=1))
+    async def stubborn(ctx: TaskContext) -> str:
+        if ctx.attempt == 0:
+            raise LookupError("<nothing> there")
+        return "found"
+
+    execution_id = await ended(shop, stubborn, None)
+    page = await visitor_of(shop).get(f"/executions/{execution_id}")
+    assert "Attempts 2" in page.words
+    assert re.search(r"1 failed LookupError: <nothing> there Traceback .* 2 completed", page.words)
+    assert re.search(
+        r'aria-label="[^"]*attempt 1 failed on de_\w+ [^"]*attempt 2 completed', page.text
+    )
+    plain = await visitor_of(shop).get(f"/executions/{await ended(shop, shop.greet, 'ada')}")
+    assert 'id="attempts"' not in plain.text
+
+
+async def test_attempts_that_are_not_kept_are_counted(shop: Shop) -> None:
+    execution_id = await ended(shop, shop.greet, "ada")
+    storage = shop.executor._storage
+    assert isinstance(storage, InMemoryStorage)
+    (row,) = await storage.get([execution_id])
+    assert row is not None
+    created_at = row.created_at - 5
+    storage._shelf.put(msgspec.structs.replace(row, fence=26, created_at=created_at))
+    crashed = Attempt(
+        attempt=0, outcome="crashed", started_at=row.created_at, ended_at=row.created_at
+    )
+    storage._past[execution_id] = Past((crashed,) * 20, 25)
+    page = await visitor_of(shop).get(f"/executions/{execution_id}")
+    assert "Attempts 26, of which the first 5 are not kept" in page.words
+    assert page.text.count('class="crash"') == 20
+    assert "earlier attempts" in page.text
