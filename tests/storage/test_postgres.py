@@ -220,6 +220,28 @@ async def test_connection_to_what_has_become_a_standby_is_not_kept(
     assert not before & after
 
 
+async def test_server_that_says_nothing_is_passed_over_and_then_asked_last(
+    postgres: Postgres,
+) -> None:
+    asked = 0
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.read()
+        writer.close()
+
+    mute = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = mute.sockets[0].getsockname()[1]
+    storage = open_storage(postgres.new_url().replace("@", f"@127.0.0.1:{port},"))
+    async with mute:
+        await storage.open()
+        assert asked == 1
+        await asyncio.gather(*[storage.now() for _ in range(5)])
+        assert asked == 1
+        await storage.close()
+
+
 async def test_cancelled_call_leaves_a_working_storage(
     harness: Harness, aside: asyncpg.Connection
 ) -> None:
