@@ -7,7 +7,6 @@ from itertools import count
 import pytest
 
 from durable_execution import DurableExecutionError, InvalidOptionError
-from durable_execution.remote import polling
 from durable_execution.remote.polling import poll
 
 
@@ -31,7 +30,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> Pauses:
             return
         slept.append(seconds)
 
-    monkeypatch.setattr(polling.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     return slept
 
 

@@ -185,3 +185,26 @@ def test_handles_are_found_and_named_as_the_asynchronous_ones() -> None:
         _ = handles.third
     with pytest.raises(InvalidOptionError, match="client must come from create_orpc_client"):
         create_task_client_handles(SyncLink(RPCLink("http://lab/rpc")), {})  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_handles_wait_in_the_thread_that_calls(is_older: bool) -> None:
+    lab = Lab()
+    router = create_tasks_router(rpc, lab.executor, lab.tasks)
+    if is_older:  # which has to be asked again and again
+        router = {name: each for name, each in router.items() if name != "waitTaskExecution"}
+    with (
+        served(create_executor_app(lab.executor, {"/rpc": RPCHandler(router)})) as origin,
+        SyncLink(RPCLink(f"{origin}/rpc")) as link,
+    ):
+        handles = create_task_client_handles(create_orpc_client(link), lab.tasks)
+        [first, second] = handles.echo.enqueue_many([1, 2])
+        assert (handles.echo.result(first), handles.echo.wait(second).output) == (1, 2)
+
+        held = handles.held.enqueue(key="once")
+        assert handles.held.wait(held, timeout=0.05).status in {"ready", "running"}
+        with pytest.raises(TimeoutError):
+            handles.held.result(held, timeout=0.05)
+        assert handles.held.get_execution(held).status in {"ready", "running"}
+        assert handles.held.cancel(held).status == "cancelled"
+        assert not any(each.name.startswith("<SyncLink") for each in threading.enumerate())

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from durable_execution.orpc._client import (
         AsgiSender,
         Batching,
+        BlockingSender,
         ORPCClient,
         Retries,
         RPCClientError,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         split_sync_client,
     )
     from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
+    from durable_execution.orpc._client.http_sender import HttpSender
     from durable_execution.orpc._contract import Async, Contract, Declared, Mode, Sync, declared
     from durable_execution.orpc._in_process import RouterLink, create_router_client
     from durable_execution.orpc._protocol import (
@@ -100,6 +102,7 @@ __all__ = [
     "BatchHandlerPlugin",
     "Batching",
     "BigInt",
+    "BlockingSender",
     "Body",
     "Builder",
     "ByteStream",
@@ -120,6 +123,7 @@ __all__ = [
     "FileLimits",
     "Gate",
     "HandlerPlugin",
+    "HttpSender",
     "JsDate",
     "JsMap",
     "JsSet",
@@ -176,6 +180,7 @@ __all__ = [
 _ROOMS: Final = {
     "durable_execution.orpc._in_process": ("RouterLink", "create_router_client"),
     "durable_execution.orpc._client.aiohttp_sender": ("AiohttpSender",),
+    "durable_execution.orpc._client.http_sender": ("HttpSender",),
     "durable_execution._codec": (
         "UNDEFINED",
         "BigInt",
@@ -243,6 +248,7 @@ _ROOMS: Final = {
     "durable_execution.orpc._client": (
         "AsgiSender",
         "Batching",
+        "BlockingSender",
         "ORPCClient",
         "RPCClientError",
         "RPCConnectionError",

@@ -8,11 +8,11 @@ more, does not know that procedure either: its 404 leaves the failure as it was.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import uuid4
 
+from durable_execution._waiting import sleep
 from durable_execution.errors import DurableExecutionError, IdempotencyConflictError
 from durable_execution.orpc import ORPCError, Retries, RPCClientError, RPCConnectionError
 from durable_execution.remote.calls.enqueue import write_enqueue_tasks
@@ -103,7 +103,7 @@ async def _again(
         if pause is None:
             raise task_error_of(first) from first
         attempt += 1
-        await asyncio.sleep(pause)
+        await sleep(pause)
         try:
             answer = await calls.call_as_is(ENQUEUE_TASKS, write_enqueue_tasks(keyed))
         except RPCConnectionError:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, TypeVar
 
 from durable_execution._core.limits import MAX_DURATION_MS, to_ms
+from durable_execution._waiting import now
 from durable_execution.remote.calls.execution import write_execution_call, write_wait
 from durable_execution.remote.calls.names import GET_TASK_EXECUTION, WAIT_TASK_EXECUTION
 from durable_execution.remote.polling import WAITED, Waited, poll
@@ -52,13 +52,13 @@ class LongPolling:
         """
 
         async def ask() -> FinishedT | Waited | None:
-            begun = asyncio.get_running_loop().time()
+            begun = now()
             try:
                 answer = await self.ask_waiting(LONGEST_CALL)
             except MissingProcedureError:
                 return read(GET_TASK_EXECUTION, await self.ask_at_once())
             found = read(WAIT_TASK_EXECUTION, answer)
-            has_waited = asyncio.get_running_loop().time() - begun >= _SHORTEST_WAIT
+            has_waited = now() - begun >= _SHORTEST_WAIT
             return WAITED if found is None and has_waited else found
 
         return await poll(ask, timeout=timeout, interval=interval)

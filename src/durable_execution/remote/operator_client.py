@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -11,6 +10,7 @@ from typing import Final, TypeAlias, TypeVar, cast, overload
 from durable_execution._codec import ValidationFailed
 from durable_execution._core.found import ExecutionStats, FoundTaskExecution
 from durable_execution._core.limits import MAX_DURATION_MS, check_between, to_ms
+from durable_execution._waiting import sleep
 from durable_execution.errors import InvalidOptionError
 from durable_execution.orpc import (
     ORPCClient,
@@ -166,7 +166,7 @@ class OperatorClient:
             else:
                 return answer
             attempt += 1
-            await asyncio.sleep(pause)
+            await sleep(pause)
 
 
 async def pruned(ask: Ask, age_ms: int, limit: int) -> int:
@@ -195,24 +195,28 @@ class SyncOperatorClient:
 
     def retry(self, execution_id: str, *, task: str | None = None) -> FoundTaskExecution:
         """See `OperatorClient.retry`."""
-        execution = self._link.run(lambda: self._operator.retry(execution_id, task=task))
+        execution = self._link.complete(lambda: self._operator.retry(execution_id, task=task))
         return cast("FoundTaskExecution", execution)
 
     def get_tree(
         self, execution_id: str, *, task: str | None = None, limit: int = DEFAULT_TREE
     ) -> TaskExecutionTree:
         """See `OperatorClient.get_tree`."""
-        tree = self._link.run(lambda: self._operator.get_tree(execution_id, task=task, limit=limit))
+        tree = self._link.complete(
+            lambda: self._operator.get_tree(execution_id, task=task, limit=limit)
+        )
         return cast("TaskExecutionTree", tree)
 
     def get_stats(self, *, lately: float | timedelta = 3600) -> ExecutionStats:
         """See `OperatorClient.get_stats`."""
-        stats = self._link.run(lambda: self._operator.get_stats(lately=lately))
+        stats = self._link.complete(lambda: self._operator.get_stats(lately=lately))
         return cast("ExecutionStats", stats)
 
     def prune(self, *, older_than: float | timedelta, limit: int = 10_000) -> int:
         """See `OperatorClient.prune`."""
-        deleted = self._link.run(lambda: self._operator.prune(older_than=older_than, limit=limit))
+        deleted = self._link.complete(
+            lambda: self._operator.prune(older_than=older_than, limit=limit)
+        )
         return cast("int", deleted)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from enum import Enum
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from durable_execution._core.limits import MAX_DURATION_MS, to_ms
+from durable_execution._waiting import now, sleep
+from durable_execution._waiting import timeout as time_limit
 from durable_execution.errors import DurableExecutionError
 
 FoundT = TypeVar("FoundT")
@@ -47,9 +48,8 @@ async def poll(
     """
     longest = to_ms("polling_interval", interval, LOWEST_INTERVAL_MS, MAX_DURATION_MS) / 1000
     limit = None if timeout is None else to_ms("timeout", timeout, 0, MAX_DURATION_MS) / 1000
-    now = asyncio.get_running_loop().time
     pause, failing_since = min(FIRST_PAUSE, longest), None
-    async with asyncio.timeout(limit):
+    async with time_limit(limit):
         while True:
             try:
                 found = await ask()
@@ -64,5 +64,5 @@ async def poll(
                 continue
             if found is not None:
                 return found
-            await asyncio.sleep(pause)
+            await sleep(pause)
             pause = min(pause * GROWTH, longest)

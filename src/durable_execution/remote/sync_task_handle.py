@@ -59,7 +59,7 @@ class SyncTaskClientHandle(Generic[InputT, OutputT]):
     ) -> str: ...
     def enqueue(self, input: Any = UNDEFINED, **options: Any) -> str:
         """See `TaskClientHandle.enqueue`."""
-        return cast("str", self._link.run(lambda: self._handle.enqueue(input, **options)))
+        return cast("str", self._link.complete(lambda: self._handle.enqueue(input, **options)))
 
     def enqueue_many(
         self,
@@ -73,7 +73,7 @@ class SyncTaskClientHandle(Generic[InputT, OutputT]):
     ) -> Ids:
         """See `TaskClientHandle.enqueue_many`."""
         each = [*islice(inputs, MAX_TASKS + 1)]  # a generator runs in the caller's thread
-        ids = self._link.run(
+        ids = self._link.complete(
             lambda: self._handle.enqueue_many(
                 each,
                 timeout=timeout,
@@ -87,14 +87,14 @@ class SyncTaskClientHandle(Generic[InputT, OutputT]):
 
     def get_execution(self, execution_id: str) -> TaskExecution[OutputT]:
         """See `TaskClientHandle.get_execution`."""
-        execution = self._link.run(lambda: self._handle.get_execution(execution_id))
+        execution = self._link.complete(lambda: self._handle.get_execution(execution_id))
         return cast("TaskExecution[OutputT]", execution)
 
     def wait(
         self, execution_id: str, *, timeout: float | timedelta = DEFAULT_WAIT
     ) -> TaskExecution[OutputT]:
         """See `TaskClientHandle.wait`."""
-        execution = self._link.run(lambda: self._handle.wait(execution_id, timeout=timeout))
+        execution = self._link.complete(lambda: self._handle.wait(execution_id, timeout=timeout))
         return cast("TaskExecution[OutputT]", execution)
 
     def wait_and_get_finished_execution(
@@ -105,7 +105,7 @@ class SyncTaskClientHandle(Generic[InputT, OutputT]):
         polling_interval: float | timedelta = DEFAULT_INTERVAL,
     ) -> FinishedTaskExecution[OutputT]:
         """See `TaskClientHandle.wait_and_get_finished_execution`."""
-        execution = self._link.run(
+        execution = self._link.complete(
             lambda: self._handle.wait_and_get_finished_execution(
                 execution_id, timeout=timeout, polling_interval=polling_interval
             )
@@ -114,7 +114,7 @@ class SyncTaskClientHandle(Generic[InputT, OutputT]):
 
     def result(self, execution_id: str, *, timeout: float | timedelta | None = None) -> OutputT:
         """See `TaskClientHandle.result`."""
-        output = self._link.run(lambda: self._handle.result(execution_id, timeout=timeout))
+        output = self._link.complete(lambda: self._handle.result(execution_id, timeout=timeout))
         return cast("OutputT", output)
 
     def watch(
@@ -125,17 +125,17 @@ class SyncTaskClientHandle(Generic[InputT, OutputT]):
         async def watch() -> EventStream[TaskExecutionChange[OutputT]]:
             return self._handle.watch(execution_id, after=after)
 
-        changes = self._link.run(watch)
+        changes = self._link.complete(watch)
         return cast("SyncEventStream[TaskExecutionChange[OutputT]]", changes)
 
     def cancel(self, execution_id: str) -> FinishedTaskExecution[OutputT]:
         """See `TaskClientHandle.cancel`."""
-        execution = self._link.run(lambda: self._handle.cancel(execution_id))
+        execution = self._link.complete(lambda: self._handle.cancel(execution_id))
         return cast("FinishedTaskExecution[OutputT]", execution)
 
     def retry(self, execution_id: str) -> TaskExecution[OutputT]:
         """See `TaskClientHandle.retry`."""
-        execution = self._link.run(lambda: self._handle.retry(execution_id))
+        execution = self._link.complete(lambda: self._handle.retry(execution_id))
         return cast("TaskExecution[OutputT]", execution)
 
     def list(
@@ -156,7 +156,7 @@ class SyncTaskClientHandle(Generic[InputT, OutputT]):
         limit: int = DEFAULT_LIMIT,
     ) -> TaskExecutionPage:
         """See `TaskClientHandle.list`."""
-        page = self._link.run(
+        page = self._link.complete(
             lambda: self._handle.list(
                 statuses=statuses,
                 created_from=created_from,
@@ -189,7 +189,9 @@ class SyncTaskClientHandle(Generic[InputT, OutputT]):
     ) -> FinishedTaskExecution[OutputT]: ...
     def wakeup(self, sleeping_task_unique_id: str, **ending: Any) -> FinishedTaskExecution[OutputT]:
         """See `TaskClientHandle.wakeup`."""
-        execution = self._link.run(lambda: self._handle.wakeup(sleeping_task_unique_id, **ending))
+        execution = self._link.complete(
+            lambda: self._handle.wakeup(sleeping_task_unique_id, **ending)
+        )
         return cast("FinishedTaskExecution[OutputT]", execution)
 
     def __repr__(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -22,6 +21,7 @@ from durable_execution._core.retry import RetryOptions
 from durable_execution._core.status import Status
 from durable_execution._core.task import TaskDeclaration
 from durable_execution._core.views import FinishedTaskExecution, TaskExecution
+from durable_execution._waiting import now
 from durable_execution.errors import (
     DurableExecutionError,
     InvalidInputError,
@@ -222,7 +222,6 @@ class TaskClientHandle(Generic[InputT, OutputT]):
             DurableExecutionNotFoundError: The task has no such execution.
             InvalidInputError: Its input or output does not fit the declared types.
         """
-        now = asyncio.get_running_loop().time
         end = now() + to_ms("timeout", timeout, 0, MAX_DURATION_MS) / 1000
         if end - now() <= LONGEST_CALL:
             execution = await self._wait_once(execution_id, end - now())

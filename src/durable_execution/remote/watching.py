@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Mapping
 from typing import Any, Final, Generic, TypeVar
@@ -15,6 +14,7 @@ from durable_execution._core.changes import (
     TaskProgress,
 )
 from durable_execution._core.task import TaskDeclaration
+from durable_execution._waiting import now, sleep
 from durable_execution.orpc import (
     Event,
     EventStream,
@@ -79,7 +79,7 @@ class RemoteChanges(Generic[OutputT]):
         """
         while True:
             # Before anything else, so that a pause that was given up is made up for.
-            await asyncio.sleep(self._pause)
+            await sleep(self._pause)
             self._pause = 0.0
             try:
                 found = await self._next()
@@ -115,9 +115,9 @@ class RemoteChanges(Generic[OutputT]):
         told = task_error_of(error)
         if isinstance(error, ORPCError) and error.status not in RETRYABLE_STATUSES:
             raise told from error
-        now = asyncio.get_running_loop().time()
-        self._failing_since = self._failing_since or now
-        if now - self._failing_since > PATIENCE:
+        at = now()
+        self._failing_since = self._failing_since or at
+        if at - self._failing_since > PATIENCE:
             raise told from error
         pause = min(FIRST_PAUSE * 2.0**self._failures, LONGEST_PAUSE)
         self._failures += 1

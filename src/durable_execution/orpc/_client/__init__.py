@@ -23,7 +23,7 @@ from durable_execution.orpc._client.resuming import (
 )
 from durable_execution.orpc._client.retries import RepeatSource, Retries
 from durable_execution.orpc._client.safe import SafeResult, safe
-from durable_execution.orpc._client.sender import Sender
+from durable_execution.orpc._client.sender import BlockingSender, Sender
 from durable_execution.orpc._client.sync_client import SyncORPCClient, split_sync_client
 from durable_execution.orpc._client.sync_link import SyncLink
 from durable_execution.orpc._client.sync_values import SyncEventStream, SyncOctetStream
@@ -31,6 +31,7 @@ from durable_execution.orpc._client.sync_values import SyncEventStream, SyncOcte
 __all__ = [
     "AsgiSender",
     "Batching",
+    "BlockingSender",
     "HeaderMapping",
     "HeaderSource",
     "Link",

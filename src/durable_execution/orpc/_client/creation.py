@@ -117,7 +117,7 @@ class SyncProcedureCall:
     def __call__(self, input: object = UNDEFINED, /, **options: Any) -> Any:
         """See `SyncORPCClient.__call__`."""
         given = from_sync(input)
-        return self._link.run(lambda: self._call(given, **options))
+        return self._link.complete(lambda: self._call(given, **options))
 
     def __repr__(self) -> str:
         return f"<Sync{repr(self._call)[1:]}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any
 
 from durable_execution._codec import UNDEFINED, DecodeError, JsonSyntaxError, TypedJson
+from durable_execution._waiting import timeout
 from durable_execution.orpc._client.error import (
     BAD_ENVELOPE,
     NOT_JSON,
@@ -108,10 +108,10 @@ class IdleLimited:
 
     async def __anext__(self) -> bytes:
         try:
-            async with asyncio.timeout(self._seconds) as deadline:
+            async with timeout(self._seconds) as limit:
                 return await anext(self._pieces)
         except TimeoutError as error:
-            if not deadline.expired():
+            if not limit.expired():
                 raise
             message = f"Nothing arrived within {self._seconds:g} seconds"
             raise RPCTimeoutError(message) from error

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from inspect import isawaitable
 from typing import Final
 
-from durable_execution.orpc._client.portal import in_caller
+from durable_execution.orpc._client.blocking import answer_of
 from durable_execution.orpc._protocol import Headers
 
 HeaderMapping = Mapping[str, str | Sequence[str]]
@@ -54,8 +53,7 @@ async def headers_of(source: HeaderSource | None) -> dict[str, str]:
         return {}
     if isinstance(source, Mapping):
         return wire_headers(source)
-    answer = await in_caller(source)
-    return wire_headers(await answer if isawaitable(answer) else answer)
+    return wire_headers(await answer_of(source))
 
 
 def header_pairs(headers: Mapping[str, str]) -> Headers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from threading import Lock
 from types import TracebackType
@@ -18,8 +17,11 @@ from durable_execution._codec import (
     checked_dialect,
 )
 from durable_execution._observing import Observer, Tracer
+from durable_execution._waiting import blocking
+from durable_execution._waiting import timeout as time_limit
 from durable_execution.orpc._client.base_url import base_url
 from durable_execution.orpc._client.batch import Batching, BatchSender
+from durable_execution.orpc._client.blocking import BlockingCalls
 from durable_execution.orpc._client.codec import METHODS, LinkCodec, Method
 from durable_execution.orpc._client.error import (
     RPCClientError,
@@ -207,6 +209,11 @@ class RPCLink:
             raise
         return changing_errors(output, noted) if isinstance(output, EventStream) else output
 
+    @property
+    def takes_any_sender(self) -> bool:
+        """Whether nothing was said of how requests get to the server, one for each call."""
+        return self._sender is None and self._batch is None
+
     async def aclose(self) -> None:
         """Close the connections. Closing twice is allowed; calls afterwards are refused."""
         with self._opening:
@@ -239,7 +246,7 @@ class RPCLink:
         seconds: float | None,
         method: Method | None,
     ) -> object:
-        sender = self._open_sender()
+        self._check_open()
 
         async def make() -> Request:
             headers = {**self._csrf, **await headers_of(self._headers), **extra}
@@ -247,11 +254,11 @@ class RPCLink:
             return self._codec.encode(path, value, method=used, headers=headers)
 
         async def send(request: Request) -> Response:
-            response = await sender.send(request, max_response_size=self._max_response_size)
+            response = await self._sent(request)
             return response if is_streamed(response.headers) else await self._completed(response)
 
         try:
-            async with asyncio.timeout(seconds) as deadline:
+            async with time_limit(seconds) as deadline:
                 attempts = Repeating(
                     make,
                     send,
@@ -267,6 +274,16 @@ class RPCLink:
                 raise
             raise RPCTimeoutError(f"No answer within {seconds:g} seconds") from error
 
+    async def _sent(self, request: Request) -> Response:
+        limit = self._max_response_size
+        here = blocking()
+        if not isinstance(here, BlockingCalls):
+            return await self._open_sender().send(request, max_response_size=limit)
+        if isinstance(request.body, bytes):
+            return here.send(request, max_response_size=limit)
+        # Its body may wait for anything while it is made.
+        return here.send_elsewhere(request, self._open_sender(), max_response_size=limit)
+
     async def _completed(self, response: Response) -> Response:
         try:
             body = await read_body(response.body, limit=self._max_response_size)
@@ -281,8 +298,7 @@ class RPCLink:
 
     def _open_sender(self) -> Sender:
         with self._opening:
-            if self._is_closed:
-                raise RuntimeError(f"{self!r} is closed")
+            self._check_open()
             if self._sender is None:
                 # Loaded by the first call: who only defines clients pays nothing for it.
                 from durable_execution.orpc._client.aiohttp_sender import AiohttpSender
@@ -293,6 +309,10 @@ class RPCLink:
             if self._batching is None:
                 self._batching = BatchSender(self._sender, self._batch, self._batch_form)
             return self._batching
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise RuntimeError(f"{self!r} is closed")
 
     @property
     def _origin_and_path(self) -> str:

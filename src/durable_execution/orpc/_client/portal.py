@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
+from durable_execution._waiting import blocking
+
 T = TypeVar("T")
 
 _Mail = Callable[[], Any] | None  # None says that the call is over
@@ -24,7 +26,7 @@ async def in_caller(function: Callable[[], T]) -> T:
     Under an event loop that has no such caller it runs where it is.
     """
     mailbox = _MAILBOX.get()
-    if mailbox is None:
+    if mailbox is None or blocking() is not None:
         return function()
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[T] = loop.create_future()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from inspect import isawaitable
 from typing import Final
 
+from durable_execution._waiting import Limit, now, sleep
+from durable_execution.orpc._client.blocking import answer_of
 from durable_execution.orpc._client.error import RPCConnectionError
-from durable_execution.orpc._client.portal import in_caller
 from durable_execution.orpc._client.retries import Retries
 from durable_execution.orpc._protocol import Request, Response, close_body
 
@@ -38,7 +37,7 @@ class Repeating:
         retries: Retries,
         may_repeat: Callable[[], bool],
         renew: Renewal | None,
-        deadline: asyncio.Timeout,
+        deadline: Limit,
     ) -> None:
         self._make = make
         self._send = send
@@ -73,7 +72,7 @@ class Repeating:
                     return response
                 await close_body(response.body)
             self._attempt += 1
-            await asyncio.sleep(pause)
+            await sleep(pause)
 
     def _pause_after(self, outcome: RPCConnectionError | Response) -> float | None:
         if isinstance(outcome, Response):
@@ -86,10 +85,9 @@ class Repeating:
         if pause is None or end is None:
             return pause
         # The failure says more than the timeout that waiting for its end would become.
-        return pause if asyncio.get_running_loop().time() + pause < end else None
+        return pause if now() + pause < end else None
 
     async def _renewed(self) -> None:
         renew, self._renew = self._renew, None
-        renewing = await in_caller(renew) if renew is not None else None
-        if isawaitable(renewing):
-            await renewing
+        if renew is not None:
+            await answer_of(renew)

@@ -28,8 +28,8 @@ class Retries:
 
     A call that the server cannot have seen is sent again in any case: there was no connection, or
     an idle one turned out to be closed before all of the call was written. After anything else it
-    may have run. Calls whose body is a stream are sent once. Besides, aiohttp sends a GET, PUT or
-    DELETE again when an idle connection turns out to be closed, as HTTP allows for these.
+    may have run. Calls whose body is a stream are sent once. Besides, senders repeat a GET, PUT or
+    DELETE when an idle connection turns out to be closed, as HTTP allows for these.
 
     Attributes:
         attempts: How often a call is sent at most, the first time included; 1 for never again.

@@ -38,6 +38,37 @@ class Sender(Protocol):
         ...
 
 
+@runtime_checkable
+class BlockingSender(Protocol):
+    """Carries requests to a server in the thread that calls; any number of threads call at once.
+
+    What is told of `Sender` holds here too. A process that was forked may use what its parent has
+    used, and must leave the parent's connections alone.
+    """
+
+    def send(self, request: Request, *, max_response_size: int, timeout: float | None) -> Response:
+        """One exchange. The body of the request is complete, never a stream.
+
+        A response that is to be read in pieces has a `ByteStream` as its body, whose methods
+        block instead of waiting; closing that, from whichever thread, gives up the connection.
+
+        Args:
+            request: What is sent.
+            max_response_size: Bytes of a complete body.
+            timeout: Seconds in all; None for no limit.
+
+        Raises:
+            TimeoutError: There was no complete answer in time, or no headers of a stream. The
+                connection was given up.
+            RPCConnectionError, RPCResponseError: See `Sender.send`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close what is open, and end what is under way. Closing twice is allowed."""
+        ...
+
+
 def too_large(max_response_size: int) -> str:
     """The words every sender uses for a response over the limit."""
     return (

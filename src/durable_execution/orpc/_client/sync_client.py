@@ -92,7 +92,7 @@ class SyncORPCClient:
             Exception: What `ORPCClient.__call__` raises.
         """
         given = from_sync(input)
-        return self._link.run(lambda: self._client(given, **options))
+        return self._link.complete(lambda: self._client(given, **options))
 
     def __repr__(self) -> str:
         return f"<Sync{repr(self._client)[1:]}"
@@ -106,7 +106,7 @@ class SyncORPCClient:
 
 
 def split_sync_client(client: SyncORPCClient) -> tuple[SyncLink, ORPCClient]:
-    """The link of a client and the client inside, to be used in `link.run(...)`.
+    """The link of a client and the client inside, to be used in `link.complete(...)`.
 
     For what builds on clients. These are no attributes: those are the names of procedures.
     """

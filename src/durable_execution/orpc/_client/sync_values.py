@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar, cast
 
-from durable_execution.orpc._client.portal import Portal
+from durable_execution.orpc._client.blocking import Runner
 from durable_execution.orpc._protocol import Event, EventStream, OctetStream, Return
 
 T = TypeVar("T")
@@ -26,11 +26,11 @@ class SyncEventStream(Generic[T]):
     Everything is as with `EventStream`, but for the waiting.
     """
 
-    __slots__ = ("_portal", "_stream")
+    __slots__ = ("_runner", "_stream")
 
-    def __init__(self, stream: EventStream[T], portal: Portal) -> None:
+    def __init__(self, stream: EventStream[T], runner: Runner) -> None:
         self._stream = stream
-        self._portal = portal
+        self._runner = runner
 
     @property
     def return_value(self) -> Any:
@@ -56,7 +56,7 @@ class SyncEventStream(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        value = self._portal.run(lambda: _next(self._stream))
+        value = self._runner.run(lambda: _next(self._stream))
         if value is _END:
             raise StopIteration
         return cast("T", value)
@@ -65,14 +65,14 @@ class SyncEventStream(Generic[T]):
         """See `EventStream.events`."""
         events = self._stream.events()
         while True:
-            event = self._portal.run(lambda: _next(events))
+            event = self._runner.run(lambda: _next(events))
             if event is _END:
                 return
             yield cast("Event[T]", event)
 
     def close(self) -> None:
         """See `EventStream.aclose`."""
-        self._portal.run(self._stream.aclose)
+        self._runner.run(self._stream.aclose)
 
     def __enter__(self) -> Self:
         return self
@@ -92,29 +92,29 @@ class SyncOctetStream:
     Everything is as with `OctetStream`, but for the waiting.
     """
 
-    __slots__ = ("_pieces", "_portal", "_stream")
+    __slots__ = ("_pieces", "_runner", "_stream")
 
-    def __init__(self, stream: OctetStream, portal: Portal) -> None:
+    def __init__(self, stream: OctetStream, runner: Runner) -> None:
         self._stream = stream
         self._pieces = aiter(stream)
-        self._portal = portal
+        self._runner = runner
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        piece = self._portal.run(lambda: _next(self._pieces))
+        piece = self._runner.run(lambda: _next(self._pieces))
         if piece is _END:
             raise StopIteration
         return cast("bytes", piece)
 
     def read(self) -> bytes:
         """See `OctetStream.read`."""
-        return self._portal.run(self._stream.read)
+        return self._runner.run(self._stream.read)
 
     def close(self) -> None:
         """See `OctetStream.aclose`."""
-        self._portal.run(self._stream.aclose)
+        self._runner.run(self._stream.aclose)
 
     def __enter__(self) -> Self:
         return self
@@ -128,11 +128,11 @@ class SyncOctetStream:
         self.close()
 
 
-def for_sync(value: Any, portal: Portal) -> Any:
+def for_sync(value: Any, runner: Runner) -> Any:
     """A stream of events or of bytes as an iterator; anything else as it is."""
     if isinstance(value, EventStream):
-        return SyncEventStream(value, portal)
-    return SyncOctetStream(value, portal) if isinstance(value, OctetStream) else value
+        return SyncEventStream(value, runner)
+    return SyncOctetStream(value, runner) if isinstance(value, OctetStream) else value
 
 
 def from_sync(value: object) -> object:

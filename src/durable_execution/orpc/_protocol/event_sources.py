@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final, Protocol, TypedDict
 
 from durable_execution._codec import UNDEFINED
+from durable_execution._waiting import timeout
 from durable_execution.orpc._protocol.event_stream import (
     Event,
     EventSource,
@@ -130,7 +130,7 @@ class DecodedEvents:
         return self._reader.value(frame.data) if frame.data else UNDEFINED
 
     async def _read_rest(self) -> None:
-        async with asyncio.timeout(_GRACE):
+        async with timeout(_GRACE):
             size = 0
             async for piece in self._pieces:
                 size += len(piece)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import BinaryIO, Final, Protocol, cast
 
+from durable_execution._waiting import blocking
 from durable_execution.orpc._protocol.file import DEFAULT_NAME, DEFAULT_TYPE, File
 from durable_execution.orpc._protocol.stream import Body, BodyTooLargeError, close_body
 
@@ -155,6 +156,9 @@ async def pour(body: Body, sink: Sink) -> None:
 
 async def _in_thread(feed: Callable[[bytes], None], piece: bytes) -> None:
     """Feed from a thread; who is cancelled meanwhile waits for it, as nothing stops a thread."""
+    if blocking() is not None:
+        feed(piece)
+        return
     feeding = asyncio.ensure_future(asyncio.to_thread(feed, piece))
     try:
         await asyncio.shield(feeding)

@@ -150,11 +150,11 @@ class SyncCallbackClient:
 
     def complete(self, token: str, output: object = UNDEFINED) -> Status:
         """See `CallbackClient.complete`."""
-        return cast("Status", self._link.run(lambda: self._callbacks.complete(token, output)))
+        return cast("Status", self._link.complete(lambda: self._callbacks.complete(token, output)))
 
     def fail(self, token: str, error: str | BaseException, *, is_retryable: bool = False) -> Status:
         """See `CallbackClient.fail`."""
-        status = self._link.run(
+        status = self._link.complete(
             lambda: self._callbacks.fail(token, error, is_retryable=is_retryable)
         )
         return cast("Status", status)
@@ -163,7 +163,9 @@ class SyncCallbackClient:
         self, token: str, fraction: float | None = None, message: str | None = None
     ) -> datetime:
         """See `CallbackClient.heartbeat`."""
-        expires_at = self._link.run(lambda: self._callbacks.heartbeat(token, fraction, message))
+        expires_at = self._link.complete(
+            lambda: self._callbacks.heartbeat(token, fraction, message)
+        )
         return cast("datetime", expires_at)
 
 
