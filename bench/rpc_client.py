@@ -9,7 +9,9 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 
 import uvloop
 
@@ -60,40 +62,59 @@ async def run_link(url: str, concurrency: int, seconds: float) -> dict[str, floa
 
 
 async def run_sync(url: str, concurrency: int, seconds: float) -> dict[str, float]:
-    """Threads that block; what waits for them here costs nothing."""
-    return await asyncio.to_thread(measure_sync, url, concurrency, seconds)
-
-
-def measure_sync(url: str, concurrency: int, seconds: float) -> dict[str, float]:
     from durable_execution.orpc import RPCLink, SyncLink, create_orpc_client
-
-    latencies: list[float] = []
 
     with SyncLink(RPCLink(url)) as link:
         client = create_orpc_client(link)
+        call = partial(client.echo, {"n": 1})
+        return await in_threads([call] * concurrency, seconds)
 
-        def caller(end: float) -> None:
-            while (began := time.perf_counter()) < end:
-                client.echo({"n": 1})
-                latencies.append(time.perf_counter() - began)
 
-        def callers(duration: float) -> float:
-            began = time.perf_counter()
-            threads = [
-                threading.Thread(target=caller, args=(began + duration,))
-                for _ in range(concurrency)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            return time.perf_counter() - began
+async def in_threads(calls: Sequence[Callable[[], object]], seconds: float) -> dict[str, float]:
+    """Threads that block, each in a call of its own; what waits for them here costs nothing."""
+    return await asyncio.to_thread(measure_threads, calls, seconds)
 
-        callers(min(0.3, seconds / 4))  # warm
-        latencies.clear()
-        before = cpu_seconds()
-        took = callers(seconds)
-        return figures(latencies, took, cpu_seconds() - before)
+
+def measure_threads(calls: Sequence[Callable[[], object]], seconds: float) -> dict[str, float]:
+    latencies: list[float] = []
+
+    def caller(call: Callable[[], object], end: float) -> None:
+        while (began := time.perf_counter()) < end:
+            call()
+            latencies.append(time.perf_counter() - began)
+
+    def callers(duration: float) -> float:
+        began = time.perf_counter()
+        threads = [threading.Thread(target=caller, args=(call, began + duration)) for call in calls]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return time.perf_counter() - began
+
+    callers(min(0.3, seconds / 4))  # warm
+    latencies.clear()
+    before = cpu_seconds()
+    took = callers(seconds)
+    return figures(latencies, took, cpu_seconds() - before)
+
+
+async def run_http_client(url: str, concurrency: int, seconds: float) -> dict[str, float]:
+    """The least that blocks: a connection of the standard library for each thread."""
+    from http.client import HTTPConnection
+
+    def call_over(connection: HTTPConnection) -> bytes:
+        headers = {"content-type": "application/json"}
+        connection.request("POST", "/echo", b'{"json":{"n":1}}', headers)
+        return connection.getresponse().read()
+
+    with ExitStack() as open_ones:
+        calls = []
+        for _ in range(concurrency):
+            connection = HTTPConnection(url.removeprefix("http://"), timeout=30)
+            open_ones.callback(connection.close)
+            calls.append(partial(call_over, connection))
+        return await in_threads(calls, seconds)
 
 
 async def run_aiohttp(url: str, concurrency: int, seconds: float) -> dict[str, float]:
@@ -110,7 +131,12 @@ async def run_aiohttp(url: str, concurrency: int, seconds: float) -> dict[str, f
         return await measure(call, concurrency, seconds)
 
 
-RUNS = {"link": run_link, "sync": run_sync, "aiohttp": run_aiohttp}
+RUNS = {
+    "link": run_link,
+    "sync": run_sync,
+    "aiohttp": run_aiohttp,
+    "http.client": run_http_client,
+}
 
 if __name__ == "__main__":
     subject, port, concurrency, seconds = sys.argv[1:]

@@ -17,7 +17,8 @@ from bench.rpc_wire import converse, load, request_bytes
 from bench.workload import Figure, Measures, Of, Workload, at_least, on
 
 CALLERS = (1, 32, 128)
-CLIENTS = ("link", "sync", "aiohttp")
+CLIENTS = {"link": "aiohttp", "sync": "http.client"}
+"""What our clients are measured beside: the same kind of calls over a bare HTTP library."""
 SECONDS = 2.0
 WARM_UP = 0.3
 STORAGES = ("memory", "sqlite", "postgres")
@@ -31,7 +32,7 @@ class Server(NamedTuple):
 
 
 async def measure(side: str, place: Place) -> Measures:
-    if side in CLIENTS:
+    if side in CLIENTS or side in CLIENTS.values():
         return of_client(side, place) if place.storage == "memory" else {}
     app = "executor" if side == "ours" else "echo"
     seconds = max(0.2, SECONDS * place.scale)
@@ -133,14 +134,13 @@ def asking_for(execution_id: str) -> bytes:
 
 
 def _figures(words: str, name: str, unit: str = "/s", ours: str = "ours") -> list[Figure]:
-    is_client = ours in CLIENTS
-    bound = at_least(0.5 if is_client else 0.4)
+    bound = at_least(0.5 if ours in CLIENTS else 0.4)
     return [
         Figure(
             metric=f"{words}, {callers} {'callers' if callers > 1 else 'caller'}",
             unit=unit,
             ours=Of(ours, f"{name}_{callers}"),
-            floor=Of("aiohttp" if is_client else "floor", f"{name}_{callers}"),
+            floor=Of(CLIENTS.get(ours, "floor"), f"{name}_{callers}"),
             goals=on(_asked_of(name, callers), bound) if unit == "/s" else {},
         )
         for callers in CALLERS
@@ -154,8 +154,8 @@ def _asked_of(name: str, callers: int) -> Sequence[str]:
 
 WORKLOAD = Workload(
     number=5,
-    title="HTTP, beside a bare ASGI echo under the same server, and aiohttp",
-    sides=("ours", "floor", *CLIENTS),
+    title="HTTP, beside a bare ASGI echo under the same server, aiohttp and http.client",
+    sides=("ours", "floor", *CLIENTS, *CLIENTS.values()),
     storages=STORAGES,
     measure=measure,
     figures=(
