@@ -95,7 +95,7 @@ class Engine:
         )
         self._deadlines = Deadlines()
         pace = Pace(storage, seconds(options.poll_interval), surroundings.monotonic)
-        self.finishes = Finishes(storage, pace=pace)
+        self.finishes = Finishes(storage, executor_id=self.executor_id, pace=pace)
         self.watches = Watches(storage, pace=pace)
         self._reporter = Reporter()
         self.reports = Reports(

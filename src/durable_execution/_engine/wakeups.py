@@ -11,6 +11,8 @@ class Wakeup:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self.was_set = False
+        """Whether the last wait ended with a wake-up, rather than with its time."""
 
     def set(self) -> None:
         """Wake the loop, now or when it next looks. Only on the event loop."""
@@ -25,4 +27,5 @@ class Wakeup:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._event.wait()
+        self.was_set = self._event.is_set()
         self._event.clear()

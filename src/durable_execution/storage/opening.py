@@ -37,9 +37,9 @@ def open_storage(
       time, where it is not noticed; `?sslmode=` as libpq has it. Of several hosts, as in
       `host:port,host:port`, it is the one that takes writes, today and after a failover.
     - `mysql://user:password@host:port/database`, `mariadb://…`: MySQL 8.0.16 or later, MariaDB 10.6
-      or later. They cannot tell of changes, so executors look every second. `?pool_size=10` is the
-      most connections, `?ssl=require` encrypts, `?ssl=verify-full&ssl_ca=file` checks whom it is
-      talking to, `?unix_socket=` is a path.
+      or later. They do not promise to tell of changes, so executors look every second, too.
+      `?pool_size=10` is the most connections, besides one that listens; `?ssl=require` encrypts,
+      `?ssl=verify-full&ssl_ca=file` checks whom it is talking to, `?unix_socket=` is a path.
 
     Args:
         url: The URL.

@@ -58,6 +58,8 @@ class Claimer:
         self._is_unsure = False
         self._was_cut_off = False
         self._has_left_nothing = False
+        self._was_told = True
+        """Whether there is a reason for this look but the time that has passed."""
 
     @property
     def is_caught_up(self) -> bool:
@@ -112,7 +114,9 @@ class Claimer:
         return is_more
 
     async def _claim_all(self) -> bool:
-        self._next_start_at = None
+        next_start_at, self._next_start_at = self._next_start_at, None
+        is_due = next_start_at is not None and next_start_at <= self._clock.now()
+        self._was_told = self.wakeup.was_set or is_due
         self._is_short_of_room = False
         if self._lease_term() is None:
             return False  # until `reclaim`
@@ -167,7 +171,7 @@ class Claimer:
             self._is_unsure = True
             return False
         if claimed.records:
-            self._pace.note_find()
+            self._pace.note_find(was_told=self._was_told)
         for record in claimed.records:
             self._start(self._attempt(record))
         due = claimed.next_start_at

@@ -42,9 +42,10 @@ class Finishes:
 
     name = "finishes"
 
-    def __init__(self, storage: Storage, *, pace: Pace) -> None:
+    def __init__(self, storage: Storage, *, executor_id: str, pace: Pace) -> None:
         self.wakeup = Wakeup()
         self._storage = storage
+        self._executor_id = executor_id
         self._pace = pace
         self._watches: WeakValueDictionary[str, Watch] = WeakValueDictionary()
         self._waiters: dict[str, dict[asyncio.Future[ExecutionRecord], None]] = {}
@@ -151,6 +152,8 @@ class Finishes:
             if record is None:
                 self._tell_deletion(execution_id)
             elif record.is_finished:
+                if record.executor_id != self._executor_id:
+                    self._pace.note_find(was_told=self.wakeup.was_set)
                 self.tell(record)
         if self._cursor < len(ids):
             return True

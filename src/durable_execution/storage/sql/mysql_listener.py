@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DOZE: Final = 30.0
+DOZE: Final = 60.0
 """Seconds after which the connection shows that it still lives."""
 SHORTEST_REST: Final = 0.002
 """Seconds from one manning of the bell to the next at least."""
