@@ -44,23 +44,29 @@ class Blocking:
         time.sleep(seconds)
 
     @staticmethod
-    def time_left() -> float | None:
-        """Seconds until the first limit around what blocks now, None without a limit.
+    def end() -> float | None:
+        """When, by `time.monotonic`, the first limit around what blocks now is over."""
+        limit = _first_limit()
+        return None if limit is None else limit.end
+
+    @classmethod
+    def time_left(cls) -> float | None:
+        """Seconds until then, None without a limit.
 
         Raises:
             BaseException: There are none left; the limit knows it for its own.
         """
-        limit = _first_limit()
-        if limit is None or limit.end is None:
+        end = cls.end()
+        if end is None:
             return None
-        left = limit.end - time.monotonic()
+        left = end - time.monotonic()
         if left <= 0:
-            raise _ExpiredError(limit)
+            raise cls.expired()
         return left
 
     @staticmethod
     def expired() -> BaseException:
-        """What to raise where `time_left` was waited for in vain."""
+        """What to raise where the end was waited for in vain."""
         limit = _first_limit()
         return TimeoutError() if limit is None else _ExpiredError(limit)
 

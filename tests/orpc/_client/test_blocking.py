@@ -271,3 +271,22 @@ def test_retries_are_not_in_vain(url: str) -> None:
     link = RPCLink(url, retries=Retries(repeatable=True, longest_pause=0.001))
     with SyncLink(link, sender=sender) as sync_link:
         assert sync_link.call(["x"]) == 1
+
+
+def test_asynchronous_function_is_begun_though_the_time_is_up() -> None:
+    began = threading.Event()
+
+    def headers() -> Any:
+        async def made() -> dict[str, str]:
+            began.set()
+            await asyncio.Event().wait()
+            return {}
+
+        threading.Event().wait(0.02)  # longer than the call may take
+        return made()
+
+    link = RPCLink("http://x", headers=headers)
+    with SyncLink(link, sender=Scripted()) as sync_link:
+        with pytest.raises(RPCTimeoutError):
+            sync_link.call(["x"], timeout=0.001)
+        assert began.is_set()  # and no warning of what was never awaited

@@ -150,7 +150,7 @@ def test_timeout_of_a_call_does_not_end_its_stream() -> None:
         peer.until_left()
 
     with listening(talk) as peers, SyncLink(RPCLink(peers.url)) as link:
-        numbers = create_orpc_client(link).x(timeout=5)
+        numbers = create_orpc_client(link).x(timeout=20)
         assert next(numbers) == 1
         may_go_on.set()
         assert list(numbers) == [1]

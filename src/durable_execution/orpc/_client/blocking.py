@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from inspect import isawaitable
+from time import monotonic
 from typing import Any, Final, Protocol, TypeVar
 
 from durable_execution._waiting import Blocking, blocking
@@ -98,9 +99,11 @@ class BlockingCalls(Blocking):
 
     def outside(self, function: Callable[[], Awaitable[T]]) -> T:
         """Wait, within the limits around this, for something that needs an event loop."""
-        left = self.time_left()
+        end = self.end()
 
         async def limited() -> object:
+            # It is begun in any case, so that nothing is left that was never awaited.
+            left = None if end is None else max(0.0, end - monotonic())
             try:
                 async with asyncio.timeout(left) as limit:
                     return await function()
