@@ -18,6 +18,7 @@ import pytest
 
 from durable_execution.orpc import (
     HttpSender,
+    ORPCError,
     Request,
     Retries,
     RPCConnectionError,
@@ -372,6 +373,40 @@ def test_request_that_nobody_reads_is_given_up() -> None:
                 link.call(["x"], "x" * 30_000_000, timeout=0.3)
         finally:
             has_failed.set()
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_answer_to_a_request_that_is_not_read_to_its_end_arrives(is_closed: bool) -> None:
+    is_read = threading.Event()
+
+    def talk(peer: Peer) -> None:
+        peer.socket.recv(1000)
+        peer.say(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\n{}")
+        if is_closed:
+            peer.socket.shutdown(socket.SHUT_WR)
+        assert is_read.wait(PATIENCE)
+
+    with listening(talk) as peers, SyncLink(RPCLink(peers.url)) as link:
+        try:
+            with pytest.raises(ORPCError) as caught:
+                link.call(["x"], "x" * 30_000_000)
+        finally:
+            is_read.set()
+        assert caught.value.status == 413
+
+
+def test_server_that_leaves_amid_a_request_cannot_have_seen_it() -> None:
+    def talk(peer: Peer) -> None:
+        peer.socket.recv(1000)
+
+    with (
+        listening(talk) as peers,
+        SyncLink(RPCLink(peers.url, retries=Retries(attempts=2))) as link,
+    ):
+        with pytest.raises(RPCConnectionError, match="The connection broke") as caught:
+            link.call(["x"], "x" * 30_000_000)
+        assert not caught.value.was_sent
+        assert len(peers.all) == 2
 
 
 def test_large_bodies_arrive_whole() -> None:

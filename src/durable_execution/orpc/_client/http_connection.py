@@ -42,7 +42,7 @@ class HttpConnection:
         sock.settimeout(0.0)
         self._socket = sock
         self._process = os.getpid()
-        self._readable = _Wait(sock, is_write=False)
+        self._readable = _Wait(sock, _READ)
         # TLS may hold what the system has already handed over: it has to be asked first.
         self._is_plain = not isinstance(sock, ssl.SSLSocket)
         self._received = b""
@@ -64,8 +64,8 @@ class HttpConnection:
             return True
         return True
 
-    def write(self, request: bytes, end: float | None) -> None:
-        """Send all of a request.
+    def write(self, request: bytes, end: float | None) -> bool:
+        """Send a request; give whether that was all of it, or the server spoke before the end.
 
         Raises:
             TimeoutError: It took longer than until `end`; its `errno` is None.
@@ -73,14 +73,17 @@ class HttpConnection:
         """
         self._end = end
         rest: bytes | memoryview = request
-        while rest:
+        while True:
             try:
                 sent = self._socket.send(rest)
             except _WOULD_BLOCK as error:
-                self._wait_after(error, is_write=True)
+                self._wait_after(error, _WRITE)
+                # It may refuse what is too large, and read no more of it.
+                if self._is_plain and self._readable.now():
+                    return False
                 continue
             if sent == len(rest):
-                return
+                return True
             rest = memoryview(rest)[sent:]
 
     def read_head(self, end: float | None) -> Head:
@@ -153,13 +156,15 @@ class HttpConnection:
             try:
                 return self._socket.recv(size)
             except _WOULD_BLOCK as error:
-                self._wait_after(error, is_write=False)
+                self._wait_after(error, _READ)
 
-    def _wait_after(self, error: OSError, *, is_write: bool) -> None:
+    def _wait_after(self, error: OSError, events: int) -> None:
         # TLS may have to write in order to read, and the other way round.
         if isinstance(error, ssl.SSLError):
-            is_write = isinstance(error, ssl.SSLWantWriteError)
-        wait = _Wait(self._socket, is_write=True) if is_write else self._readable
+            events = _WRITE if isinstance(error, ssl.SSLWantWriteError) else _READ
+        elif events == _WRITE:
+            events |= _READ
+        wait = self._readable if events == _READ else _Wait(self._socket, events)
         wait.until(self._end)
 
 
@@ -226,15 +231,21 @@ def _left_until(end: float | None) -> float | None:
 _WOULD_BLOCK: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class _Wait:
-    """Waits for a socket to become readable, or writable."""
+_READ: Final = 1
+_WRITE: Final = 2
 
-    def __init__(self, sock: socket.socket, *, is_write: bool) -> None:
-        self._sockets = ([], [sock]) if is_write else ([sock], [])
+
+class _Wait:
+    """Waits for a socket to become readable, writable, or one of both."""
+
+    def __init__(self, sock: socket.socket, events: int) -> None:
+        self._readers = [sock] if events & _READ else []
+        self._writers = [sock] if events & _WRITE else []
         self._poll = None
         if hasattr(select, "poll"):  # not on Windows
             self._poll = select.poll()
-            self._poll.register(sock, select.POLLOUT if is_write else select.POLLIN)
+            read = select.POLLIN if events & _READ else 0
+            self._poll.register(sock, read | (select.POLLOUT if events & _WRITE else 0))
 
     def now(self) -> bool:
         """Whether it is that now."""
@@ -251,5 +262,5 @@ class _Wait:
 
     def _is_ready(self, seconds: float | None) -> bool:
         if self._poll is None:
-            return any(select.select(*self._sockets, [], seconds))
+            return any(select.select(self._readers, self._writers, [], seconds))
         return bool(self._poll.poll(None if seconds is None else math.ceil(seconds * 1000)))

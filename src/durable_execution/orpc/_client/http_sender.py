@@ -115,11 +115,10 @@ class _Exchange:
         """Send the request and wait for the headers of the answer."""
         failure: OSError | None = None
         try:
-            self._connection.write(text, end)
+            self._was_written = self._connection.write(text, end)
         except (BrokenPipeError, ConnectionResetError) as error:
-            # A server that refuses a large body may answer and close before it has read it.
+            # A server may have answered, and closed before it has read all.
             failure = error
-        self._was_written = failure is None
         try:
             self._head = self._connection.read_head(end)
         except (OSError, BadAnswerError):
