@@ -46,16 +46,20 @@ class Pool(ConnectionPool[Connection]):
             pass
 
 
-async def fail(pool: Pool, error: BaseException) -> None:
-    async with pool.lent():
+async def fail(pool: Pool, error: BaseException, *, is_cut: bool = False) -> None:
+    async with pool.lent() as connection:
+        connection.is_cut = is_cut
         raise error
 
 
-async def test_one_that_gets_no_answer_costs_the_idle_ones_too() -> None:
+@pytest.mark.parametrize(
+    ("error", "is_cut"), [(TimeoutError(), False), (ValueError(), True)], ids=["silent", "cut"]
+)
+async def test_one_that_breaks_costs_the_idle_ones_too(error: Exception, is_cut: bool) -> None:
     pool = Pool()
     await pool.fill()
-    with pytest.raises(TimeoutError):
-        await fail(pool, TimeoutError("no answer"))
+    with pytest.raises(type(error)):
+        await fail(pool, error, is_cut=is_cut)
     assert [each.is_cut for each in pool.opened] == [True] * 3
     await pool.fill()
     assert len(pool.opened) == 6

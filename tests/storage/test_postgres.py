@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
+import sys
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -218,6 +220,16 @@ async def test_connection_to_what_has_become_a_standby_is_not_kept(
     await harness.complete(row)
     after = {each["pid"] for each in await aside.fetch(backends)}
     assert not before & after
+
+
+async def test_machine_that_is_gone_is_noticed_by_the_kernel(harness: Harness) -> None:
+    pool = harness.storage._driver._pool  # type: ignore[attr-defined]
+    async with pool.lent() as connection:
+        door = connection._transport.get_extra_info("socket")
+        assert door.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        if sys.platform == "linux":
+            option = socket.TCP_USER_TIMEOUT
+            assert door.getsockopt(socket.IPPROTO_TCP, option) == 10_000
 
 
 async def test_server_that_says_nothing_is_passed_over_and_then_asked_last(

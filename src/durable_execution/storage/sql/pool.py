@@ -88,8 +88,9 @@ class ConnectionPool(Generic[ConnectionT]):
                 yield connection
             except BaseException as error:
                 if self._is_in_doubt(connection, error):
+                    is_broken = connection.is_closed() or isinstance(error, OSError)
                     self._cut(connection)
-                    if isinstance(error, OSError):
+                    if is_broken:
                         self._cut_idle()
                 else:
                     self._give_back(connection)
@@ -133,7 +134,7 @@ class ConnectionPool(Generic[ConnectionT]):
         connection.terminate()
 
     def _cut_idle(self) -> None:
-        # A machine that is gone says nothing, and each of them would wait out its time limit.
+        # They lead to the same machine. One that is gone says nothing, and each would wait for it.
         idle, self._idle = self._idle, []
         for connection in idle:
             self._cut(connection)

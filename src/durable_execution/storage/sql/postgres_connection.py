@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT: Final = 10.0
 COMMAND_TIMEOUT: Final = 60.0
 """Seconds after which an answer counts as lost, and the connection with it."""
+SILENCE: Final = 10
+"""Seconds without a sign of a machine after which it is gone: its power cut, or its network."""
+_KEEPALIVE: Final = {
+    "SO_KEEPALIVE": (socket.SOL_SOCKET, 1),
+    "TCP_KEEPIDLE": (socket.IPPROTO_TCP, SILENCE // 2),
+    "TCP_KEEPINTVL": (socket.IPPROTO_TCP, 1),
+    "TCP_KEEPCNT": (socket.IPPROTO_TCP, SILENCE // 2),
+    "TCP_USER_TIMEOUT": (socket.IPPROTO_TCP, SILENCE * 1000),
+}
+"""By option of a socket: its level and value. Other systems than Linux lack some."""
 SETTINGS: Final = {
     # Every statement has one good plan, by index and row by row, and keeps it: statistics that are
     # too young to know a table that grows from nothing to millions cannot spoil it, nobody plans
@@ -76,7 +88,26 @@ async def connect(place: Place, host: dict[str, Any], *, is_pooled: bool) -> Con
         statement_cache_size=0 if is_pooled else 200,
         max_cached_statement_lifetime=0,
     )
+    _notice_silence(connection)
     return connection
+
+
+def _notice_silence(connection: Connection) -> None:
+    """Have the kernel end the connection when the machine at its other end is gone.
+
+    Its system would say so for a server that died; a machine says nothing, and an answer that is
+    waited for would be for as long as the longest statement may take.
+    """
+    # The driver has neither options for this nor a way to the socket.
+    transport = getattr(connection, "_transport", None)
+    door = None if transport is None else transport.get_extra_info("socket")
+    if door is None or door.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    for name, (level, value) in _KEEPALIVE.items():
+        option = getattr(socket, name, None)
+        if option is not None:
+            with suppress(OSError):
+                door.setsockopt(level, option, value)
 
 
 def opening_of(begin: Begin, place: Place, *, is_pooled: bool) -> str:
