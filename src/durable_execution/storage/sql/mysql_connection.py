@@ -19,7 +19,8 @@ from asyncmy.errors import MySQLError
 
 from durable_execution.errors import StorageError
 from durable_execution.storage.sql.mysql_errors import INTERRUPTED, code_of
-from durable_execution.storage.sql.rows import PAYLOADS, Row, Value
+from durable_execution.storage.sql.mysql_literals import literal
+from durable_execution.storage.sql.rows import PAYLOADS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT: Final = 10.0
 COMMAND_TIMEOUT: Final = 60.0
 """Seconds after which an answer counts as lost, and the connection with it."""
-_IS_PLAIN: Final = re.compile(r"[^\0\n\r\x1a\"'\\]*").fullmatch
-"""Whether a text stands for itself between quotes."""
 UPSERT: Final = " ON DUPLICATE KEY UPDATE "
 UPSERT_OF_ALIAS: Final = f" AS new_row{UPSERT}"
 _OF_NEW_ROW: Final = re.compile(r"\bVALUES\((\w+)\)")
@@ -59,12 +58,6 @@ class Place:
 
     name: str
     options: dict[str, Any]
-
-
-class Sql(str):
-    """A value that is written as it is."""
-
-    __slots__ = ()
 
 
 class Answer(NamedTuple):
@@ -155,7 +148,7 @@ class MySqlConnection:
         Raises:
             UnicodeEncodeError: A text has characters that no text can be stored with.
         """
-        return text % tuple(map(self._literal, values))
+        return text % tuple(map(literal, values))
 
     def spoken(self, text: str) -> str:
         """Return a statement as this server has it."""
@@ -181,20 +174,6 @@ class MySqlConnection:
         """Say goodbye and close the connection."""
         async with asyncio.timeout(timeout):
             await self._driver.ensure_closed()
-
-    def _literal(self, value: Value) -> str:
-        kind = type(value)
-        if kind is int or kind is Sql:
-            return str(value)
-        if value is None:
-            return "NULL"
-        if isinstance(value, str):
-            if not value.isascii():
-                value.encode()  # the driver would let halves of characters pass as bytes
-            if _IS_PLAIN(value):
-                return f"'{value}'"
-        written: str = self._driver.literal(value)  # type: ignore[no-untyped-call]
-        return written
 
 
 async def _answer(cursor: Any) -> Answer:

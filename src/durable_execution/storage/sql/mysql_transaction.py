@@ -16,9 +16,9 @@ from durable_execution.storage.sql.mysql_connection import (
     UPSERT_OF_ALIAS,
     Answer,
     MySqlConnection,
-    Sql,
 )
 from durable_execution.storage.sql.mysql_errors import breaks_check
+from durable_execution.storage.sql.mysql_literals import Sql
 from durable_execution.storage.sql.mysql_schema import SLEEPING_ID_IS_FREE
 from durable_execution.storage.sql.rows import Row
 
