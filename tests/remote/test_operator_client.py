@@ -114,6 +114,18 @@ async def test_tree_is_read_as_it_hangs_together(lab: Lab, operator: OperatorCli
     assert (alone.children, alone.left_out) == ((), 2)
 
 
+async def test_tree_tells_of_attempts_before_the_last(lab: Lab, operator: OperatorClient) -> None:
+    execution_id = await ended(lab, "broken", None)
+    await operator.retry(execution_id)
+    handle = await lab.executor.get_task_execution_handle(lab.tasks["broken"], execution_id)
+    await handle.wait_and_get_finished_execution(timeout=30)
+    tree = await operator.get_tree(execution_id)
+    (first,) = tree.past_attempts
+    assert (tree.past_attempts_count, first.outcome, first.attempt) == (1, "failed", 0)
+    assert first.error is not None
+    assert first.error.message == "LookupError: nothing there"
+
+
 async def test_deep_tree_is_read_in_order() -> None:
     def entry(number: int, parent: int | None) -> dict[str, object]:
         above = {"taskId": "t", "executionId": f"te_{parent}", "isFinalizeOfParent": False}

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
-from durable_execution._codec import Encoded, enveloped
+from durable_execution._codec import Encoded, Schema, enveloped
 from durable_execution._core.found import FoundTaskExecution
 from durable_execution._core.past import Past
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.views import PastAttempt
 from durable_execution.remote.listed import entry_from_wire
-from durable_execution.remote.wire import failed, object_of
+from durable_execution.remote.wire import failed, object_of, renamed
 from durable_execution.remote.wire_view import Children, WireView, begun_view, tell_past, whole_view
 
 
@@ -38,6 +40,9 @@ class TaskExecutionTree:
     output: object
     crash_count: int
     """Times it was taken from a dead executor."""
+    past_attempts: tuple[PastAttempt, ...]
+    """The attempts before the last one, as far as they are kept."""
+    past_attempts_count: int
     children: Sequence[TaskExecutionTree]
     """In their order, finalize executions last."""
     left_out: int
@@ -129,15 +134,26 @@ def _tell_more(
 
 
 def _tree(given: Mapping[str, object], children: Sequence[TaskExecutionTree]) -> TaskExecutionTree:
-    left_out, crash_count = given.get("leftOut", 0), given.get("crashCount", 0)
-    if not isinstance(left_out, int) or not isinstance(crash_count, int):
-        raise failed("leftOut", "expected a number")
+    kept = _KEPT.convert({**given, **renamed(given)}, root="execution")
     return TaskExecutionTree(
         execution=entry_from_wire(given),
         input=given.get("input"),
         output=given.get("output"),
-        crash_count=crash_count,
+        crash_count=kept.crash_count,
+        past_attempts=kept.past_attempts,
+        past_attempts_count=kept.past_attempts_count,
         children=children,
-        left_out=left_out,
-        are_payloads_left_out=given.get("payloadsLeftOut") is True,
+        left_out=kept.left_out,
+        are_payloads_left_out=kept.payloads_left_out,
     )
+
+
+class _Kept(msgspec.Struct):
+    crash_count: int = msgspec.field(default=0, name="crashCount")
+    past_attempts: tuple[PastAttempt, ...] = ()
+    past_attempts_count: int = 0
+    left_out: int = msgspec.field(default=0, name="leftOut")
+    payloads_left_out: bool = msgspec.field(default=False, name="payloadsLeftOut")
+
+
+_KEPT: Final[Schema[_Kept]] = Schema(_Kept)
