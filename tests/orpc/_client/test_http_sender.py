@@ -66,6 +66,26 @@ def test_request_travels_exactly_as_written() -> None:
     assert not any(line.startswith("content-") for line in get)
 
 
+def test_headers_of_the_application_take_the_place_of_others() -> None:
+    requests: list[bytes] = []
+
+    def talk(peer: Peer) -> None:
+        requests.append(peer.request())
+        peer.answer()
+
+    given = {"Host": "example.com", "User-Agent": "mine"}
+    with (
+        listening(talk) as peers,
+        SyncLink(
+            RPCLink(peers.url, headers=given), sender=HttpSender(connect_timeout=None)
+        ) as link,
+    ):
+        link.call(["x"], timeout=None)
+    lines = requests[0].decode().split("\r\n")
+    assert {"host: example.com", "user-agent: mine", "accept: */*"} < set(lines)
+    assert sum(line.startswith(("host:", "user-agent:")) for line in lines) == 2
+
+
 def test_connection_is_used_again_and_closed_with_the_link() -> None:
     with listening(answering) as peers:
         with SyncLink(RPCLink(peers.url)) as link:
