@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from durable_execution import DurableExecutor, ExecutorOptions, Storage, open_storage
 from tests.servers.fixtures import postgres, postgres_server, system_postgres
 from tests.servers.mariadb_fixtures import mariadb, mariadb_server
 
 __all__ = ["mariadb", "mariadb_server", "postgres", "postgres_server", "system_postgres"]
+
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 OPTIONS = ExecutorOptions(lease=30, poll_interval=60, shutdown_timeout=2)
 """No polling: what nobody is told of is never found, and its test hangs. A lease that outlasts a

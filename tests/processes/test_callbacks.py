@@ -7,7 +7,7 @@ import pytest
 from starlette.responses import Response
 
 from durable_execution.client import AttemptOverError, CallbackRequest
-from tests.processes.arena import LEASE, SHORT_LEASE, Arena, until
+from tests.processes.arena import CALM_LEASE, LEASE, SHORT_LEASE, Arena, until
 from tests.processes.outside import App, callbacks_of, outside_at
 
 pytestmark = pytest.mark.processes
@@ -36,7 +36,7 @@ async def test_an_executor_killed_before_it_hears_the_answer_is_replaced(arena: 
         app.answer = kill_who_asks
         handle = await observer.enqueue_task(outside, 1)
         await until(lambda: not victim.is_alive, "the victim asks")
-        await arena.start(app=app.url, callback_lease=LONG)
+        await arena.start(app=app.url, callback_lease=LONG, lease=CALM_LEASE)
         await until(lambda: len(app.asked) == 2, "its heir asks again")
         first, second = app.asked
         with pytest.raises(AttemptOverError):
@@ -82,7 +82,7 @@ async def test_a_lease_that_ends_after_its_executor_is_noticed_by_another(arena:
         handle = await observer.enqueue_task(outside, 1)
         await until(lambda: len(arena.rows(IS_PARKED)) == 1, "the app has accepted")
         await victim.kill()
-        await arena.start(app=app.url, callback_lease=LONG)
+        await arena.start(app=app.url, callback_lease=LONG, lease=CALM_LEASE)
         await until(lambda: len(app.asked) == 2, "another one asks again")
         await callbacks.complete(app.asked[1].token, "done")
         assert await handle.result(timeout=30) == "done"

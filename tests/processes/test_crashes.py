@@ -7,7 +7,7 @@ import time
 import pytest
 
 from durable_execution import FailedTaskExecution
-from tests.processes.arena import LEASE, SHORT_LEASE, Arena, report, until
+from tests.processes.arena import CALM_LEASE, LEASE, SHORT_LEASE, Arena, report, until
 from tests.processes.tasks import add_one, poison, trap, trap_in_thread
 
 pytestmark = [pytest.mark.processes, SHORT_LEASE]
@@ -25,7 +25,7 @@ async def test_work_of_a_killed_process_runs_elsewhere_within_the_lease(arena: A
             for _ in range(5)
         ]
         await until(lambda: len(arena.effects()) == 10, "the victim runs everything")
-        heir = await arena.start()
+        heir = await arena.start(lease=CALM_LEASE)
 
         await victim.kill()
         killed_at = time.time()
@@ -72,7 +72,7 @@ async def test_a_process_that_slept_through_its_lease_changes_nothing_when_it_wa
         ]
         await until(lambda: len(arena.effects()) == 3, "the sleeper runs everything")
         await arena.stop_between_writes(sleeper)
-        heir = await arena.start()
+        heir = await arena.start(lease=CALM_LEASE)
         outputs = [await handle.result(timeout=30) for handle in handles]
         before = arena.rows()
 

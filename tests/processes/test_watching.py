@@ -10,7 +10,7 @@ import pytest
 
 from durable_execution import DurableExecutor, ProgressChange, StatusChange
 from durable_execution._core.watching import position_of
-from tests.processes.arena import SHORT_LEASE, Arena, Process, until
+from tests.processes.arena import CALM_LEASE, SHORT_LEASE, Arena, Process, until
 from tests.processes.tasks import babble, count_up, halfway
 
 pytestmark = pytest.mark.processes
@@ -37,7 +37,7 @@ async def test_the_death_of_an_executor_and_its_heir_are_watched(arena: Arena) -
                 seen.append(change)
                 if told(change) == "trapped":
                     break
-            heir = await arena.start()
+            heir = await arena.start(lease=CALM_LEASE)
             await victim.kill()
             seen += [change async for change in changes]
         assert await handle.result() == heir.pid
@@ -64,7 +64,7 @@ async def test_what_a_stalled_executor_says_after_its_lease_changes_nothing(aren
         while await handle.get_progress() is None:
             await asyncio.sleep(0.01)
         await arena.stop_between_writes(sleeper)
-        heir = await arena.start()
+        heir = await arena.start(lease=CALM_LEASE)
         assert await handle.result(timeout=30) == heir.pid
         progress = await handle.get_progress()
         assert progress is not None
