@@ -36,6 +36,11 @@ class MariaDbServer:
         self.port = free_port()
         if self._account is not None:
             shutil.chown(self._folder, self._account)
+        # A folder of its own for this, too: a server that starts removes what looks like the
+        # temporary tables of one that is gone.
+        self._temporary.mkdir()
+        if self._account is not None:
+            shutil.chown(self._temporary, self._account)
         install = shutil.which("mariadb-install-db") or "mariadb-install-db"
         subprocess.run(
             [
@@ -48,6 +53,7 @@ class MariaDbServer:
             user=self._account,
             check=True,
             cwd=self._folder,
+            env={**os.environ, "TMPDIR": str(self._temporary)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -60,11 +66,16 @@ class MariaDbServer:
     def _data(self) -> Path:
         return self._folder / "data"
 
+    @property
+    def _temporary(self) -> Path:
+        return self._folder / "temporary"
+
     def start(self) -> None:
         settings = {
             "port": self.port,
             "bind-address": "127.0.0.1",
             "datadir": self._data,
+            "tmpdir": self._temporary,
             "socket": self._folder / "socket",
             "pid-file": self._folder / "pid",
             # No test cuts the power, and most tests make tables.
