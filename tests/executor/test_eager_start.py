@@ -9,7 +9,14 @@ from dataclasses import replace
 
 import pytest
 
-from durable_execution import DurableExecutor, Storage, StorageError, Task, TaskContext
+from durable_execution import (
+    DurableExecutor,
+    IdempotencyConflictError,
+    Storage,
+    StorageError,
+    Task,
+    TaskContext,
+)
 from tests.conftest import OPTIONS
 from tests.executor.faulty_storage import FaultyStorage
 
@@ -83,6 +90,62 @@ async def test_a_start_whose_answer_is_lost_runs_once(
     faulty.fail_after("insert", times=times)
     handles = await asyncio.gather(*(executor.enqueue_task(double, each) for each in range(5)))
     assert [await handle.result(timeout=30) for handle in handles] == [0, 2, 4, 6, 8]
+    assert sorted(runs.values()) == [1] * 5
+
+
+async def test_a_task_with_a_key_is_not_claimed_either(
+    executor: DurableExecutor, faulty: FaultyStorage, double: Task[int, int]
+) -> None:
+    claimed = []
+    for number in range(5):
+        before = faulty.calls["claim"]
+        handle = await executor.enqueue_task(double, number, key=f"order {number}")
+        assert await handle.result() == number * 2
+        claimed.append(faulty.calls["claim"] - before)
+    assert 0 in claimed  # as above
+
+
+async def test_a_start_whose_key_is_held_starts_its_neighbours_only(
+    executor: DurableExecutor, double: Task[int, int], runs: Counter[str]
+) -> None:
+    first = await executor.enqueue_task(double, 1, key="order")
+    assert await first.result() == 2
+    keys = ["order", None, "other", "order"]
+    handles = await asyncio.gather(*(executor.enqueue_task(double, 1, key=key) for key in keys))
+    assert [await handle.result() for handle in handles] == [2] * 4
+    assert [handle.execution_id == first.execution_id for handle in handles] == [
+        key == "order" for key in keys
+    ]
+    assert sorted(runs.values()) == [1] * 3
+    with pytest.raises(IdempotencyConflictError):
+        await executor.enqueue_task(double, 2, key="order")
+
+
+async def test_of_one_key_in_one_batch_one_runs(
+    executor: DurableExecutor, double: Task[int, int], runs: Counter[str]
+) -> None:
+    keys = ["twice", "once", "twice", None, "twice"]
+    handles = await asyncio.gather(*(executor.enqueue_task(double, 1, key=key) for key in keys))
+    assert [await handle.result() for handle in handles] == [2] * 5
+    assert len({handle.execution_id for handle in handles}) == 3
+    assert sorted(runs.values()) == [1] * 3
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_start_with_a_key_whose_answer_is_lost_runs_once(
+    executor: DurableExecutor,
+    faulty: FaultyStorage,
+    double: Task[int, int],
+    runs: Counter[str],
+    times: int,
+) -> None:
+    faulty.fail_after("insert", times=times)
+    handles = await asyncio.gather(
+        *(executor.enqueue_task(double, each, key=f"order {each}") for each in range(5))
+    )
+    assert [await handle.result(timeout=5) for handle in handles] == [0, 2, 4, 6, 8]
+    again = [await executor.enqueue_task(double, each, key=f"order {each}") for each in range(5)]
+    assert [each.execution_id for each in again] == [each.execution_id for each in handles]
     assert sorted(runs.values()) == [1] * 5
 
 

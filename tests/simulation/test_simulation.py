@@ -112,7 +112,17 @@ class Blind(Database):
         return [] if verb == "orphans" else result
 
 
-@pytest.mark.parametrize("broken", [Forgetful, Unguarded, Uncounted, Silent, Blind])
+class Credulous(Database):
+    """Lets executors start what has a key, whoever holds that."""
+
+    def execute(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        result = super().execute(verb, *args, **kwargs)
+        if verb == "insert_claimed" and any(row.idempotency_key for row in args[0]):
+            return True
+        return result
+
+
+@pytest.mark.parametrize("broken", [Forgetful, Unguarded, Uncounted, Silent, Blind, Credulous])
 def test_a_broken_database_is_found_out(broken: Callable[[World], Database]) -> None:
     with pytest.raises(SimulationError) as found:
         _simulate_many(60, broken)

@@ -234,10 +234,11 @@ class Commits:
         started = {record.execution_id for record in start.records}
         rest = [each for each in records if each.execution_id not in started]
         # What starts goes last: after it nothing may fail, or it would be sent and started again.
-        holders = iter(await self._insert_rest_and_start(rest, start))
+        of_rest, of_started = await self._insert_rest_and_start(rest, start)
         if not rest:
-            return [None] * len(rows)
-        return [None if each.execution_id in started else next(holders) for each in records]
+            return of_started
+        holders = iter(of_rest), iter(of_started)
+        return [next(holders[each.execution_id in started]) for each in records]
 
     async def _insert_groups(
         self, groups: list[Group]
@@ -246,7 +247,8 @@ class Commits:
 
     async def _insert_rest_and_start(
         self, rest: list[ExecutionRecord], start: Start
-    ) -> Sequence[ExecutionRecord | None]:
+    ) -> tuple[Sequence[ExecutionRecord | None], Sequence[ExecutionRecord | None]]:
+        """Return who holds the keys of the two kinds of rows; nobody those of what has started."""
         is_inserted: bool | None = False
         try:
             holders = await self._insert_ready(rest) if rest else []
@@ -260,9 +262,9 @@ class Commits:
         finally:
             if self._eager is not None:
                 self._eager.finish(start, is_inserted=is_inserted)
-        if not is_inserted:
-            await self._insert_ready(start.ready)
-        return holders
+        if is_inserted:
+            return holders, [None] * len(start.records)
+        return holders, await self._insert_ready(start.ready)
 
     async def _insert_ready(
         self, records: Sequence[ExecutionRecord], strict_ids: Collection[str] = ()

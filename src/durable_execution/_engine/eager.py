@@ -4,6 +4,9 @@ That spares a task its claim, one of three writes. Such a row is like any other 
 held by the lease, rescued when its executor dies. Nothing is overtaken: only while no ready row is
 left that this executor knows of, and it has room, does anything start this way.
 
+A row whose idempotency key is held has nothing to start. The storage then refuses all that was to
+start with it, and they are inserted as ready ones, as they would have been.
+
 An insert whose answer is lost may have been written. It is then repeated as an ordinary one, and
 the claimer looks for rows that are held here and run nowhere.
 """
@@ -11,6 +14,7 @@ the claimer looks for rows that are held here and run nowhere.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -89,6 +93,7 @@ class EagerStart:
             return None
         room, thread_room = self._running.room, self._running.thread_room
         now = self._clock.now()
+        repeated = _repeated_keys(rows)
         chosen: list[ExecutionRecord] = []
         ready: list[ExecutionRecord] = []
         inputs: list[object] = []
@@ -98,6 +103,8 @@ class EagerStart:
             if len(chosen) >= room:
                 break
             if not row.may_start or not _is_simple(record) or record.start_at > now:
+                continue
+            if repeated and _key(record) in repeated:
                 continue
             if self._tasks[record.task_id].runs_in_thread:
                 if threaded >= thread_room:
@@ -128,10 +135,18 @@ class EagerStart:
 
 
 def _is_simple(record: ExecutionRecord) -> bool:
-    """Whether the row is a ready one that no other row can stand in the way of."""
-    return (
-        record.status == "ready"
-        and record.idempotency_key is None
-        and record.sleeping_unique_id is None
-        and not record.tags
-    )
+    """Whether the row is a ready one that nothing but its key can stand in the way of."""
+    return record.status == "ready" and record.sleeping_unique_id is None and not record.tags
+
+
+def _key(record: ExecutionRecord) -> tuple[str, str] | None:
+    key = record.idempotency_key
+    return None if key is None else (record.task_id, key)
+
+
+def _repeated_keys(rows: Sequence[NewRow]) -> frozenset[tuple[str, str] | None]:
+    """Return the keys that several of the rows have, of which the storage lets in the first."""
+    keys = [_key(row.record) for row in rows if row.record.idempotency_key is not None]
+    if len(set(keys)) == len(keys):
+        return frozenset()
+    return frozenset(key for key, count in Counter(keys).items() if count > 1)

@@ -174,6 +174,9 @@ class InMemoryStorage:
             for record in records:
                 if self._leases.get(record.executor_id or "", _SIGNED_OFF) <= now:
                     return False
+            keyed = [record for record in records if record.idempotency_key is not None]
+            if keyed and self._is_one_held(keyed):
+                return False
             self._insert(records)
             return True
 
@@ -438,6 +441,12 @@ class InMemoryStorage:
             earlier = first.setdefault((record.task_id, key), record)
             if record.execution_id in strict_ids:
                 check_same_input(record, self._shelf.key_holder(record) or earlier)
+
+    def _is_one_held(self, keyed: Sequence[ExecutionRecord]) -> bool:
+        """Whether the key of one of these new rows is another row's, or that of two of them."""
+        if len({(record.task_id, record.idempotency_key) for record in keyed}) < len(keyed):
+            return True
+        return any(self._shelf.key_holder(record) is not None for record in keyed)
 
     def _insert(self, records: Sequence[ExecutionRecord]) -> None:
         new: dict[str, ExecutionRecord] = {}

@@ -221,11 +221,12 @@ class Storage(Protocol):
     async def insert_claimed(self, records: Sequence[ExecutionRecord]) -> bool:
         """Insert new rows that are claimed already; return whether that was done.
 
-        The rows are as `transitions.claimed` leaves new roots without key and tags, all claimed by
-        one executor at one instant. If that executor is not registered, or its lease is over,
-        nothing is inserted and the answer is False: its rows would be orphans at once. Unlike the
-        others this write must not be repeated when its answer was lost, because the rows may have
-        moved on since.
+        The rows are as `transitions.claimed` leaves new roots without tags, all claimed by one
+        executor at one instant. If that executor is not registered, or its lease is over, nothing
+        is inserted and the answer is False: its rows would be orphans at once. So it is if the
+        idempotency key of one of them is held, by a row that exists or by another of these. Unlike
+        the others this write must not be repeated when its answer was lost, because the rows may
+        have moved on since.
         """
         ...
 

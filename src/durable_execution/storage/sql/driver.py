@@ -53,6 +53,10 @@ class KeyConflictError(Exception):
         self.conflict = conflict
 
 
+class StartRefusedError(Exception):
+    """Rows that are claimed already must not be inserted; never leaves the storage."""
+
+
 class Transaction(Protocol):
     """An open transaction. A failure of any call fails the whole transaction."""
 
@@ -141,6 +145,11 @@ class SqlDialect(Protocol):
         """Whether `claim` has the next start as one more column, in a row without id if need be."""
         ...
 
+    @property
+    def does_insert_look_for_lease(self) -> bool:
+        """Whether `insert_claimed` inserts nothing for an executor without a lease."""
+        ...
+
     def ddl(self, tables: Sequence[Table], indexes: Sequence[Index]) -> list[ExecutableDDLElement]:
         """Return the statements that create the tables and the indexes."""
         ...
@@ -200,7 +209,7 @@ class SqlDialect(Protocol):
     def insert_claimed(self, layout: Sequence[str]) -> ClauseElement:
         """Return the same for a row of `ROOT` or `TRACED_ROOT` that an executor has claimed.
 
-        Where `has_lease` is None, it inserts only while that executor has a lease.
+        Where `does_insert_look_for_lease`, it inserts only while that executor has a lease.
         """
         ...
 

@@ -11,6 +11,7 @@ from durable_execution.storage.sql.driver import (
     KeyConflictError,
     SleepingIdConflictError,
     SqlDialect,
+    StartRefusedError,
     Statement,
     Transaction,
 )
@@ -85,22 +86,51 @@ async def insert_roots(
 async def insert_claimed(
     transaction: Transaction,
     statements: Statements,
+    dialect: SqlDialect,
     records: Sequence[ExecutionRecord],
     *,
     now: int,
-) -> bool:
+) -> None:
     """Insert rows that are claimed already, as `Storage.insert_claimed` says.
 
     `now` is the caller's clock, for dialects that use it.
+
+    Raises:
+        StartRefusedError: The executor has no lease, or a key is held. Some may be written: roll
+            back.
     """
+    keyed = [record for record in records if record.idempotency_key is not None]
+    plain = records
+    if keyed:
+        plain = [record for record in records if record.idempotency_key is None]
+        lease = statements.has_lease
+        values = lease.bind(executor_id=keyed[0].executor_id, now=now)
+        if not await transaction.fetch(lease, values):
+            raise StartRefusedError
+        await _insert(transaction, statements.insert_keyed, keyed)
+        ids = dialect.texts([record.execution_id for record in keyed])
+        values = statements.present.bind(execution_ids=ids)
+        if len(await transaction.fetch(statements.present, values)) < len(keyed):
+            raise StartRefusedError
+    if plain and not await _insert_claimed(transaction, statements, dialect, plain, now):
+        raise StartRefusedError
+
+
+async def _insert_claimed(
+    transaction: Transaction,
+    statements: Statements,
+    dialect: SqlDialect,
+    records: Sequence[ExecutionRecord],
+    now: int,
+) -> bool:
+    """Insert such rows without keys, if their executor has a lease."""
     insert, rows = statements.insert_claimed, list(map(to_root_row, records))
     if are_traced(records):
         insert, rows = statements.insert_claimed_traced, list(map(to_traced_root_row, records))
-    lease = statements.has_lease
-    if lease is not None:
-        values = lease.bind(executor_id=records[0].executor_id, now=now)
-        return await transaction.insert_while((lease, values), insert, rows)
-    return await transaction.insert_new(insert, rows, (now,) if "now" in insert.names else ())
+    if dialect.does_insert_look_for_lease:
+        return await transaction.insert_new(insert, rows, (now,) if "now" in insert.names else ())
+    values = statements.has_lease.bind(executor_id=records[0].executor_id, now=now)
+    return await transaction.insert_while((statements.has_lease, values), insert, rows)
 
 
 async def _insert_ready(

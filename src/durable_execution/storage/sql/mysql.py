@@ -88,6 +88,7 @@ class MySqlDialect:
     schema_lock = LOCK_SCHEMA
     schema_unlock = UNLOCK_SCHEMA
     does_claim_look_ahead = False
+    does_insert_look_for_lease = False
 
     def __init__(
         self, *, has_clock: bool = False, tables: TaskExecutionTables = DEFAULT_TABLES

@@ -91,6 +91,7 @@ class PostgresDialect:
     schema_lock = LOCK_SCHEMA
     schema_unlock = None
     does_claim_look_ahead = True
+    does_insert_look_for_lease = True
 
     def __init__(
         self, *, has_clock: bool = False, tables: TaskExecutionTables = DEFAULT_TABLES
@@ -246,6 +247,7 @@ class PostgresDialect:
             "forget_executor": for_each(forget),
             "register": beat,
             "extend_lease": beat,
+            "has_lease": self._lease(sql_cast(bindparam("executor_id"), Text)),
             "next_start_at": self._next_start_at(),
             "joinable": _scan(JOINABLE_AT).where(
                 JOINABLE_AT.is_not(None), self.is_any_of(_E.task_id, "task_ids")

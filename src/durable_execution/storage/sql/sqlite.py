@@ -68,6 +68,7 @@ class SqliteDialect:
     schema_lock = None
     schema_unlock = None
     does_claim_look_ahead = False
+    does_insert_look_for_lease = False
 
     def __init__(self, tables: TaskExecutionTables = DEFAULT_TABLES) -> None:
         self.tables = tables

@@ -130,14 +130,14 @@ class Statements:
     read_version: Statement
     insert_version: Statement
     update_version: Statement
+    has_lease: Statement
+    """Returns a row if the executor has a lease, which it keeps as long as a write needs it."""
     lock_trees: Statement | None = None
     """Locks rows and all that is unfinished below them; None where one transaction writes."""
     lock_executors: Statement | None = None
     """Makes claims under way of these executors end, and keeps others from beginning."""
     find_trees: Statement | None = None
     """Finds what is unfinished below some rows, where `lock_trees` locks only rows it is told."""
-    has_lease: Statement | None = None
-    """Returns a row if the executor has a lease; None where `insert_claimed` looks by itself."""
     hold_lease: Statement | None = None
     """Returns a row if the executor has a lease, which then stays until the transaction ends."""
     claim_locked: Statement | None = None

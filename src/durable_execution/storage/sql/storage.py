@@ -37,6 +37,7 @@ from durable_execution.storage.sql.driver import (
     Driver,
     KeyConflictError,
     SleepingIdConflictError,
+    StartRefusedError,
     Statement,
     T,
     Transaction,
@@ -176,12 +177,19 @@ class SqlStorage:
         if not records:
             return True
 
-        async def work(transaction: Transaction) -> bool:
+        async def work(transaction: Transaction) -> None:
             # Read once the lock is held: a lease may have ended in the queue for it.
             now = self._driver.clock()
-            return await insert_claimed(transaction, self._statements, records, now=now)
+            await insert_claimed(transaction, self._statements, self._dialect, records, now=now)
 
-        return await self._driver.write(work, is_single=self._statements.has_lease is None)
+        is_single = self._dialect.does_insert_look_for_lease and all(
+            row.idempotency_key is None for row in records
+        )
+        try:
+            await self._driver.write(work, is_single=is_single)
+        except StartRefusedError:
+            return False
+        return True
 
     async def insert_with(  # noqa: D102
         self, connection: CallerConnection, record: ExecutionRecord

@@ -22,6 +22,7 @@ from durable_execution.testing.storage_suite import (
     reopening,
     search,
     sleepers,
+    starts,
     traces,
     tree,
 )
@@ -32,6 +33,7 @@ Check: TypeAlias = Callable[[Harness], Awaitable[None]]
 CHECKS: Final[tuple[Check, ...]] = (
     *insert.CHECKS,
     *keys.CHECKS,
+    *starts.CHECKS,
     *get.CHECKS,
     *claim.CHECKS,
     *apply.CHECKS,
