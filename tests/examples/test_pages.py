@@ -72,6 +72,7 @@ PROGRAMS: Final = (
         "sleep",
         "sqlite3",
         "tail",
+        "until",
         "uvicorn",
         "wait",
     ),
