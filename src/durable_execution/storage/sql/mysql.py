@@ -202,8 +202,8 @@ class MySqlDialect:
         return {
             **statements,
             "last_children_of": last_children_of(self.listed("parent_execution_ids")),
-            "has_lease": self._hold_lease(),
-            "hold_lease": self._hold_lease(),
+            "has_lease": self._hold_lease(self._instant()),
+            "hold_lease": self._hold_lease(self.now()),
             "claim_locked": self._claim_locked(),
             "next_start_at": select(func.min(READY_AT))
             .select_from(executions)
@@ -277,13 +277,13 @@ class MySqlDialect:
         """Return the time, for a statement that no transaction has begun for."""
         return self.now() if self._has_clock else literal_column(CLOCK, BigInteger)
 
-    def _hold_lease(self) -> ClauseElement:
+    def _hold_lease(self, now: ColumnElement[int]) -> ClauseElement:
         """Whoever forgets the executor waits for the claim, or the claim for it."""
         return (
             select(executors.c.executor_id)
             .where(
                 executors.c.executor_id == bindparam("executor_id"),
-                executors.c.lease_expires_at > self.now(),
+                executors.c.lease_expires_at > now,
             )
             .with_for_update()
         )

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 PACKET: Final = 1 << 20
 """Characters of statements that are sent together; a single row may be larger."""
 ROWS_TOGETHER: Final = 500
-_FOUND: Final = "@is_held"
 
 
 class MySqlTransaction:
@@ -104,16 +103,13 @@ class MySqlTransaction:
     async def insert_while(
         self, held: tuple[Statement, Row], statement: Statement, rows: Sequence[Row]
     ) -> bool:
-        """Look and insert in one packet: where nothing was found, each row breaks a constraint."""
-        look = self._written(*held)
-        self._begin = [*self._begin, f"SET {_FOUND} = ({look})"]
+        """Look in the insert itself: where nothing is found, the first row breaks a constraint."""
         place = statement.names.index("fence")
-        guarded = [
-            (*row[:place], Sql(f"IF({_FOUND} IS NULL, -1, {row[place]!s})"), *row[place + 1 :])
-            for row in rows
-        ]
+        first, *others = rows
+        fence = Sql(f"IF(({self._written(*held)}) IS NULL, -1, {first[place]!s})")
+        first = (*first[:place], fence, *first[place + 1 :])
         try:
-            answers = await self._run_for_all(statement, guarded, ends=True)
+            answers = await self._run_for_all(statement, [first, *others], ends=True)
         except SleepingIdConflictError:
             return False
         return any(answer.matched for answer in answers)
@@ -194,7 +190,7 @@ class MySqlTransaction:
         """
         before: Sequence[str] = ()
         if self._begin:
-            if self._is_single and is_all and len(texts) == 1:
+            if (self._is_single or ends) and is_all and len(texts) == 1:
                 before = [SET_NOW] if NOW in told[0] else []
             else:
                 before, self._begin = self._begin, ()
