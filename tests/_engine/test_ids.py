@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 from durable_execution._engine.ids import (
+    NewIds,
     new_execution_id,
     new_executor_id,
     newest_id_before,
@@ -26,6 +27,27 @@ def test_ids_are_in_the_order_of_time() -> None:
 
 def test_ids_of_one_instant_are_unique() -> None:
     assert len({new_execution_id(NOW) for _ in range(10_000)}) == 10_000
+
+
+def test_pool_of_randomness_is_drawn_again_when_it_is_used_up() -> None:
+    new_id = NewIds()
+    ids = [new_id(NOW + number // 100) for number in range(2000)]
+    assert len(set(ids)) == len(ids)
+    assert [each[:12] for each in ids] == sorted(each[:12] for each in ids)
+
+
+def test_time_and_chance_are_where_they_belong() -> None:
+    letters = "0123456789abcdefghjkmnpqrstvwxyz"
+    instants = [0, 7, NOW, NOW + 1, 2**48 - 1]
+    for byte in range(256):
+        new_id = NewIds(lambda number, byte=byte: bytes([byte] * number))  # type: ignore[misc]
+        for now in instants:
+            value = 0
+            for letter in new_id(now)[3:]:
+                value = value << 5 | letters.index(letter)
+            assert value >> 72 == now
+            chance = sum((byte & 31) << 5 * place for place in range(14)) | (byte & 3) << 70
+            assert value & (1 << 72) - 1 == chance
 
 
 def test_bounds_of_ids_hold_for_ids_that_were_made_within_a_minute() -> None:

@@ -20,7 +20,7 @@ from durable_execution._engine.commits import Commits, Listeners
 from durable_execution._engine.compose import parent_result
 from durable_execution._engine.deadlines import Deadlines
 from durable_execution._engine.eager import EagerStart
-from durable_execution._engine.ids import RandomPool, new_execution_id, new_executor_id
+from durable_execution._engine.ids import NewIds, new_executor_id
 from durable_execution._engine.observed_storage import observed
 from durable_execution._engine.options import ExecutorOptions, seconds
 from durable_execution._engine.pace import Pace
@@ -106,7 +106,7 @@ class Engine:
         )
         self._shutdown_signal = OneShot()
         self._surroundings = surroundings
-        self._random_bytes = RandomPool(surroundings.random_bytes)
+        self._new_id = NewIds(surroundings.random_bytes)
         spawning = Spawning(tasks, options, self.clock, self.new_id)
         self._runner = AttemptRunner(
             running=self.running,
@@ -201,7 +201,7 @@ class Engine:
 
     def new_id(self, now: int | None = None) -> str:
         """Return the id of a new execution, of this instant or of that one."""
-        return new_execution_id(self.clock.now() if now is None else now, self._random_bytes)
+        return self._new_id(self.clock.now() if now is None else now)
 
     @contextmanager
     def enqueuing(self, records: Sequence[ExecutionRecord]) -> Iterator[list[ExecutionRecord]]:
