@@ -19,7 +19,7 @@ from .hints import (
     parts_of,
 )
 from .js_collections import JsMap, JsSet
-from .json_text import read_by_type
+from .json_text import read_by_type, write_json
 from .plain import is_plain_leaf
 from .scalars import BigInt, Url
 from .typed_json import TypedJson
@@ -112,12 +112,14 @@ class Schema(Generic[T]):
                 return envelope.json  # type: ignore[no-any-return]
         return self.convert(self._codec.loads(payload), root=root)
 
-    def is_kept(self, value: object) -> bool:
-        """Whether a value is known to be read back as what it is, without reading it."""
-        if type(value) not in self._same:
-            return False
+    def dumps_kept(self, value: object) -> bytes | None:
+        """Encode a value that is known to be read back as what it is; None for any other."""
+        kind = type(value)
+        if kind not in self._same:
+            return None
         # Two surrogates that stand side by side in a text come back as one character.
-        return value.isascii() if isinstance(value, str) else is_plain_leaf(value)
+        is_kept = value.isascii() if isinstance(value, str) else is_plain_leaf(value)
+        return write_json({"json": value}) if is_kept else None
 
     def _compile(self, hint: Any) -> None:
         parts = list(parts_of(hint))

@@ -12,7 +12,7 @@ from .encoder import Attachments, Meta, encode
 from .errors import EncodeError, RejectedEnvelope
 from .json_text import read_json, write_json
 from .limits import Limits
-from .plain import is_plain, is_plain_leaf
+from .plain import is_plain
 from .rule import Rule
 from .undefined import UNDEFINED
 
@@ -66,8 +66,6 @@ class TypedJson:
         Raises:
             EncodeError: some part has no form on the wire, a file for one, or a limit is exceeded.
         """
-        if not self._rules and is_plain_leaf(value):  # what most inputs and outputs are
-            return self._bounded(write_json({"json": value}))
         plain = self.dumps_plain(value)
         if plain is not None:
             return plain

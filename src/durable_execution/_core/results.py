@@ -112,8 +112,8 @@ class Reader(Protocol[ReadT]):
         """Check and convert a decoded value, or raise ValidationFailed."""
         ...
 
-    def is_kept(self, value: object) -> bool:
-        """Whether a value is known to be read back as what it is, without reading it."""
+    def dumps_kept(self, value: object) -> bytes | None:
+        """Encode a value that is known to be read back as what it is; None for any other."""
         ...
 
 
@@ -123,9 +123,9 @@ class _Loading(ABC, Generic[OutputT]):
     def load(self, payload: bytes, *, root: str = "$") -> OutputT:
         return self.convert(loads(payload), root=root)
 
-    def is_kept(self, value: object) -> bool:
+    def dumps_kept(self, value: object) -> bytes | None:
         del value
-        return False
+        return None
 
     @abstractmethod
     def convert(self, value: object, *, root: str = "$") -> OutputT: ...

@@ -25,11 +25,13 @@ def encode_input(task: Task[Any, Any], value: object, *, max_size: int) -> tuple
         InvalidInputError: It cannot be encoded, is too large, or does not fit; the message names
             the field.
     """
+    if task.validate_input is None:
+        kept = task.input_schema.dumps_kept(value)
+        if kept is not None and len(kept) <= max_size:
+            return kept, value
     payload = _encode(task, "input", value)
     if task.validate_input is not None:
         payload = validated(task, payload)
-    elif task.input_schema.is_kept(value) and len(payload) <= max_size:
-        return payload, value
     _check_size(payload, max_size, f"Input of task {task.id}")
     return payload, task.load_input(payload)
 
@@ -40,10 +42,12 @@ def encode_output(task: TaskDeclaration[Any, Any], value: object, *, max_size: i
     Raises:
         InvalidInputError: It cannot be encoded, is too large, or does not fit.
     """
+    kept = task.output_schema.dumps_kept(value)
+    if kept is not None and len(kept) <= max_size:
+        return kept
     payload = _encode(task, "output", value)
-    if len(payload) > max_size or not task.output_schema.is_kept(value):
-        check_output_size(task, payload, max_size=max_size)
-        task.load_output(payload)
+    check_output_size(task, payload, max_size=max_size)
+    task.load_output(payload)
     return payload
 
 
