@@ -137,8 +137,8 @@ class AttemptRunner:
             if self._tracer is not None:
                 outcome = await self._perform_traced(attempt, self._tracer)
             else:
-                if attempt.traceparent is not None:
-                    current_trace.set(attempt.traceparent)  # the context is its own
+                if attempt.record.traceparent is not None:
+                    current_trace.set(attempt.record.traceparent)  # the context is its own
                 outcome = await self._perform(attempt)
         except asyncio.CancelledError:
             return _outcome_of_cancellation(attempt)
@@ -169,7 +169,7 @@ class AttemptRunner:
             parent_execution_id=record.parent_execution_id,
         )
         with traced(tracer, activity, record.traceparent) as trace:
-            attempt.traceparent = trace
+            attempt.span = trace
             return await self._perform(attempt)
 
     async def _perform(self, attempt: Attempt) -> Outcome:
@@ -334,15 +334,12 @@ class AttemptRunner:
         return await self._commits.apply(record, transition)
 
 
-class _Writing:
+class _Writing(msgspec.Struct, eq=False):
     """Waits for the storage's answer in the place of the attempt's coroutine, which has ended."""
 
-    __slots__ = ("_attempt", "_runner", "_transition")
-
-    def __init__(self, runner: AttemptRunner, attempt: Attempt, transition: Transition) -> None:
-        self._runner = runner
-        self._attempt = attempt
-        self._transition = transition
+    _runner: AttemptRunner
+    _attempt: Attempt
+    _transition: Transition
 
     def done(self) -> bool:
         return False
@@ -386,9 +383,9 @@ def _outcome_of_cancellation(attempt: Attempt) -> Outcome | None:
 def _as_cause(attempt: Attempt) -> ExecutionRecord:
     """Return the parent as its children see it: they are part of the span of its attempt."""
     record = attempt.record
-    if attempt.traceparent == record.traceparent:
+    if attempt.span is None:
         return record
-    return msgspec.structs.replace(record, traceparent=attempt.traceparent)
+    return msgspec.structs.replace(record, traceparent=attempt.span)
 
 
 def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

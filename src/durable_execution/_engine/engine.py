@@ -91,7 +91,7 @@ class Engine:
         self.running = Running(
             capacity=options.max_concurrent_task_executions,
             threads=options.max_threads,
-            on_room=lambda: self._claimer.announce_room(),
+            on_room=lambda: self._claimer.wakeup.set(),
         )
         self._deadlines = Deadlines()
         pace = Pace(storage, seconds(options.poll_interval), surroundings.monotonic)

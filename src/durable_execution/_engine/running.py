@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+import msgspec
 
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
@@ -20,54 +22,35 @@ OnProgress = Callable[["Attempt", float, str | None], None]
 """Hears of the progress of an attempt, in any thread."""
 
 
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """One attempt under way."""
 
-    __slots__ = (
-        "began_at",
-        "cancel_signal",
-        "decoded_input",
-        "has_begun",
-        "has_ended",
-        "is_abandoned",
-        "is_overdue",
-        "is_threaded",
-        "job",
-        "on_progress",
-        "record",
-        "stop_reason",
-        "task",
-        "traceparent",
-    )
+    record: ExecutionRecord
+    task: Task[Any, Any]
+    decoded_input: object = NOT_DECODED
+    """The input, where it has just been decoded to check it; nobody else has this object."""
+    cancel_signal: OneShot = msgspec.field(default_factory=OneShot)
+    stop_reason: StopReason | None = None
+    span: str | None = None
+    """The span of this attempt, where there is a tracer."""
+    began_at: float = 0.0
+    """By the event loop's clock. Set only where somebody observes."""
+    job: asyncio.Task[None] | None = None
+    has_begun: bool = False
+    """Whether the job has taken its first step; one cancelled before that would run nothing at
+    all, not even what writes the outcome down."""
+    has_ended: bool = False
+    """Whether the task's code has ended, so that only its outcome is left to be written."""
+    is_overdue: bool = False
+    """Whether the time of the attempt was over while the task's code still ran."""
+    on_progress: OnProgress | None = None
+    is_abandoned: bool = False
+    """Whether nobody waits any more for the thread to end."""
 
-    def __init__(
-        self,
-        record: ExecutionRecord,
-        task: Task[object, object],
-        decoded_input: object = NOT_DECODED,
-    ) -> None:
-        self.record = record
-        self.task = task
-        self.decoded_input = decoded_input
-        """The input, where it has just been decoded to check it; nobody else has this object."""
-        self.is_threaded = task.runs_in_thread
-        self.cancel_signal = OneShot()
-        self.stop_reason: StopReason | None = None
-        self.traceparent = record.traceparent
+    @property
+    def traceparent(self) -> str | None:
         """The span of this attempt, or else what caused its execution."""
-        self.began_at: float
-        """By the event loop's clock. Set only where somebody observes."""
-        self.job: asyncio.Task[None] | None = None
-        self.has_begun = False
-        """Whether the job has taken its first step; one cancelled before that would run nothing at
-        all, not even what writes the outcome down."""
-        self.has_ended = False
-        """Whether the task's code has ended, so that only its outcome is left to be written."""
-        self.is_overdue = False
-        """Whether the time of the attempt was over while the task's code still ran."""
-        self.on_progress: OnProgress | None = None
-        self.is_abandoned = False
-        """Whether nobody waits any more for the thread to end."""
+        return self.span or self.record.traceparent
 
     def report(self, fraction: float, message: str | None) -> None:
         """Take what the task says of its progress. From any thread."""
@@ -121,9 +104,13 @@ class Running:
         self._threaded = 0
         self._reserved = 0
         self._reserved_threads = 0
-        self._attempts: dict[Attempt, None] = {}
-        """In the order of their start, so that what is done to all is done in the same order."""
-        self._by_id: dict[str, Attempt] = {}
+        self._attempts: dict[str, Attempt] = {}
+        """By execution, in the order of their start, so that what is done to all is done in the
+        same order."""
+        self._displaced: dict[Attempt, None] = {}
+        """Lost ones whose execution was claimed again before they had ended."""
+        self.is_short_of_room = False
+        """Whether somebody wants to hear of the next attempt that ends."""
         self.ended = 0
         """Attempts that have ended here, whatever became of them."""
         self._is_empty = asyncio.Event()
@@ -133,7 +120,7 @@ class Running:
     @property
     def room(self) -> int:
         """How many more attempts may start."""
-        return self._capacity - len(self._attempts) - self._reserved
+        return self._capacity - len(self) - self._reserved
 
     @property
     def thread_room(self) -> int:
@@ -151,11 +138,11 @@ class Running:
         self._reserved_threads -= threads
 
     def __len__(self) -> int:
-        return len(self._attempts)
+        return len(self._attempts) + len(self._displaced)
 
     def attempts(self) -> list[Attempt]:
         """Return the attempts under way."""
-        return list(self._attempts)
+        return [*self._displaced, *self._attempts.values()]
 
     def held(self) -> tuple[tuple[str, int], ...]:
         """Return (execution id, fence) of what is held. Safe in any thread."""
@@ -171,31 +158,38 @@ class Running:
         Its claim proves that an earlier one of the same execution is lost, whether or not a beat
         has said so: a beat names executions, and must not be asked about two claims of one.
         """
-        earlier = self._by_id.get(attempt.record.execution_id)
-        if earlier is not None:
-            earlier.stop("lost")
-        self._attempts[attempt] = None
-        self._by_id[attempt.record.execution_id] = attempt
-        self._threaded += attempt.is_threaded
-        self._is_empty.clear()
+        execution_id = attempt.record.execution_id
+        if not self._attempts:
+            self._is_empty.clear()
+        else:
+            earlier = self._attempts.pop(execution_id, None)
+            if earlier is not None:
+                self._displaced[earlier] = None
+                earlier.stop("lost")
+        self._attempts[execution_id] = attempt
+        if attempt.task.runs_in_thread:
+            self._threaded += 1
 
     def remove(self, attempt: Attempt) -> None:
         """Give free the place of an attempt that has ended."""
-        if attempt in self._attempts:
-            del self._attempts[attempt]
-            self.ended += 1
+        execution_id = attempt.record.execution_id
         # A lost execution may have come back while its old thread was still running.
-        if self._by_id.get(attempt.record.execution_id) is attempt:
-            del self._by_id[attempt.record.execution_id]
-        self._threaded -= attempt.is_threaded
-        if not self._attempts:
+        if self._attempts.get(execution_id) is attempt:
+            del self._attempts[execution_id]
+            self.ended += 1
+        elif attempt in self._displaced:
+            del self._displaced[attempt]
+            self.ended += 1
+        if attempt.task.runs_in_thread:
+            self._threaded -= 1
+        if not self._attempts and not self._displaced:
             self._is_empty.set()
-        if self._on_room is not None:
+        if self.is_short_of_room and self._on_room is not None:
             self._on_room()
 
     def stop(self, execution_id: str, reason: StopReason) -> None:
         """Stop an execution if it runs here."""
-        attempt = self._by_id.get(execution_id)
+        attempt = self._attempts.get(execution_id)
         if attempt is not None:
             attempt.stop(reason)
 
@@ -204,7 +198,7 @@ class Running:
         found = [
             attempt
             for execution_id, fence in held
-            if (attempt := self._by_id.get(execution_id)) is not None
+            if (attempt := self._attempts.get(execution_id)) is not None
             # It may run here again by a later claim, which is not what was lost.
             and attempt.record.fence == fence
             # An outcome that was just written looks lost to the beat that crossed it.

@@ -6,19 +6,18 @@ import asyncio
 import threading
 from typing import Final
 
+import msgspec
+
 _LOCK: Final = threading.Lock()
 """Guards the creation of waiting places; shared, because that is rare and short."""
 
 
-class OneShot:
+class OneShot(msgspec.Struct, eq=False):
     """A `Signal` that costs next to nothing until somebody waits for it."""
 
-    __slots__ = ("_event", "_futures", "_is_set")
-
-    def __init__(self) -> None:
-        self._is_set = False
-        self._event: threading.Event | None = None
-        self._futures: list[asyncio.Future[None]] | None = None
+    _is_set: bool = False
+    _event: threading.Event | None = None
+    _futures: list[asyncio.Future[None]] | None = None
 
     def is_set(self) -> bool:
         """Whether it has happened."""

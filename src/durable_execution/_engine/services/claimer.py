@@ -54,7 +54,6 @@ class Claimer:
         self._lease_term = lease_term
         self._pace = pace
         self._next_start_at: int | None = None
-        self._is_short_of_room = False
         self._is_unsure = False
         self._was_cut_off = False
         self._has_left_nothing = False
@@ -84,11 +83,6 @@ class Claimer:
         elif due_in <= self._pace.interval:
             self.wakeup.set_after(due_in)
 
-    def announce_room(self) -> None:
-        """Take note that an attempt has ended."""
-        if self._is_short_of_room:
-            self.wakeup.set()
-
     def reclaim(self) -> None:
         """Rescue, before the next claim, what is held here and was stopped for want of a beat."""
         self._was_cut_off = True
@@ -109,7 +103,10 @@ class Claimer:
             self._has_left_nothing = False
             raise
         self._has_left_nothing = not (
-            is_more or self._is_short_of_room or self._is_unsure or self._lease_term() is None
+            is_more
+            or self._running.is_short_of_room
+            or self._is_unsure
+            or self._lease_term() is None
         )
         return is_more
 
@@ -117,7 +114,7 @@ class Claimer:
         next_start_at, self._next_start_at = self._next_start_at, None
         is_due = next_start_at is not None and next_start_at <= self._clock.now()
         self._was_told = self.wakeup.was_set or is_due
-        self._is_short_of_room = False
+        self._running.is_short_of_room = False
         if self._lease_term() is None:
             return False  # until `reclaim`
         if self._was_cut_off:
@@ -151,7 +148,7 @@ class Claimer:
         if not task_ids:
             return False
         if limit <= 0:
-            self._is_short_of_room = True
+            self._running.is_short_of_room = True
             return False
         term = self._lease_term()
         if term is None:
