@@ -77,6 +77,37 @@ async def test_batch_with_a_stale_row_is_begun_again_row_by_row(
     assert statements.count("COMMIT") == 1
 
 
+@pytest.mark.parametrize("number", [1, 7, 8, 9, 63, 64, 65, 200])
+async def test_batch_of_any_size_is_written_whole(harness: Harness, number: int) -> None:
+    rows = await harness.running(number)
+    now = await harness.storage.now()
+    outputs = [b"%d" % place for place in range(number)]
+    moves = [
+        law.complete(row, output=output, now=now) for row, output in zip(rows, outputs, strict=True)
+    ]
+    assert (await harness.storage.apply(moves)).matched == (True,) * number
+    found = await harness.storage.get([row.execution_id for row in rows])
+    assert [row and (row.status, row.output) for row in found] == [
+        ("completed", output) for output in outputs
+    ]
+
+
+async def test_stale_rows_are_told_apart_in_every_part_of_a_batch(harness: Harness) -> None:
+    rows = await harness.running(150)
+    stale = {0, 63, 64, 127, 128, 135, 136, 149}
+    now = await harness.storage.now()
+    moves = [law.complete(row, output=b"new", now=now) for row in rows]
+    await harness.storage.apply([moves[place] for place in stale])
+    again = [law.complete(row, output=b"late", now=now) for row in rows]
+    assert (await harness.storage.apply(again)).matched == tuple(
+        place not in stale for place in range(150)
+    )
+    found = await harness.storage.get([row.execution_id for row in rows])
+    assert [row and row.output for row in found] == [
+        b"new" if place in stale else b"late" for place in range(150)
+    ]
+
+
 async def test_batch_of_stale_rows_is_not_repeated(
     harness: Harness, statements: Statements
 ) -> None:

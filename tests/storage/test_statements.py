@@ -92,6 +92,7 @@ def _plan_of(statement: Statement) -> str:
         ("claim", "COVERING INDEX durable_ready"),
         ("next_start_at", "COVERING INDEX durable_ready"),
         ("finish", "sqlite_autoindex_durable_task_executions_1"),
+        ("complete", "sqlite_autoindex_durable_task_executions_1"),
         ("requeue", "sqlite_autoindex_durable_task_executions_1"),
         ("wait", "sqlite_autoindex_durable_task_executions_1"),
         ("count_off", "sqlite_autoindex_durable_task_executions_1"),

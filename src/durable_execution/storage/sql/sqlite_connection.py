@@ -6,7 +6,9 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Literal, TypeVar
+from functools import lru_cache
+from itertools import chain
+from typing import Final, Literal, TypeVar
 
 from durable_execution.errors import StorageError
 from durable_execution.storage.sql.driver import SleepingIdConflictError, Statement, Work
@@ -17,6 +19,12 @@ T = TypeVar("T")
 OnStatement = Callable[[str], None]
 """Hears the text of every statement, in the connection's thread, before it runs."""
 Begin = Literal["BEGIN", "BEGIN IMMEDIATE"]
+
+
+_TOGETHER: Final = (64, 8, 1)
+"""How many rows a statement is written for: few numbers, so that few are to be prepared."""
+_ROWS: Final = "VALUES ("
+"""Before the row of a statement that may be run on many: to begin one opens every index."""
 
 
 class SqliteConnection:
@@ -169,7 +177,7 @@ class SqliteTransaction:
     ) -> bool:
         self._tell(statement.text)
         all_values = [row + shared for row in rows] if shared else rows
-        return self._connection.executemany(statement.text, all_values).rowcount > 0
+        return self._run_together(statement.text, all_values) > 0
 
     async def insert_while(  # noqa: D102
         self, held: tuple[Statement, Row], statement: Statement, rows: Sequence[Row]
@@ -182,14 +190,35 @@ class SqliteTransaction:
         self._tell(statement.text)
         if self._is_row_by_row:
             return [self._connection.execute(statement.text, row).rowcount == 1 for row in rows]
-        matched = self._connection.executemany(statement.text, rows).rowcount
+        if _ROWS in statement.text:
+            matched = self._run_together(statement.text, rows)
+        else:
+            matched = self._connection.executemany(statement.text, rows).rowcount
         if matched not in (0, len(rows)):
             raise _UnknownMatchError
         return [matched > 0] * len(rows)
 
+    def _run_together(self, text: str, rows: Sequence[Row]) -> int:
+        """Run a statement on many rows at a time; return how many rows it changed."""
+        changed = at = 0
+        for number in _TOGETHER:
+            while len(rows) - at >= number:
+                values = list(chain.from_iterable(rows[at : at + number]))
+                changed += self._connection.execute(_for_rows(text, number), values).rowcount
+                at += number
+        return changed
+
 
 class _UnknownMatchError(Exception):
     """Some rows of a batch matched, and the count does not tell which: begin again, row by row."""
+
+
+@lru_cache
+def _for_rows(text: str, number: int) -> str:
+    """Return a statement with one row of values as one with so many."""
+    before, values, rest = text.partition(_ROWS)
+    row, end, after = rest.partition(")")
+    return f"{before}{values}{f'{row}{end}, (' * (number - 1)}{row}{end}{after}"
 
 
 def _run_to_end(work: Coroutine[None, None, T]) -> T:
