@@ -89,6 +89,28 @@ async def test_a_finish_is_remembered_for_as_long_as_somebody_may_ask(finishes: 
     assert finishes.watch("te_1").finished is None
 
 
+async def test_what_failed_is_remembered_until_it_runs_again(finishes: Finishes) -> None:
+    watch = finishes.watch("te_1")
+    finishes.tell(record_in("failed", execution_id="te_1"))
+    assert watch.finished is not None
+    finishes.forget("te_1")
+    assert watch.finished is None
+    record = record_in("completed", execution_id="te_1")
+    finishes.tell(record)
+    assert watch.finished is record
+
+
+async def test_watches_that_nobody_holds_are_swept_out(finishes: Finishes) -> None:
+    held = [finishes.watch(f"te_held_{number}", is_new=True) for number in range(10)]
+    for number in range(10_000):
+        finishes.watch(f"te_{number}", is_new=True)
+    assert len(finishes._watches) <= 1000
+    for number, watch in enumerate(held):
+        record = record_in("completed", execution_id=f"te_held_{number}")
+        finishes.tell(record)
+        assert watch.finished is record
+
+
 async def test_a_new_execution_is_known_until_others_write(finishes: Finishes) -> None:
     new, old = finishes.watch("te_new", is_new=True), finishes.watch("te_old")
     assert not finishes.may_have_finished_elsewhere(new)

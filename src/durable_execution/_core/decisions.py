@@ -26,30 +26,30 @@ _SILENT: Final = StoredError(
 )
 
 
-class Returned(msgspec.Struct, frozen=True):
+class Returned(msgspec.Struct, frozen=True, gc=False):
     """A run returned its output."""
 
     output: bytes
 
 
-class Spawned(msgspec.Struct, frozen=True):
+class Spawned(msgspec.Struct, frozen=True, gc=False):
     """A parent's run returned its output and its children."""
 
     run_output: bytes
     children: tuple[ExecutionRecord, ...]
 
 
-class Raised(msgspec.Struct, frozen=True):
+class Raised(msgspec.Struct, frozen=True, gc=False):
     """A run raised, or ran into its deadline, or its input or output was unfit."""
 
     error: StoredError
 
 
-class HandedBack(msgspec.Struct, frozen=True):
+class HandedBack(msgspec.Struct, frozen=True, gc=False):
     """The executor shuts down before the run has ended."""
 
 
-class Parked(msgspec.Struct, frozen=True):
+class Parked(msgspec.Struct, frozen=True, gc=False):
     """Another program goes on with the run, and is to be heard of within `lease_ms`."""
 
     lease_ms: int

@@ -10,7 +10,7 @@ from durable_execution._core.record import ExecutionRecord, Tags
 from durable_execution._core.retry import NO_RETRIES, RetryPolicy
 
 
-class Seed(msgspec.Struct, frozen=True, kw_only=True):
+class Seed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of an execution before it has a place in a tree."""
 
     execution_id: str
@@ -66,25 +66,31 @@ def child_record(seed: Seed, parent: ExecutionRecord, place: Place, *, now: int)
 def _record(
     seed: Seed, parent: ExecutionRecord | None, place: Place | None, now: int
 ) -> ExecutionRecord:
-    sleeps = seed.sleeping_unique_id is not None
-    start_at = now if sleeps else now + seed.sleep_before_run_ms
     record = ExecutionRecord(
         execution_id=seed.execution_id,
         task_id=seed.task_id,
-        sleeping_unique_id=seed.sleeping_unique_id,
-        retry=NO_RETRIES if sleeps else seed.retry,
-        sleep_before_run_ms=0 if sleeps else seed.sleep_before_run_ms,
+        retry=seed.retry,
+        sleep_before_run_ms=seed.sleep_before_run_ms,
         timeout_ms=seed.timeout_ms,
         are_children_sequential=seed.are_children_sequential,
-        # A sleeping execution is born running: nothing but a wake-up or its expiry ends it.
-        status="running" if sleeps else "ready",
-        start_at=start_at,
-        started_at=start_at if sleeps else None,
-        expires_at=start_at + seed.timeout_ms if sleeps else None,
+        status="ready",
+        start_at=now + seed.sleep_before_run_ms,
         created_at=now,
         updated_at=now,
         input=seed.input,
     )
+    if seed.sleeping_unique_id is not None:
+        # A sleeping execution is born running: nothing but a wake-up or its expiry ends it.
+        record = msgspec.structs.replace(
+            record,
+            sleeping_unique_id=seed.sleeping_unique_id,
+            retry=NO_RETRIES,
+            sleep_before_run_ms=0,
+            status="running",
+            start_at=now,
+            started_at=now,
+            expires_at=now + seed.timeout_ms,
+        )
     if parent is None or place is None:
         return record
     return msgspec.structs.replace(

@@ -90,7 +90,7 @@ class Park(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 Patch: TypeAlias = Finish | Requeue | Wait | Park
 
 
-class Transition(msgspec.Struct, frozen=True, kw_only=True):
+class Transition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One legal move: applied whole, in one database transaction, or not at all.
 
     Where the guard holds: the row is patched, `children` are inserted, the parent named by

@@ -219,6 +219,8 @@ class Task(TaskDeclaration[InputT, OutputT]):
         self.plan = plan
         self.runs_in_thread = isinstance(plan, RunPlan | ParentPlan) and not plan.is_async
         """Whether it is a plain function, which must not block the event loop."""
+        self.are_children_sequential = isinstance(plan, SequencePlan | LoopPlan)
+        """Whether its children run one after the other."""
         self.options = options
         self.validate_input = validate_input
 

@@ -387,11 +387,13 @@ def _check(
     is_sleeping: bool | None = None,
     is_parked: bool | None = None,
 ) -> None:
-    law = MOVES[move]
-    if record.status not in law.sources:
+    sources, targets = MOVES[move]
+    if record.status not in sources:
         raise IllegalTransitionError(move, record)
-    if target not in law.targets:
+    if target not in targets:
         raise IllegalTransitionError(move, record, f"it may not become {target}")
+    if record.sleeping_unique_id is None and not is_sleeping and not is_parked:
+        return
     if is_sleeping is not None and record.is_sleeping != is_sleeping:
         raise IllegalTransitionError(
             move, record, "it sleeps" if record.is_sleeping else "it does not sleep"

@@ -36,7 +36,7 @@ from durable_execution._core.task import (
     SleepPlan,
 )
 from durable_execution._engine.clock import Clock
-from durable_execution._engine.commits import Commits
+from durable_execution._engine.commits import Change, Commits
 from durable_execution._engine.deadlines import Deadlines
 from durable_execution._engine.inputs import encode_output, validated
 from durable_execution._engine.options import ExecutorOptions
@@ -132,14 +132,20 @@ class AttemptRunner:
 
     async def _outcome_of(self, attempt: Attempt) -> Outcome | None:
         """Run the task's code under its deadline; None means the outcome is not ours."""
-        place = self._deadlines.add(attempt, attempt.record.timeout_ms / 1000)
+        record, plan = attempt.record, attempt.task.plan
+        place = self._deadlines.add(attempt, record.timeout_ms / 1000)
         try:
             if self._tracer is not None:
                 outcome = await self._perform_traced(attempt, self._tracer)
             else:
-                if attempt.record.traceparent is not None:
-                    current_trace.set(attempt.record.traceparent)  # the context is its own
-                outcome = await self._perform(attempt)
+                if record.traceparent is not None:
+                    current_trace.set(record.traceparent)  # the context is its own
+                if isinstance(plan, RunPlan) and not record.is_finalize:
+                    # As `_perform` would, without a coroutine of its own: the commonest by far.
+                    value = await self._called(attempt, plan, record.input)
+                    outcome = self._returned(attempt, value)
+                else:
+                    outcome = await self._perform(attempt)
         except asyncio.CancelledError:
             return _outcome_of_cancellation(attempt)
         except (GeneratorExit, KeyboardInterrupt):
@@ -153,7 +159,7 @@ class AttemptRunner:
             return Raised(self._stored(error))
         finally:
             place.pop(attempt, None)
-        if not attempt.is_ours:
+        if attempt.stop_reason is not None and not attempt.is_ours:
             return None
         return _timed_out(attempt) if attempt.is_overdue else outcome
 
@@ -259,7 +265,8 @@ class AttemptRunner:
         transition = decisions.conclude(attempt.record, outcome, now=self._now(attempt.record))
         if self._telling is not None:
             self._telling.ended(attempt, outcome, transition)
-        self._commits.send(attempt.record, transition, _Writing(self, attempt, transition))
+        writing = _Writing(attempt.record, transition, self, attempt)
+        self._commits.send(writing, writing)
 
     def written(self, attempt: Attempt, *, matched: bool) -> None:
         """Take note that the storage has answered for the outcome of an attempt."""
@@ -334,12 +341,11 @@ class AttemptRunner:
         return await self._commits.apply(record, transition)
 
 
-class _Writing(msgspec.Struct, eq=False):
+class _Writing(Change, frozen=True, eq=False):
     """Waits for the storage's answer in the place of the attempt's coroutine, which has ended."""
 
     _runner: AttemptRunner
     _attempt: Attempt
-    _transition: Transition
 
     def done(self) -> bool:
         return False
@@ -348,7 +354,7 @@ class _Writing(msgspec.Struct, eq=False):
         self._runner.written(self._attempt, matched=matched)
 
     def set_exception(self, error: BaseException, /) -> None:
-        self._runner.write_again(self._attempt, self._transition, error)
+        self._runner.write_again(self._attempt, self.transition, error)
 
 
 def name_of(attempt: Attempt) -> str:

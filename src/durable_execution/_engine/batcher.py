@@ -52,7 +52,9 @@ class Batcher(Generic[ItemT, ResultT]):
         self._flush = flush
         self._limit = limit
         self._told = told
-        self._pending: list[tuple[ItemT, Receiver[ResultT]]] = []
+        self._items: list[ItemT] = []
+        self._receivers: list[Receiver[ResultT]] = []
+        """Who hears of each of the items."""
         self._is_needed = asyncio.Event()
         self._is_closed = False
         self._is_idle = asyncio.Event()
@@ -76,28 +78,29 @@ class Batcher(Generic[ItemT, ResultT]):
         """
         if self._is_closed:
             raise ExecutorShutDownError("Executor is shut down")
-        if not self._pending:
+        if not self._items:
             self._is_idle.clear()
             self._is_needed.set()
-        self._pending.append((item, receiver))
+        self._items.append(item)
+        self._receivers.append(receiver)
 
     async def run(self) -> None:
         """Flush batch after batch until cancelled."""
         try:
             while True:
-                if not self._pending:
+                if not self._items:
                     self._is_idle.set()
                     self._is_needed.clear()
                     await self._is_needed.wait()
-                batch = self._pending[: self._limit]
-                del self._pending[: self._limit]
+                items, receivers = self._items[: self._limit], self._receivers[: self._limit]
+                del self._items[: self._limit], self._receivers[: self._limit]
                 if self._told is None:
-                    await self._settle(batch)
+                    await self._settle(items, receivers)
                 else:
                     loop = asyncio.get_running_loop()
                     began_at = loop.time()
-                    await self._settle(batch)
-                    self._told(len(batch), loop.time() - began_at)
+                    await self._settle(items, receivers)
+                    self._told(len(items), loop.time() - began_at)
         finally:
             self._is_closed = True
             self._fail_pending()
@@ -106,33 +109,34 @@ class Batcher(Generic[ItemT, ResultT]):
         """Wait until nothing is pending and no flush is under way."""
         await self._is_idle.wait()
 
-    async def _settle(self, batch: list[tuple[ItemT, Receiver[ResultT]]]) -> None:
+    async def _settle(self, items: list[ItemT], receivers: list[Receiver[ResultT]]) -> None:
         try:
-            results = await self._flush([item for item, _ in batch])
+            results = await self._flush(items)
         except StorageUnavailableError as error:
-            _fail(batch, error)
+            _fail(receivers, error)
         except Exception as error:
-            if len(batch) == 1:
-                _fail(batch, error)
+            if len(items) == 1:
+                _fail(receivers, error)
                 return
-            middle = len(batch) // 2
-            await self._settle(batch[:middle])
-            await self._settle(batch[middle:])
+            middle = len(items) // 2
+            await self._settle(items[:middle], receivers[:middle])
+            await self._settle(items[middle:], receivers[middle:])
         except BaseException:
-            _fail(batch, ExecutorShutDownError("Executor is shut down"))
+            _fail(receivers, ExecutorShutDownError("Executor is shut down"))
             raise
         else:
-            for (_, receiver), result in zip(batch, results, strict=True):
+            for receiver, result in zip(receivers, results, strict=True):
                 if not receiver.done():
                     receiver.set_result(result)
 
     def _fail_pending(self) -> None:
-        pending, self._pending = self._pending, []
+        pending, self._receivers = self._receivers, []
+        self._items = []
         _fail(pending, ExecutorShutDownError("Executor is shut down"))
         self._is_idle.set()
 
 
-def _fail(batch: list[tuple[ItemT, Receiver[ResultT]]], error: Exception) -> None:
-    for _, receiver in batch:
+def _fail(receivers: list[Receiver[ResultT]], error: Exception) -> None:
+    for receiver in receivers:
         if not receiver.done():
             receiver.set_exception(error)

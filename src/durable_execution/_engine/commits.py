@@ -183,15 +183,13 @@ class Commits:
         change = Change(record, transition)
         return await self._persist(lambda: self._changes.submit(change), tries=None)
 
-    def send(
-        self, record: ExecutionRecord, transition: Transition, receiver: Receiver[bool]
-    ) -> None:
+    def send(self, change: Change, receiver: Receiver[bool]) -> None:
         """Apply a transition with the next batch, once; the receiver hears whether it matched.
 
         Raises:
             ExecutorShutDownError: The engine has ended.
         """
-        self._changes.add(Change(record, transition), receiver)
+        self._changes.add(change, receiver)
 
     async def drained(self) -> None:
         """Wait until everything submitted so far is written."""

@@ -23,7 +23,7 @@ from durable_execution._core.results import (
     ParentTaskResult,
 )
 from durable_execution._core.status import ERRORED
-from durable_execution._core.task import LoopPlan, SequencePlan, Task, TaskOptions
+from durable_execution._core.task import Task, TaskOptions
 from durable_execution._engine.inputs import encode_input, sleeping_id_of
 from durable_execution.errors import (
     DurableExecutionNotFoundError,
@@ -163,7 +163,7 @@ def seed_of(
         retry=options.retry,
         sleep_before_run_ms=options.sleep_before_run_ms,
         sleeping_unique_id=sleeping_id_of(task, value),
-        are_children_sequential=isinstance(task.plan, SequencePlan | LoopPlan),
+        are_children_sequential=task.are_children_sequential,
     )
 
 

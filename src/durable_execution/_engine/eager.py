@@ -27,7 +27,7 @@ from durable_execution._engine.clock import Clock
 from durable_execution._engine.running import Attempt, Running
 
 
-class NewRow(msgspec.Struct, frozen=True):
+class NewRow(msgspec.Struct, frozen=True, gc=False):
     """A root that is about to be inserted."""
 
     record: ExecutionRecord

@@ -34,8 +34,9 @@ class Surroundings:
         What is enqueued just after somebody set the machine's clock would else start that much
         later, for as long as it takes to learn the storage's time again.
         """
-        began = self.wall_clock() - int(self.monotonic() * 1000)
-        return lambda: began + int(self.monotonic() * 1000)
+        monotonic = self.monotonic
+        began = self.wall_clock() - int(monotonic() * 1000)
+        return lambda: began + int(monotonic() * 1000)
 
 
 MACHINE = Surroundings()

@@ -41,6 +41,10 @@ class Shelf:
         """Return all rows in the order of insertion."""
         return self._rows.values()
 
+    def __contains__(self, execution_id: str) -> bool:
+        """Whether there is such a row."""
+        return execution_id in self._rows
+
     def get(self, execution_id: str) -> ExecutionRecord | None:
         """Return the row."""
         return self._rows.get(execution_id)
@@ -85,10 +89,11 @@ class Shelf:
 
     def put(self, record: ExecutionRecord) -> None:
         """Insert the row, or put it in the place of the one with its id."""
-        before = self._rows.get(record.execution_id)
+        rows, execution_id = self._rows, record.execution_id
+        before = rows.get(execution_id)
         if before is record:
             return
-        self._rows[record.execution_id] = record
+        rows[execution_id] = record
         if before is None:
             self._index_identity(record)
         else:
@@ -195,7 +200,8 @@ class Shelf:
             last = self.last_child(parent_id)
             if last is None or place(record) > place(last):
                 self._last_child[parent_id] = record.execution_id
-        self._index_sleeping_id(None, record)
+        if record.sleeping_unique_id is not None:
+            self._sleeping[record.sleeping_unique_id] = record.execution_id
         if record.idempotency_key is not None:
             self._keys[record.task_id, record.idempotency_key] = record.execution_id
 
@@ -233,11 +239,15 @@ class Shelf:
             if record.sleeping_unique_id is not None:
                 self._sleepers.push(record.expires_at or 0, record.execution_id)
             elif record.executor_id is not None:
-                self._held.setdefault(record.executor_id, {})[record.execution_id] = None
+                held = self._held.get(record.executor_id)
+                if held is None:
+                    held = self._held[record.executor_id] = {}
+                held[record.execution_id] = None
+        elif record.finished_at is not None:
+            if record.parent_execution_id is None:
+                self.keep_finished_root(record)
         elif record.is_joinable:
             self._joinable[record.execution_id] = None
-        elif record.is_finished and record.parent_execution_id is None:
-            self.keep_finished_root(record)
 
 
 def place(child: ExecutionRecord) -> tuple[bool, int]:

@@ -11,7 +11,7 @@ import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -24,6 +24,7 @@ from durable_execution._core.patch import (
     Patch,
     Requeue,
     Transition,
+    Wait,
     counted_off,
     patched,
 )
@@ -32,7 +33,7 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.reopening import Family
 from durable_execution._core.status import ERRORED, Status
 from durable_execution._core.transitions import cancelled_with_ancestor, claimed
-from durable_execution.errors import DuplicateSleepingIdError, StorageError
+from durable_execution.errors import DuplicateSleepingIdError, StorageError, StoredError
 from durable_execution.storage._backlog import backlog_of
 from durable_execution.storage._felling import rows_to_delete
 from durable_execution.storage._reopening import rows_to_reopen
@@ -453,7 +454,7 @@ class InMemoryStorage:
         taken: set[str] = set()
         keys: set[tuple[str, str]] = set()
         for record in records:
-            if record.execution_id in new or self._shelf.get(record.execution_id) is not None:
+            if record.execution_id in new or record.execution_id in self._shelf:
                 continue
             if record.idempotency_key is not None:
                 key = (record.task_id, record.idempotency_key)
@@ -473,8 +474,10 @@ class InMemoryStorage:
     def _apply(self, transitions: Sequence[Transition]) -> Applied:
         rows = [self._shelf.get(transition.guard.execution_id) for transition in transitions]
         matched = tuple(
-            row is not None and transition.guard.holds(row)
-            for row, transition in zip(rows, transitions, strict=True)
+            [
+                row is not None and transition.guard.holds(row)
+                for row, transition in zip(rows, transitions, strict=True)
+            ]
         )
         held = [
             (row, transition)
@@ -483,16 +486,19 @@ class InMemoryStorage:
         ]
         # First what may be refused: after it nothing can fail, so that a batch is all or nothing.
         self._insert([child for _, transition in held for child in transition.children])
-        touched: list[str] = []
+        waiting: list[str] = []
         for row, transition in held:
-            self._shelf.put(patched(row, transition.patch))
-            if isinstance(transition.patch, Requeue):
-                self._add_to_past(row.execution_id, transition.patch.ended)
-            touched.append(row.execution_id)
-        touched += self._count_off([transition for _, transition in held])
+            patch = transition.patch
+            self._shelf.put(patched(row, patch))
+            if isinstance(patch, Wait):
+                waiting.append(row.execution_id)
+            elif isinstance(patch, Requeue):
+                self._add_to_past(row.execution_id, patch.ended)
+        waiting += self._count_off(transition for _, transition in held)
         for row, transition in held:
-            self._cancel_below(row.execution_id, transition)
-        current = (self._shelf.get(execution_id) for execution_id in dict.fromkeys(touched))
+            if transition.cancels_descendants is not None:
+                self._cancel_below(row.execution_id, transition, transition.cancels_descendants)
+        current = (self._shelf.get(execution_id) for execution_id in dict.fromkeys(waiting))
         joinable = tuple(row for row in current if row is not None and row.is_joinable)
         return Applied(matched=matched, joinable=joinable)
 
@@ -501,7 +507,7 @@ class InMemoryStorage:
             past = self._past.get(execution_id, NO_PAST)
             self._past[execution_id] = past.followed_by(ended)
 
-    def _count_off(self, transitions: Sequence[Transition]) -> list[str]:
+    def _count_off(self, transitions: Iterable[Transition]) -> list[str]:
         finished: Counter[str] = Counter()
         latest: dict[str, int] = {}
         for transition in transitions:
@@ -515,10 +521,7 @@ class InMemoryStorage:
                 self._shelf.put(counted_off(parent, count, latest[parent_id]))
         return list(finished)
 
-    def _cancel_below(self, execution_id: str, transition: Transition) -> None:
-        error = transition.cancels_descendants
-        if error is None:
-            return
+    def _cancel_below(self, execution_id: str, transition: Transition, error: StoredError) -> None:
         now = _instant(transition.patch)
         ancestors = [execution_id]
         while ancestors:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from typing import Final
-from weakref import WeakValueDictionary
+from weakref import ReferenceType, ref
+
+import msgspec
 
 from durable_execution._core.patch import Finish, patched
 from durable_execution._core.record import ExecutionRecord
@@ -21,20 +23,18 @@ from durable_execution.storage.protocol import Storage
 
 SHORTEST_REST: Final = 0.001
 """Seconds between two reads at least, however many changes are reported."""
+_FEWEST_TO_SWEEP: Final = 1000
 
 
-class Watch:
+class Watch(msgspec.Struct, eq=False, weakref=True):
     """Remembers the finish of one execution for as long as somebody holds on to it.
 
     `unchanged_since` is the number of changes by others that had been reported when the execution
     was about to be inserted here, None for an execution that was there before.
     """
 
-    __slots__ = ("__weakref__", "finished", "unchanged_since")
-
-    def __init__(self, unchanged_since: int | None) -> None:
-        self.finished: ExecutionRecord | None = None
-        self.unchanged_since = unchanged_since
+    unchanged_since: int | None
+    finished: ExecutionRecord | None = None
 
 
 class Finishes:
@@ -47,7 +47,10 @@ class Finishes:
         self._storage = storage
         self._executor_id = executor_id
         self._pace = pace
-        self._watches: WeakValueDictionary[str, Watch] = WeakValueDictionary()
+        self._watches: dict[str, ReferenceType[Watch]] = {}
+        """By execution. Those of which nobody holds the watch any more are swept out at times: to
+        hear of each would cost more than all the rest."""
+        self._sweep_at = _FEWEST_TO_SWEEP
         self._waiters: dict[str, dict[asyncio.Future[ExecutionRecord], None]] = {}
         """By execution, in the order in which they came."""
         self._reading = SharedReading(SHORTEST_REST)
@@ -59,15 +62,17 @@ class Finishes:
 
         `is_new` says that the execution is about to be inserted, by this process.
         """
-        watch = self._watches.get(execution_id)
+        watch = None if is_new else self._watch_of(execution_id)
         if watch is None:
             watch = Watch(self._changes if is_new else None)
-            self._watches[execution_id] = watch
+            if len(self._watches) >= self._sweep_at:
+                self._sweep()
+            self._watches[execution_id] = ref(watch)
         return watch
 
     def forget(self, execution_id: str) -> None:
         """Forget how an execution finished that is run again: it is yet to finish, anywhere."""
-        watch = self._watches.get(execution_id)
+        watch = self._watch_of(execution_id)
         if watch is not None:
             watch.finished = None
             watch.unchanged_since = None
@@ -99,12 +104,22 @@ class Finishes:
 
     def tell(self, record: ExecutionRecord) -> None:
         """Tell all who wait that an execution has finished."""
-        watch = self._watches.get(record.execution_id)
+        watch = self._watch_of(record.execution_id)
         if watch is not None:
             watch.finished = record
+            if record.status == "completed":  # which is for ever: nothing else is to be told
+                del self._watches[record.execution_id]
         for waiter in self._waiters.pop(record.execution_id, ()):
             if not waiter.done():
                 waiter.set_result(record)
+
+    def _watch_of(self, execution_id: str) -> Watch | None:
+        watch = self._watches.get(execution_id)
+        return None if watch is None else watch()
+
+    def _sweep(self) -> None:
+        self._watches = {each: watch for each, watch in self._watches.items() if watch()}
+        self._sweep_at = max(_FEWEST_TO_SWEEP, 2 * len(self._watches))
 
     def _tell_deletion(self, execution_id: str) -> None:
         """Tell all who wait that the execution is not there any more, and will not be told of."""
