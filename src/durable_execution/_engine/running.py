@@ -104,7 +104,7 @@ class Running:
         self._threaded = 0
         self._reserved = 0
         self._reserved_threads = 0
-        self._attempts: dict[str, Attempt] = {}
+        self._by_id: dict[str, Attempt] = {}
         """By execution, in the order of their start, so that what is done to all is done in the
         same order."""
         self._displaced: dict[Attempt, None] = {}
@@ -138,11 +138,11 @@ class Running:
         self._reserved_threads -= threads
 
     def __len__(self) -> int:
-        return len(self._attempts) + len(self._displaced)
+        return len(self._by_id) + len(self._displaced)
 
     def attempts(self) -> list[Attempt]:
         """Return the attempts under way."""
-        return [*self._displaced, *self._attempts.values()]
+        return [*self._displaced, *self._by_id.values()]
 
     def held(self) -> tuple[tuple[str, int], ...]:
         """Return (execution id, fence) of what is held. Safe in any thread."""
@@ -159,14 +159,14 @@ class Running:
         has said so: a beat names executions, and must not be asked about two claims of one.
         """
         execution_id = attempt.record.execution_id
-        if not self._attempts:
+        if not self._by_id:
             self._is_empty.clear()
         else:
-            earlier = self._attempts.pop(execution_id, None)
+            earlier = self._by_id.pop(execution_id, None)
             if earlier is not None:
                 self._displaced[earlier] = None
                 earlier.stop("lost")
-        self._attempts[execution_id] = attempt
+        self._by_id[execution_id] = attempt
         if attempt.task.runs_in_thread:
             self._threaded += 1
 
@@ -174,22 +174,22 @@ class Running:
         """Give free the place of an attempt that has ended."""
         execution_id = attempt.record.execution_id
         # A lost execution may have come back while its old thread was still running.
-        if self._attempts.get(execution_id) is attempt:
-            del self._attempts[execution_id]
+        if self._by_id.get(execution_id) is attempt:
+            del self._by_id[execution_id]
             self.ended += 1
         elif attempt in self._displaced:
             del self._displaced[attempt]
             self.ended += 1
         if attempt.task.runs_in_thread:
             self._threaded -= 1
-        if not self._attempts and not self._displaced:
+        if not self._by_id and not self._displaced:
             self._is_empty.set()
         if self.is_short_of_room and self._on_room is not None:
             self._on_room()
 
     def stop(self, execution_id: str, reason: StopReason) -> None:
         """Stop an execution if it runs here."""
-        attempt = self._attempts.get(execution_id)
+        attempt = self._by_id.get(execution_id)
         if attempt is not None:
             attempt.stop(reason)
 
@@ -198,7 +198,7 @@ class Running:
         found = [
             attempt
             for execution_id, fence in held
-            if (attempt := self._attempts.get(execution_id)) is not None
+            if (attempt := self._by_id.get(execution_id)) is not None
             # It may run here again by a later claim, which is not what was lost.
             and attempt.record.fence == fence
             # An outcome that was just written looks lost to the beat that crossed it.

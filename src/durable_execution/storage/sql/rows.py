@@ -22,6 +22,7 @@ from durable_execution.storage.protocol import Backlog, Glance, ListedExecutor
 Value: TypeAlias = str | int | float | bytes | None
 Row: TypeAlias = tuple[Value, ...]
 
+BOOLEANS: Final = ("is_only_child", "is_finalize", "are_children_sequential")
 PAYLOADS: Final = ("input", "run_output", "output")
 FIELDS_BUT_PAYLOADS: Final = (
     "execution_id",
@@ -114,9 +115,7 @@ WAIT: Final = (
 
 _RECORD: Final = ExecutionRecord.__struct_fields__
 _in_order_of_record = itemgetter(*map(FIELDS.index, _RECORD))
-_BOOLEANS: Final = tuple(
-    map(_RECORD.index, ("is_only_child", "is_finalize", "are_children_sequential"))
-)
+_BOOLEAN_PLACES: Final = tuple(map(_RECORD.index, BOOLEANS))
 _RETRY_PLACE: Final = _RECORD.index("retry")
 _TAGS_PLACE: Final = _RECORD.index("tags")
 _ERROR_PLACE: Final = _RECORD.index("error")
@@ -180,7 +179,7 @@ def to_record(row: tuple[Any, ...]) -> ExecutionRecord:
     """Return the record of a row of `FIELDS`."""
     values = list(_in_order_of_record(row))
     # Databases without booleans return 0 and 1; the rest has been checked when it was written.
-    for place in _BOOLEANS:
+    for place in _BOOLEAN_PLACES:
         values[place] = bool(values[place])
     values[_RETRY_PLACE] = _to_retry(values[_RETRY_PLACE])
     if values[_TAGS_PLACE] is None:

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeVar
 
 from durable_execution.errors import StorageError
 from durable_execution.storage.sql.driver import SleepingIdConflictError, Statement, Work
-from durable_execution.storage.sql.rows import Row
+from durable_execution.storage.sql.rows import BOOLEANS, Row
 from durable_execution.storage.sql.sqlite_errors import to_storage_error
 
 T = TypeVar("T")
@@ -177,7 +177,7 @@ class SqliteTransaction:
     ) -> bool:
         self._tell(statement.text)
         all_values = [row + shared for row in rows] if shared else rows
-        return self._run_together(statement.text, all_values) > 0
+        return self._run_together(statement, all_values) > 0
 
     async def insert_while(  # noqa: D102
         self, held: tuple[Statement, Row], statement: Statement, rows: Sequence[Row]
@@ -191,19 +191,22 @@ class SqliteTransaction:
         if self._is_row_by_row:
             return [self._connection.execute(statement.text, row).rowcount == 1 for row in rows]
         if _ROWS in statement.text:
-            matched = self._run_together(statement.text, rows)
+            matched = self._run_together(statement, rows)
         else:
             matched = self._connection.executemany(statement.text, rows).rowcount
         if matched not in (0, len(rows)):
             raise _UnknownMatchError
         return [matched > 0] * len(rows)
 
-    def _run_together(self, text: str, rows: Sequence[Row]) -> int:
+    def _run_together(self, statement: Statement, rows: Sequence[Row]) -> int:
         """Run a statement on many rows at a time; return how many rows it changed."""
+        text, width = statement.text, len(statement.names)
         changed = at = 0
         for number in _TOGETHER:
             while len(rows) - at >= number:
                 values = list(chain.from_iterable(rows[at : at + number]))
+                for place in _booleans(statement.names):
+                    values[place::width] = map(int, values[place::width])  # type: ignore[arg-type]
                 changed += self._connection.execute(_for_rows(text, number), values).rowcount
                 at += number
         return changed
@@ -211,6 +214,12 @@ class SqliteTransaction:
 
 class _UnknownMatchError(Exception):
     """Some rows of a batch matched, and the count does not tell which: begin again, row by row."""
+
+
+@lru_cache
+def _booleans(names: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the places of booleans, which the driver is slow to find out how to write."""
+    return tuple(place for place, name in enumerate(names) if name in BOOLEANS)
 
 
 @lru_cache
