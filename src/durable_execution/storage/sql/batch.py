@@ -57,6 +57,34 @@ async def apply_batch(
     return Applied(matched=tuple(matched), joinable=tuple(joinable))
 
 
+def are_completions(transitions: Sequence[Transition]) -> bool:
+    """Whether the batch completes rows and does nothing else, as most do."""
+    for move in transitions:
+        patch = move.patch
+        if (
+            move.counts_off is not None
+            or move.cancels_descendants is not None
+            or move.children
+            or not isinstance(patch, Finish)
+            or not is_completion(move.guard, patch)
+        ):
+            return False
+    return True
+
+
+async def complete_batch(
+    transaction: Transaction, statements: Statements, transitions: Sequence[Transition]
+) -> Applied:
+    """Do what `apply_batch` does, where all are completions."""
+    is_positional = _is_positional(statements)
+    rows = [
+        complete_row(move.guard, move.patch, is_positional=is_positional)
+        for move in transitions
+        if isinstance(move.patch, Finish)
+    ]
+    return Applied(matched=tuple(await transaction.match_each(statements.complete, rows)))
+
+
 def is_one_statement(transitions: Sequence[Transition]) -> bool:
     """Whether the batch is one update and nothing else."""
     return len({_shape(move) for move in transitions}) == 1 and not any(
@@ -123,7 +151,7 @@ async def _patch(
     requeues: list[tuple[int, Row]] = []
     waits: list[tuple[int, Row]] = []
     parks: list[tuple[int, Row]] = []
-    is_positional = len(statements.complete.names) > len(COMPLETE)
+    is_positional = _is_positional(statements)
     for place, move in enumerate(transitions):
         match move.patch:
             case Finish() if is_completion(move.guard, move.patch):
@@ -184,6 +212,10 @@ async def _cancel_below(transaction: Transaction, statements: Statements, move: 
         at=_instant(move),
     )
     await transaction.execute(cancel, values)
+
+
+def _is_positional(statements: Statements) -> bool:
+    return len(statements.complete.names) > len(COMPLETE)
 
 
 def _instant(move: Transition) -> int:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import asyncpg  # type: ignore[import-untyped]  # has no types
@@ -169,7 +170,7 @@ class PostgresTransaction:
         place = statement.names.index("guard_id")
         # In one order everywhere: two batches that meet in several rows then never wait for each
         # other. The highest id first, because a child's is higher than its parent's.
-        ordered = sorted(rows, key=lambda row: str(row[place]), reverse=True)
+        ordered = sorted(rows, key=itemgetter(place), reverse=True)
         changed = {row[0] for row in await self.fetch(statement, _columns(ordered))}
         return [row[place] in changed for row in rows]
 

@@ -29,7 +29,12 @@ from durable_execution.storage.protocol import (
     Sleepers,
 )
 from durable_execution.storage.search import Page, Search
-from durable_execution.storage.sql.batch import apply_batch, is_one_statement
+from durable_execution.storage.sql.batch import (
+    apply_batch,
+    are_completions,
+    complete_batch,
+    is_one_statement,
+)
 from durable_execution.storage.sql.caller import dialect_of, insert_over, run_with_any
 from durable_execution.storage.sql.claiming import Claiming
 from durable_execution.storage.sql.deletion import Deletion
@@ -306,6 +311,12 @@ class SqlStorage:
     async def apply(self, transitions: Sequence[Transition]) -> Applied:  # noqa: D102
         if not transitions:
             return Applied(matched=())
+
+        if are_completions(transitions):
+            return await self._driver.write(
+                lambda transaction: complete_batch(transaction, self._statements, transitions),
+                is_single=True,
+            )
 
         async def work(transaction: Transaction) -> Applied:
             return await apply_batch(transaction, self._statements, self._dialect, transitions)

@@ -153,6 +153,37 @@ async def check_batch_with_one_stale_neighbour(harness: Harness) -> None:
     await harness.expect(*expected[:2], before, *expected[3:])
 
 
+async def check_batch_of_completions_with_stale_ones(harness: Harness) -> None:
+    """A large batch that only completes rows tells for each whether it did, and writes no other."""
+    rows = await harness.running(150)
+    stale = {0, 7, 8, 63, 64, 100, 149}
+    now = await harness.storage.now()
+    moves = [law.complete(row, output=b"%d" % place, now=now) for place, row in enumerate(rows)]
+    first = await harness.storage.apply([moves[place] for place in sorted(stale)])
+    check(first.matched == (True,) * len(stale), f"matched {first.matched}")
+    again = [law.complete(row, output=b"late", now=now) for row in rows]
+    applied = await harness.storage.apply(again)
+    check(applied.joinable == (), "finished roots made something joinable")
+    check(
+        applied.matched == tuple(place not in stale for place in range(len(rows))),
+        f"matched {applied.matched}",
+    )
+    for place, row in enumerate(rows):
+        move = moves[place] if place in stale else again[place]
+        await harness.expect(patched(row, move.patch))
+
+
+async def check_batch_of_completions_counts_off(harness: Harness) -> None:
+    """One child among roots that complete together is counted off its parent."""
+    roots = await harness.running(2)
+    parent, _ = await harness.waiting(2)
+    child, _ = (await harness.claim()).records
+    now = await harness.storage.now()
+    moves = [law.complete(row, output=b"", now=now) for row in (roots[0], child, roots[1])]
+    await harness.apply_all(*moves)
+    check((await harness.read(parent)).active_children_count == 1, "a child was not counted off")
+
+
 async def check_batch_of_all_shapes(harness: Harness) -> None:
     """A batch may mix the patches in any order; the answer keeps the order."""
     rows = await harness.running(6)
@@ -207,6 +238,8 @@ CHECKS = (
     check_guard_unknown_row,
     check_guard_joinable,
     check_batch_with_one_stale_neighbour,
+    check_batch_of_completions_with_stale_ones,
+    check_batch_of_completions_counts_off,
     check_batch_of_all_shapes,
     check_batch_of_nothing,
     check_batch_of_a_thousand,
