@@ -135,7 +135,11 @@ def bounded(text: bytes | str, limits: Limits) -> bytes:
         payload = payload[len(_BOM) :]
     # The envelope is one level more than the value.
     most = limits.max_depth + 1
-    if payload.count(b"[") + payload.count(b"{") > most and _depth(payload) > most:
+    if (
+        len(payload) > most  # what is shorter cannot be so deep
+        and payload.count(b"[") + payload.count(b"{") > most
+        and _depth(payload) > most
+    ):
         raise too_deep(limits)
     return payload
 

@@ -11,7 +11,7 @@ from durable_execution._codec import Issue
 from durable_execution._core.limits import MAX_DURATION_MS, MAX_RETRIES, check_between, to_ms
 from durable_execution._core.task import Duration
 from durable_execution.errors import InvalidInputError, InvalidOptionError
-from durable_execution.remote.calls.enqueue import EnqueueOptions
+from durable_execution.remote.calls.enqueue import NO_OPTIONS, EnqueueOptions
 
 _LONGEST: Final = timedelta(milliseconds=MAX_DURATION_MS)
 
@@ -59,6 +59,8 @@ class AllowedOptions:
         Raises:
             InvalidInputError: The message and the issue name the field as the wire calls it.
         """
+        if options is NO_OPTIONS:
+            return
         _check_duration("timeoutMs", options.timeout, self.max_timeout)
         _check_duration("sleepMsBeforeRun", options.sleep_before_run, self.max_sleep_before_run)
         if options.retry is not None:

@@ -70,9 +70,9 @@ class Caller:
             size += len(piece)
             if size > limit:
                 raise BodyTooLargeError
-            pieces.append(piece)
             if not message.get("more_body", False):
-                return b"".join(pieces)
+                return b"".join([*pieces, piece]) if pieces else bytes(piece)
+            pieces.append(piece)
 
     def body(self) -> ByteStream:
         """The body, to be read inside `while_waiting`; one piece of it is held until asked for."""

@@ -40,6 +40,9 @@ class EnqueueOptions(NamedTuple):
     tags: Mapping[str, str] | None = None
 
 
+NO_OPTIONS: Final = EnqueueOptions()
+
+
 class EnqueueTask(NamedTuple):
     """What `enqueueTask` is called with, and `enqueueTasks` for each of its tasks."""
 
@@ -86,7 +89,7 @@ def read_enqueue_task(value: object) -> EnqueueTask:
     """
     if isinstance(value, dict) and "options" not in value:  # as most are
         bare, apart = read_fields(_BARE, value, "input")
-        return EnqueueTask(bare.task_id, apart["input"], EnqueueOptions())
+        return EnqueueTask(bare.task_id, apart["input"], NO_OPTIONS)
     call, apart = read_fields(_ENQUEUE, value, "input")
     return EnqueueTask(call.task_id, apart["input"], _read_options(call.options or _Options()))
 

@@ -27,8 +27,8 @@ def read_fields(schema: Schema[T], value: object, *names: str) -> tuple[T, dict[
         raise refused((), "expected an object")
     if not names:
         return schema.convert(value, root="input"), {}
-    apart = {name: value.get(name, UNDEFINED) for name in names}
-    rest = {name: item for name, item in value.items() if name not in names}
+    rest = value.copy()
+    apart = {name: rest.pop(name, UNDEFINED) for name in names}
     return schema.convert(rest, root="input"), apart
 
 

@@ -10,6 +10,7 @@ from durable_execution._observing import continuing
 from durable_execution.orpc import CallContext, Procedure, rpc
 from durable_execution.remote.allowed_options import AllowedOptions
 from durable_execution.remote.calls.enqueue import (
+    NO_OPTIONS,
     EnqueueTask,
     read_enqueue_task,
     read_enqueue_tasks,
@@ -27,7 +28,7 @@ def enqueueing(tasks: MountedTasks, allowed: AllowedOptions) -> Mapping[str, Pro
             task = tasks.task(ctx, call.task_key)
             allowed.check(call.options)
         with told(at=("input",)), continuing(ctx.headers):
-            options = call.options._asdict()
+            options = {} if call.options is NO_OPTIONS else call.options._asdict()
             handle = await tasks.executor.enqueue_task(task, call.input, **options)
         return handle.execution_id
 

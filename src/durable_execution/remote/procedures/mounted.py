@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -110,8 +111,12 @@ def view_of(stored: StoredTaskExecution) -> Encoded:
     return wire_view(stored.record, stored.children, stored.past)
 
 
+@lru_cache(maxsize=1024)
 def told(at: tuple[str | int, ...] = ()) -> _Telling:
-    """Tell failures in the words of the wire; `at` is where in the input a task's value stands."""
+    """Tell failures in the words of the wire; `at` is where in the input a task's value stands.
+
+    Kept, because it remembers nothing of what goes on in it.
+    """
     return _Telling(at)
 
 
