@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from durable_execution._core.patch import Finish
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.pace import Pace
 from durable_execution._engine.services.finishes import READ_LIMIT, Finishes
@@ -109,6 +110,16 @@ async def test_watches_that_nobody_holds_are_swept_out(finishes: Finishes) -> No
         record = record_in("completed", execution_id=f"te_held_{number}")
         finishes.tell(record)
         assert watch.finished is record
+
+
+async def test_watch_that_nobody_holds_goes_with_the_finish(finishes: Finishes) -> None:
+    held = finishes.watch("te_held", is_new=True)
+    finishes.watch("te_dropped", is_new=True)
+    finish = Finish(status="completed", finished_at=1)
+    records = [record_in("running", execution_id=each) for each in ("te_held", "te_dropped")]
+    finishes.tell_all([(record, finish) for record in records])
+    assert held.finished is not None
+    assert finishes._watches == {}
 
 
 async def test_a_new_execution_is_known_until_others_write(finishes: Finishes) -> None:

@@ -20,8 +20,7 @@ from .hints import (
 )
 from .js_collections import JsMap, JsSet
 from .json_text import read_by_type, write_json
-from .plain import is_plain_leaf
-from .scalars import BigInt, Url
+from .scalars import MAX_SAFE_INTEGER, BigInt, Url
 from .typed_json import TypedJson
 from .undefined import UNDEFINED
 from .validation import MISFITS, Issue, ValidationFailed, issue_of, issues_of_pydantic
@@ -117,8 +116,11 @@ class Schema(Generic[T]):
         kind = type(value)
         if kind not in self._same:
             return None
-        # Two surrogates that stand side by side in a text come back as one character.
-        is_kept = value.isascii() if isinstance(value, str) else is_plain_leaf(value)
+        if isinstance(value, str):
+            # Two surrogates that stand side by side in a text come back as one character.
+            is_kept = value.isascii()
+        else:
+            is_kept = not isinstance(value, int) or -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
         return write_json({"json": value}) if is_kept else None
 
     def _compile(self, hint: Any) -> None:

@@ -98,18 +98,25 @@ class Finishes:
 
     def tell_all(self, finished: Iterable[tuple[ExecutionRecord, Finish]]) -> None:
         """Tell all who wait that these executions have finished."""
+        waiters, watches = self._waiters, self._watches
         for record, finish in finished:
-            if record.execution_id in self._waiters or record.execution_id in self._watches:
+            execution_id = record.execution_id
+            reference = watches.get(execution_id)
+            if execution_id in waiters or (reference is not None and reference() is not None):
                 self.tell(patched(record, finish))
+            elif reference is not None:
+                del watches[execution_id]
 
     def tell(self, record: ExecutionRecord) -> None:
         """Tell all who wait that an execution has finished."""
-        watch = self._watch_of(record.execution_id)
+        execution_id = record.execution_id
+        reference = self._watches.get(execution_id)
+        watch = None if reference is None else reference()
         if watch is not None:
             watch.finished = record
             if record.status == "completed":  # which is for ever: nothing else is to be told
-                del self._watches[record.execution_id]
-        for waiter in self._waiters.pop(record.execution_id, ()):
+                del self._watches[execution_id]
+        for waiter in self._waiters.pop(execution_id, ()):
             if not waiter.done():
                 waiter.set_result(record)
 
