@@ -10,9 +10,10 @@ import textwrap
 from pathlib import Path
 
 from durable_execution.storage.search import Search
-from durable_execution.storage.sql.driver import SqlDialect
+from durable_execution.storage.sql.driver import SqlDialect, Statement
 from durable_execution.storage.sql.migrations import schema_ddl
 from durable_execution.storage.sql.mysql import MySqlDialect
+from durable_execution.storage.sql.mysql_batches import together
 from durable_execution.storage.sql.postgres import PostgresDialect
 from durable_execution.storage.sql.searching import Searches
 from durable_execution.storage.sql.sqlite import SqliteDialect
@@ -46,6 +47,12 @@ def golden_texts(dialect: SqlDialect) -> dict[str, str]:
     statements = {field.name: getattr(built, field.name) for field in dataclasses.fields(built)}
     searches = Searches(dialect)
     statements |= {f"search_{name}": searches.of(search)[0] for name, search in SEARCHES.items()}
+    if isinstance(dialect, MySqlDialect):
+        statements |= {
+            f"{name}_together": Statement(text, ("values of all rows",))
+            for name in ("complete", "finish", "requeue", "wait", "park")
+            if (text := together(statements[name])) is not None
+        }
     texts = {"schema": ";\n\n".join(schema_ddl(dialect))}
     for name, statement in statements.items():
         if statement is None:

@@ -18,7 +18,7 @@ from asyncmy.constants.CLIENT import FOUND_ROWS
 from asyncmy.errors import MySQLError
 
 from durable_execution.errors import StorageError
-from durable_execution.storage.sql.mysql_errors import INTERRUPTED, code_of
+from durable_execution.storage.sql.mysql_errors import ENDED, code_of
 from durable_execution.storage.sql.mysql_literals import literal
 from durable_execution.storage.sql.rows import PAYLOADS, Row
 
@@ -137,7 +137,7 @@ class MySqlConnection:
                         return True
                     ((was_ended,),) = await cursor.fetchall()
                 except MySQLError as error:
-                    if code_of(error) != INTERRUPTED:
+                    if code_of(error) not in ENDED:
                         raise
                     return True
         return bool(was_ended)

@@ -44,8 +44,8 @@ _STAYS: Final = {
 }
 _CONFLICTS: Final = frozenset({1020, 1205, 1213})
 """Changed since it was read (snapshots of MariaDB 11), a lock held for too long, a deadlock."""
-INTERRUPTED: Final = 1317
-"""Somebody ended the statement."""
+ENDED: Final = frozenset({1317, 1969, 3024})
+"""Somebody ended the statement, or the server did because it took too long."""
 _BROKEN_CHECKS: Final = frozenset({3819, 4025})
 DRIVER_ERRORS: Final = (errors.MySQLError, OSError, RuntimeError, ValueError)
 """All that the driver raises, in its own and in others' names."""
