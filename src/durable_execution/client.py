@@ -11,6 +11,7 @@ from durable_execution._core.changes import (
 from durable_execution._core.found import ExecutionStats, FoundTaskExecution
 from durable_execution._core.making import declare_task
 from durable_execution._core.retry import RetryOptions
+from durable_execution._core.views import PastAttempt
 from durable_execution.errors import (
     AttemptOverError,
     DurableExecutionCancelledError,
@@ -78,6 +79,7 @@ __all__ = [
     "ORPCClient",
     "ORPCError",
     "OperatorClient",
+    "PastAttempt",
     "ProgressChange",
     "RPCClientError",
     "RPCConnectionError",

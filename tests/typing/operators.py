@@ -12,6 +12,7 @@ from durable_execution.client import (
     FoundTaskExecution,
     OperatorClient,
     ORPCClient,
+    PastAttempt,
     SyncOperatorClient,
     SyncORPCClient,
     TaskExecutionTree,
@@ -26,6 +27,7 @@ async def tending(client: ORPCClient) -> None:
     tree = await operator.get_tree("te_1", limit=5)
     assert_type(tree.children, Sequence[TaskExecutionTree])
     assert_type(tree.execution.error, StoredError | None)
+    assert_type(tree.past_attempts, tuple[PastAttempt, ...])
     assert_type(await operator.get_stats(lately=timedelta(hours=1)), ExecutionStats)
     assert_type(await operator.prune(older_than=3600, limit=5), int)
     await operator.prune()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
