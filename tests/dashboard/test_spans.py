@@ -144,6 +144,17 @@ def test_attempts_that_are_not_kept_are_one_stretch() -> None:
     assert _phases(record, now=NOW + 99)[0] == ("earlier", NOW, NOW + 95, False)
 
 
+def test_attempts_that_an_older_release_did_not_keep_are_no_waiting() -> None:
+    record = row(attempt=4, start_at=NOW + 95)
+    past = _past((1, "failed", 60, 90))
+    assert _phases(record, now=NOW + 99, past=past) == [
+        ("earlier", NOW, NOW + 60, False),
+        ("failed", NOW + 60, NOW + 90, False),
+        ("earlier", NOW + 90, NOW + 95, False),
+        ("queued", NOW + 95, NOW + 99, True),
+    ]
+
+
 @pytest.mark.parametrize(
     ("message", "phase"),
     [("no", "failed"), ("Executor crashed or lost its lease 4 times", "crashed")],

@@ -53,6 +53,9 @@ async def test_a_task_that_kills_its_process_fails_once_its_crash_budget_is_spen
 
     assert isinstance(execution, FailedTaskExecution)
     assert "crashed or lost its lease 3 times" in execution.error.message
+    past = execution.past_attempts
+    assert [(each.attempt, each.outcome, each.error) for each in past] == [(0, "crashed", None)] * 2
+    assert len({each.executor_id for each in past}) == 2
     assert len(arena.effects()) == 3
     (row,) = arena.rows()
     assert (row["fence"], row["crash_count"], row["attempt"]) == (3, 2, 0)

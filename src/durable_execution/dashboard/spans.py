@@ -118,7 +118,8 @@ def timeline_of(
 def stretches_of(record: ExecutionRecord, *, past: Past = NO_PAST, now: int) -> list[Stretch]:
     """Tell what an execution did, from when until when, and which attempt it was.
 
-    Earlier attempts that are not kept are one stretch, with their pauses.
+    Attempts that are not kept, because there were many or because an older release did not keep
+    them, are one stretch with their pauses.
     """
     until = now if record.finished_at is None else record.finished_at
     begun: list[tuple[Phase, int, Attempt | None]] = []
@@ -150,7 +151,8 @@ def _beginnings(
 ) -> Iterator[tuple[Phase, int | None, Attempt | None]]:
     """Give what the execution did in its order, and when it began with that."""
     attempts = past.attempts
-    if past.count > len(attempts) or (not attempts and (record.attempt or record.crash_count)):
+    is_cut = past.count > len(attempts) or (attempts and attempts[0].attempt > 0)
+    if is_cut or (not attempts and (record.attempt or record.crash_count)):
         yield "earlier", record.created_at, None
     else:
         created_at = record.created_at
@@ -180,11 +182,12 @@ def _pause(
         yield "queued", ended_at, None
         return
     number = record.attempt if following is None else following.attempt
-    is_retried_by_hand = number <= attempt.attempt
-    yield "over" if is_retried_by_hand else "delayed", ended_at, None
+    is_next = number == attempt.attempt + 1
+    pause: Phase = "over" if number <= attempt.attempt else "earlier"
+    yield "delayed" if is_next else pause, ended_at, None
     if following is None:
         yield "queued", record.start_at, None
-    elif not is_retried_by_hand:
+    elif is_next:
         yield "queued", ended_at + record.retry.delay_ms(attempt.attempt), None
 
 
