@@ -64,9 +64,14 @@ class SimulationError(AssertionError):
     def __init__(self, seed: int, reason: str, last: list[str]) -> None:
         self.seed = seed
         self.reason = reason
+        self._last = last
         lines = [f"seed {seed}: {reason}", "the last events:", *last]
         lines.append(f"replay: make simulate SEEDS=1 FIRST={seed}")
         super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[type[SimulationError], tuple[int, str, list[str]]]:
+        """Cross to another process whole: else all that is seen there is that one ended."""
+        return type(self), (self.seed, self.reason, self._last)
 
 
 def simulate(

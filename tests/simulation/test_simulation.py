@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -122,7 +123,18 @@ class Credulous(Database):
         return result
 
 
-@pytest.mark.parametrize("broken", [Forgetful, Unguarded, Uncounted, Silent, Blind, Credulous])
+class Heedless(Database):
+    """Keeps nothing of the attempts before the last one."""
+
+    def execute(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        result = super().execute(verb, *args, **kwargs)
+        self._storage._past.clear()
+        return result
+
+
+@pytest.mark.parametrize(
+    "broken", [Forgetful, Unguarded, Uncounted, Silent, Blind, Credulous, Heedless]
+)
 def test_a_broken_database_is_found_out(broken: Callable[[World], Database]) -> None:
     with pytest.raises(SimulationError) as found:
         _simulate_many(60, broken)
@@ -133,3 +145,9 @@ def test_a_broken_database_is_found_out(broken: Callable[[World], Database]) -> 
 def _simulate_many(seeds: int, new_database: Callable[[World], Database]) -> None:
     for seed in range(seeds):
         simulate(seed, new_database=new_database)
+
+
+def test_a_broken_promise_is_told_across_processes() -> None:
+    error = SimulationError(7, "lost", ["0.1 something"])
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.seed, again.reason) == (str(error), 7, "lost")
