@@ -77,7 +77,7 @@ async def test_batch_with_a_stale_row_is_begun_again_row_by_row(
     assert statements.count("COMMIT") == 1
 
 
-@pytest.mark.parametrize("number", [1, 7, 8, 9, 63, 64, 65, 200])
+@pytest.mark.parametrize("number", [1, 2, 3, 7, 8, 63, 64, 65, 200])
 async def test_batch_of_any_size_is_written_whole(harness: Harness, number: int) -> None:
     rows = await harness.running(number)
     now = await harness.storage.now()

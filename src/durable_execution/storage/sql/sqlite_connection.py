@@ -21,8 +21,9 @@ OnStatement = Callable[[str], None]
 Begin = Literal["BEGIN", "BEGIN IMMEDIATE"]
 
 
-_TOGETHER: Final = (64, 8, 1)
-"""How many rows a statement is written for: few numbers, so that few are to be prepared."""
+_TOGETHER: Final = (64, 32, 16, 8, 4, 2, 1)
+"""How many rows a statement is written for: few numbers, so that few are to be prepared, and as
+many as it takes for any batch to be a few statements."""
 _ROWS: Final = "VALUES ("
 """Before the row of a statement that may be run on many: to begin one opens every index."""
 
