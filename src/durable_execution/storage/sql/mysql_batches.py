@@ -25,7 +25,12 @@ _KINDS: Final = {
     "status": _KEY,
     "output": _TEXT,
     "error": _TEXT,
+    "finished_at": _NUMBER,
+    "guard_fence": _NUMBER,
+    "guard_expires_at": _NUMBER,
+    "must_be_joinable": _NUMBER,
 }
+"""What the values are; a statement that has others is done row by row."""
 
 
 @lru_cache
@@ -37,12 +42,12 @@ def together(statement: Statement) -> str | None:
     """
     update, _, rest = statement.text.partition(" SET ")
     assigned, _, guard = rest.partition(" WHERE ")
-    if not update.startswith("UPDATE ") or "." in assigned:
+    is_known = update.startswith("UPDATE ") and _KINDS.keys() >= set(statement.names)
+    if not is_known or "." in assigned:
         return None
     places = [f"given.v{place}" for place in range(len(statement.names))]
     columns = ", ".join(
-        f"v{place} {_KINDS.get(name, _NUMBER)} PATH '$[{place}]'"
-        for place, name in enumerate(statement.names)
+        f"v{place} {_KINDS[name]} PATH '$[{place}]'" for place, name in enumerate(statement.names)
     )
     assigned_guard = f"{assigned} WHERE {guard}" % tuple(places)
     table = update.removeprefix("UPDATE ")
