@@ -9,6 +9,7 @@ from durable_execution._core import transitions as law
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.storage import SqlStorage, Storage, open_storage
 from durable_execution.storage.protocol import Beat, Claim
+from durable_execution.storage.sql import mysql_bells
 from durable_execution.storage.sql.mysql_bells import BELLS, bells_of, is_news, take_bell
 from durable_execution.storage.sql.mysql_connection import MySqlConnection, connect
 from durable_execution.storage.sql.mysql_driver import MySqlDriver
@@ -174,6 +175,24 @@ async def test_change_right_before_the_close_is_heard(ear: Ear, url: str) -> Non
     await passing.insert([RecordBuilder().root(1)])
     await passing.close()
     await ear.hears()
+
+
+async def test_who_closes_does_not_wait_for_the_end_of_a_rest(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mysql_bells, "NOBODY_REST", 3600.0)
+    monkeypatch.setattr(mysql_bells, "CLOSE_TIMEOUT", 3600.0)
+    alone = open_storage(url)
+    await alone.open()
+    ringer = _driver(alone)._ringer
+    assert ringer is not None
+    await alone.insert([RecordBuilder("a").root(1)])
+    async with asyncio.timeout(PATIENCE):
+        while ringer._is_due:
+            await asyncio.sleep(0.01)  # until it rests
+        await alone.insert([RecordBuilder("b").root(1)])
+        await alone.close()
+    assert not ringer._is_due
 
 
 async def test_listener_whose_connection_is_cut_takes_a_bell_again(

@@ -17,7 +17,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import lru_cache
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
@@ -105,6 +105,7 @@ class Ringer:
         self._names = names
         self._is_own = is_own
         self._is_due = False
+        self._is_closing = asyncio.Event()
         self._round: asyncio.Task[None] | None = None
         self._seen: WeakKeyDictionary[MySqlConnection, _Seen] = WeakKeyDictionary()
 
@@ -116,10 +117,11 @@ class Ringer:
             self._round = loop.create_task(self._run(), name="durable-mysql-ringer")
 
     async def close(self) -> None:
-        """Ring for what has not been rung for yet, if that is soon done."""
+        """Ring at once for what has not been rung for yet, if that is soon done."""
         if self._round is None:
             return
-        await asyncio.wait({self._round}, timeout=CLOSE_TIMEOUT if self._is_due else 0)
+        self._is_closing.set()
+        await asyncio.wait({self._round}, timeout=CLOSE_TIMEOUT)
         self._round.cancel()
 
     async def _run(self) -> None:
@@ -134,7 +136,10 @@ class Ringer:
                 logger.debug("could not ring", extra={"error": str(error)})
                 rung = 0
             took = loop.time() - begun
-            await asyncio.sleep(max(SHORTEST_REST, REST * took) if rung else NOBODY_REST)
+            rest = max(SHORTEST_REST, REST * took) if rung else NOBODY_REST
+            with suppress(TimeoutError):
+                async with asyncio.timeout(rest):
+                    await self._is_closing.wait()
 
     async def _ring_over(self, connection: MySqlConnection) -> int:
         """Ring all bells but our own; return how many."""
