@@ -192,8 +192,8 @@ class RPCHandler:
 
 def _announced_size(headers: RequestHeaders) -> float:
     """What content-length says; 0 when it says nothing, infinity when no body is that long."""
-    announced = headers.first("content-length") or ""
-    if not (announced.isascii() and announced.isdecimal()):
+    announced = (headers.first("content-length") or "").encode("latin-1", "replace")
+    if not announced.isdigit():  # of bytes only those that are ASCII
         return 0
     return int(announced) if len(announced) <= _LONGEST_LENGTH else float("inf")
 

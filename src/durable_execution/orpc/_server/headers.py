@@ -38,7 +38,7 @@ class RequestHeaders(Mapping[str, str]):
     def first(self, name: str) -> str | None:
         """The first line of a lower-case name."""
         if self.found is not None:
-            value = self.found.get(name.encode())
+            value = self.found.get(_key(name))
             return None if value is None else value.decode("latin-1")
         return first_header(self.pairs, name)
 
@@ -48,8 +48,10 @@ class RequestHeaders(Mapping[str, str]):
     def get(self, name: str, /, default: str | T) -> str | T: ...
     def get(self, name: str, /, default: object = None) -> object:
         """The value of a name, or the default."""
-        if self.found is not None and self._joined is None and name.isascii():
-            value = self.first(name.lower())
+        value: str | None
+        if self.found is not None:
+            raw = self.found.get(_key(name))
+            value = None if raw is None else raw.decode("latin-1")
         else:
             value = self._values.get(name.lower())
         return default if value is None else value
@@ -90,6 +92,12 @@ class ScopeHeaders(RequestHeaders):
         self.found = found if len(found) == len(raw) else None
         self._raw = raw
         self._pairs = self._joined = None
+
+
+@lru_cache(maxsize=512)
+def _key(name: str) -> bytes:
+    """The name as servers write it; kept, because few are asked for."""
+    return name.lower().encode("latin-1", "replace")
 
 
 @lru_cache(maxsize=512)

@@ -24,7 +24,7 @@ from durable_execution._core.limits import (
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.task import Duration
 from durable_execution.errors import InvalidOptionError
-from durable_execution.remote.calls.fields import STORABLE, Id, read_fields, refused
+from durable_execution.remote.calls.fields import STORABLE, Id, is_id, read_fields, refused
 
 MAX_TASKS: Final = 1000
 """Tasks that one call of `enqueueTasks` may enqueue."""
@@ -88,8 +88,9 @@ def read_enqueue_task(value: object) -> EnqueueTask:
         InvalidOptionError: An option is out of bounds.
     """
     if isinstance(value, dict) and "options" not in value:  # as most are
-        bare, apart = read_fields(_BARE, value, "input")
-        return EnqueueTask(bare.task_id, apart["input"], NO_OPTIONS)
+        task_key = value.get("taskId")
+        if is_id(task_key):
+            return EnqueueTask(task_key, value.get("input", UNDEFINED), NO_OPTIONS)
     call, apart = read_fields(_ENQUEUE, value, "input")
     return EnqueueTask(call.task_id, apart["input"], _read_options(call.options or _Options()))
 
@@ -130,15 +131,11 @@ class _Options(msgspec.Struct, rename="camel"):
     tags: dict[str, str] | None = None
 
 
-class _BareEnqueueTask(msgspec.Struct, rename="camel"):
+class _EnqueueTask(msgspec.Struct, rename="camel"):
     task_id: Id
-
-
-class _EnqueueTask(_BareEnqueueTask, rename="camel"):
     options: _Options | None = None
 
 
-_BARE: Final[Schema[_BareEnqueueTask]] = Schema(_BareEnqueueTask)
 _ENQUEUE: Final[Schema[_EnqueueTask]] = Schema(_EnqueueTask)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 
 from durable_execution._codec import Schema
-from durable_execution.remote.calls.fields import Id, read_fields
+from durable_execution.remote.calls.fields import Id, is_id, read_fields
 
 DEFAULT_WAIT_MS: Final = 30_000
 MAX_WAIT_MS: Final = 60_000
@@ -45,6 +45,10 @@ def read_execution_call(value: object) -> ExecutionCall:
     Raises:
         ValidationFailed: A field is missing or of the wrong type.
     """
+    if isinstance(value, dict):
+        task_key, execution_id = value.get("taskId"), value.get("executionId")
+        if is_id(task_key) and is_id(execution_id):  # as most are
+            return ExecutionCall(task_key, execution_id)
     call, _ = read_fields(_EXECUTION, value)
     return ExecutionCall(call.task_id, call.execution_id)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeGuard, TypeVar
 
 import msgspec
 
@@ -13,8 +13,15 @@ T = TypeVar("T")
 # Without NUL and half surrogate pairs, which databases cannot compare with anything.
 STORABLE = r"^[^\x00\ud800-\udfff]*\Z"
 
-Id: TypeAlias = Annotated[str, msgspec.Meta(max_length=255, pattern=STORABLE)]
+MAX_ID: Final = 255
+
+Id: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_ID, pattern=STORABLE)]
 """A key of a task, or an id of whatever kind."""
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Whether this is an `Id`, for sure: of what it is not, a schema has to say what is wrong."""
+    return type(value) is str and len(value) <= MAX_ID and value.isascii() and "\0" not in value
 
 
 def read_fields(schema: Schema[T], value: object, *names: str) -> tuple[T, dict[str, object]]:
