@@ -22,7 +22,7 @@ from tests.conftest import OPTIONS
 from tests.executor.crash import crash
 from tests.executor.faulty_storage import FaultyStorage
 
-SHORT = replace(OPTIONS, lease=0.5, poll_interval=0.1, max_crash_recoveries=1)
+SHORT = replace(OPTIONS, lease=1.2, poll_interval=0.1, max_crash_recoveries=1)
 
 
 class Bench:
@@ -85,7 +85,7 @@ async def test_the_work_of_a_dead_executor_is_taken_over_within_the_lease(
         begun = time.monotonic()
         execution = await handle.wait_and_get_finished_execution()
         # A lease and the beat of the other; the rest is this machine's.
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 10
     assert (execution.status, execution.attempt) == ("completed", 0)
     assert bench.attempts == [0, 0]
 
@@ -137,7 +137,7 @@ async def test_an_attempt_that_was_rescued_elsewhere_is_stopped_and_its_outcome_
     storage: Storage, bench: Bench
 ) -> None:
     faulty = FaultyStorage(storage)
-    cut_off = DurableExecutor(faulty, replace(SHORT, lease=1))
+    cut_off = DurableExecutor(faulty, SHORT)
     cut_off.include(bench.tasks)
     outcomes: list[str] = []
 
@@ -199,7 +199,7 @@ async def test_a_blocked_loop_keeps_its_lease(
     @blocking.task
     async def block(ctx: TaskContext) -> str:
         runs.append(ctx.execution_id)
-        time.sleep(1.2)  # what must not be done on an event loop, for two leases
+        time.sleep(2.4)  # what must not be done on an event loop, for two leases
         return "done"
 
     async with blocking:
@@ -210,7 +210,7 @@ async def test_a_blocked_loop_keeps_its_lease(
 async def test_a_loop_blocked_for_too_long_is_named_and_loses_its_lease(
     storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    options = replace(SHORT, loop_stall_timeout=0.2)
+    options = replace(SHORT, lease=0.5, loop_stall_timeout=0.2)
     caplog.set_level(logging.ERROR)
     async with DurableExecutor(storage, options) as executor:
 
