@@ -139,6 +139,4 @@ def _insert(values: dict[str, ColumnElement[Any]], rows: Select[Any]) -> ClauseE
     new = postgresql.insert(executions).from_select(
         [*values, *constants], rows.add_columns(*constants.values())
     )
-    return new.on_conflict_do_nothing(index_elements=[executions.c.execution_id]).returning(
-        executions.c.execution_id
-    )
+    return new.on_conflict_do_nothing(index_elements=[executions.c.execution_id])

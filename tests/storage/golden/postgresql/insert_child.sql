@@ -15,5 +15,4 @@ INSERT INTO durable_task_executions (task_id, retry, sleep_before_run_ms, timeou
   given.input, given.index_in_parent, given.created_at AS created_at__1, 'ready', 0, 0, 0, 0, 0
 FROM unnest(CAST($12 AS INTEGER[]), CAST($13 AS TEXT[]), CAST($14 AS BIGINT[]), CAST($15 AS
   BIGINT[]), CAST($16 AS BYTEA[]), CAST($17 AS INTEGER[])) AS given(kind, execution_id, start_at,
-  created_at, input, index_in_parent) ON CONFLICT (execution_id) DO NOTHING RETURNING
-  durable_task_executions.execution_id;
+  created_at, input, index_in_parent) ON CONFLICT (execution_id) DO NOTHING;

@@ -18,4 +18,4 @@ WHERE EXISTS (SELECT 1
 FROM durable_executors
 WHERE durable_executors.executor_id = CAST($6 AS TEXT) AND durable_executors.lease_expires_at >
   CAST(floor(extract(epoch FROM now()) * 1000) AS BIGINT) FOR KEY SHARE SKIP LOCKED) ON CONFLICT
-  (execution_id) DO NOTHING RETURNING durable_task_executions.execution_id;
+  (execution_id) DO NOTHING;

@@ -11,5 +11,4 @@ INSERT INTO durable_task_executions (task_id, retry, sleep_before_run_ms, timeou
   given.created_at AS created_at__1, 'ready', 0, 0, 0, 0, 0, 0, false AS anon_6, false AS anon__1
 FROM unnest(CAST($6 AS INTEGER[]), CAST($7 AS TEXT[]), CAST($8 AS BIGINT[]), CAST($9 AS BIGINT[]),
   CAST($10 AS BYTEA[]), CAST($11 AS TEXT[])) AS given(kind, execution_id, start_at, created_at,
-  input, traceparent) ON CONFLICT (execution_id) DO NOTHING RETURNING
-  durable_task_executions.execution_id;
+  input, traceparent) ON CONFLICT (execution_id) DO NOTHING;
