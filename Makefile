@@ -60,6 +60,10 @@ bench: $(VENV)/.dev ## Measure beside floors: WORKLOADS=1,3 STORAGES=sqlite,post
 bench-check: $(VENV)/.dev ## Count instructions a task, beside floors: has something become slow?
 	@$(BIN)/python -m bench.check
 
+.PHONY: bench-profile
+bench-profile: $(VENV)/.dev ## Look where the time of a task goes: STORAGES=sqlite,postgres
+	@$(BIN)/python -m bench.stacks $(if $(STORAGES),--storages $(STORAGES))
+
 PEERS := bench/peers/.venv
 
 .PHONY: bench-peers

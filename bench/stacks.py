@@ -1,0 +1,140 @@
+"""Where the time of one task goes: `make bench-profile`.
+
+    python -m bench.stacks [--storages sqlite,postgres] [--scale 5]
+
+Workload 1 runs under py-spy, which looks at the stacks of the process a thousand times a second.
+Each look counts for the innermost function of ours, of a driver, or of the event loop; what C code
+does counts for who called it. The server of a database is another process, and is not looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from bench.place import Place
+from bench.results import LATEST
+from bench.storages import STORAGES, Storages
+
+PROFILE: Final = LATEST.with_name("profile.jsonl")
+LOOKS_PER_SECOND: Final = 1000
+FUNCTIONS: Final = 8
+"""How many of the most expensive functions are named."""
+ROOMS: Final = {
+    "/durable_execution/_core/": "state machine",
+    "/durable_execution/_codec/": "payloads",
+    "/durable_execution/_engine/": "engine",
+    "/durable_execution/storage/": "storage",
+    "/durable_execution/": "doors",
+    "/bench/": "callers",
+    "/asyncpg/": "driver",
+    "/asyncmy/": "driver",
+    "/sqlite3/": "driver",
+}
+LOOP: Final = "event loop and the rest"
+WAITING: Final = frozenset({"wait", "_worker", "get", "pause", "acquire"})
+"""Functions that do nothing but wait, in threads that have nothing to do."""
+
+
+class Profile(NamedTuple):
+    """Shares of all looks."""
+
+    looks: int
+    rooms: dict[str, float]
+    functions: dict[str, float]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.stacks")
+    parser.add_argument("--storages", default=",".join(STORAGES))
+    parser.add_argument("--scale", type=float, default=5.0, help="times 20,000 tasks")
+    arguments = parser.parse_args()
+    tool = shutil.which("py-spy", path=f"{Path(sys.executable).parent}:/usr/bin:/usr/local/bin")
+    if tool is None:
+        sys.exit("py-spy is needed: pip install py-spy")
+    found: dict[str, Profile] = {}
+    with Storages() as storages:
+        for storage in arguments.storages.split(","):
+            with storages.place(storage, scale=arguments.scale, minutes=1) as place:
+                found[storage] = profiled(tool, place)
+    Console().print(table_of(found))
+    lines = [{"storage": name, **each._asdict()} for name, each in found.items()]
+    PROFILE.parent.mkdir(exist_ok=True)
+    PROFILE.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def profiled(tool: str, place: Place) -> Profile:
+    """Run the workload once, and return where it was seen."""
+    with tempfile.TemporaryDirectory(prefix="durable-bench-") as folder:
+        stacks = Path(folder) / "stacks"
+        command = [tool, "record", "--format", "raw", "--full-filenames", "--rate"]
+        command += [str(LOOKS_PER_SECOND), "--output", str(stacks), "--"]
+        command += [sys.executable, "-m", "bench.measure", "1", "ours"]
+        command.append(msgspec.json.encode(place).decode())
+        subprocess.run(command, check=True, capture_output=True)
+        return profile_of(stacks.read_text())
+
+
+def profile_of(stacks: str) -> Profile:
+    """Count looks by room and by function, leaving out what came before the first task."""
+    rooms: Counter[str] = Counter()
+    functions: Counter[str] = Counter()
+    for frames, looks in _looks(stacks):
+        room, function = _place_of(frames)
+        rooms[room] += looks
+        functions[function] += looks
+    every = rooms.total()
+    return Profile(
+        looks=every,
+        rooms={name: looks / every for name, looks in rooms.most_common()},
+        functions={name: looks / every for name, looks in functions.most_common(FUNCTIONS)},
+    )
+
+
+def _looks(stacks: str) -> Iterator[tuple[list[str], int]]:
+    for line in stacks.splitlines():
+        stack, _, looks = line.rpartition(" ")
+        frames = stack.split(";")
+        is_starting = any("importlib" in frame for frame in frames)
+        function = frames[-1].partition(" (")[0].rpartition(".")[2]
+        if not is_starting and function not in WAITING:
+            yield frames, int(looks)
+
+
+def _place_of(frames: list[str]) -> tuple[str, str]:
+    """Return the room and the function of the innermost frame that has a room."""
+    for frame in reversed(frames):
+        name, _, place = frame.partition(" (")
+        for part, room in ROOMS.items():
+            if part in place:
+                module = Path(place.partition(":")[0]).stem
+                return room, f"{module}.{name}"
+    return LOOP, LOOP
+
+
+def table_of(found: dict[str, Profile]) -> Table:
+    table = Table(title="Where the time of a task goes, in percent")
+    table.add_column("")
+    for storage in found:
+        table.add_column(storage, justify="right")
+    rooms = dict.fromkeys([*ROOMS.values(), LOOP])
+    for room in rooms:
+        shares = (each.rooms.get(room, 0.0) for each in found.values())
+        table.add_row(room, *(f"{100 * share:.0f}" for share in shares))
+    return table
+
+
+if __name__ == "__main__":
+    main()
