@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from tests.dashboard.browser.conftest import chromium
+from tests.chromium import chromium
 from tests.served import served
 
 if TYPE_CHECKING:

@@ -1,21 +1,14 @@
-"""A real browser, in front of a real server.
-
-Where Chromium is missing the tests are skipped with the reason; with ``CI`` set they fail instead,
-so that a broken runner cannot pass by running nothing.
-"""
+"""A real browser, in front of a real server."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from durable_execution import (
     DurableExecutor,
@@ -33,10 +26,15 @@ from durable_execution.server import (
     BearerTokens,
     create_executor_app,
 )
+from tests.chromium import chromium
 from tests.served import served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+__all__ = ["chromium"]
 
 T = TypeVar("T")
 
@@ -157,21 +155,6 @@ def locked_site() -> Iterator[Site]:
     auth = BearerTokens({"operator": BearerToken(TOKEN, access=FULL_ACCESS)})
     with open_site(auth) as site:
         yield site
-
-
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        message = "Chromium is not installed"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    # Without its sandbox: that needs rights which containers do not have, and the pages are ours.
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Tab:
