@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ def local_storage(kind: str, folder: Path) -> Storage:
 
 
 @pytest.fixture
-async def executor(storage: Storage) -> AsyncIterator[DurableExecutor]:
-    async with DurableExecutor(storage, OPTIONS) as executor:
+def lease(request: pytest.FixtureRequest) -> float:
+    """Seconds; a test of lost leases asks for a short one by `parametrize(…, indirect=True)`."""
+    return getattr(request, "param", OPTIONS.lease)
+
+
+@pytest.fixture
+async def executor(storage: Storage, lease: float) -> AsyncIterator[DurableExecutor]:
+    async with DurableExecutor(storage, replace(OPTIONS, lease=lease)) as executor:
         yield executor

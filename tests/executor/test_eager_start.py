@@ -27,11 +27,6 @@ def faulty(storage: Storage) -> FaultyStorage:
 
 
 @pytest.fixture
-def lease(request: pytest.FixtureRequest) -> float:
-    return getattr(request, "param", OPTIONS.lease)
-
-
-@pytest.fixture
 async def executor(faulty: FaultyStorage, lease: float) -> AsyncIterator[DurableExecutor]:
     async with DurableExecutor(faulty, replace(OPTIONS, max_threads=2, lease=lease)) as executor:
         yield executor

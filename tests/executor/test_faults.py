@@ -31,8 +31,8 @@ def faulty(storage: Storage) -> FaultyStorage:
 
 
 @pytest.fixture
-async def executor(faulty: FaultyStorage) -> AsyncIterator[DurableExecutor]:
-    async with DurableExecutor(faulty, OPTIONS) as executor:
+async def executor(faulty: FaultyStorage, lease: float) -> AsyncIterator[DurableExecutor]:
+    async with DurableExecutor(faulty, replace(OPTIONS, lease=lease)) as executor:
         yield executor
 
 
@@ -74,10 +74,9 @@ async def test_a_fault_loses_nothing_and_does_nothing_twice(
     when: str,
 ) -> None:
     getattr(faulty, when)(verb, times=3)
-    # What has a key does not start with its insert, and so is claimed.
-    keys = [f"key {each}" if verb == "claim" else None for each in range(10)]
+    delay = 0.001 if verb == "claim" else 0  # what starts later is claimed
     handles = await asyncio.gather(
-        *(executor.enqueue_task(leaf, number, key=key) for number, key in enumerate(keys))
+        *(executor.enqueue_task(leaf, number, sleep_before_run=delay) for number in range(10))
     )
     results = await asyncio.gather(*(handle.result() for handle in handles))
     assert results == [each * 2 for each in range(10)]
@@ -174,6 +173,7 @@ async def test_an_outcome_that_the_storage_refuses_fails_the_execution(
     assert execution.error.is_internal
 
 
+@pytest.mark.parametrize("lease", [1], indirect=True)
 async def test_beats_that_fail_for_a_whole_lease_stop_the_attempts(
     executor: DurableExecutor, faulty: FaultyStorage
 ) -> None:
@@ -202,6 +202,7 @@ async def test_beats_that_fail_for_a_whole_lease_stop_the_attempts(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("lease", [1], indirect=True)
 async def test_a_beat_that_breaks_oddly_does_not_end_the_heart(
     executor: DurableExecutor, faulty: FaultyStorage
 ) -> None:
@@ -252,7 +253,7 @@ async def test_a_claim_whose_answer_is_lost_at_the_end_is_handed_back(storage: S
         await (await executor.enqueue_task(work, 0)).result()
         faulty.fail_after("claim")
         faulty.after_next("claim", claimed.set)
-        handle = await executor.enqueue_task(work, 60, key="is claimed")
+        handle = await executor.enqueue_task(work, 60, sleep_before_run=0.001)  # and so is claimed
         await claimed.wait()
     async with DurableExecutor(storage, OPTIONS) as other:
         (record,) = await other._engine.storage.get([handle.execution_id])  # type: ignore[union-attr]

@@ -160,7 +160,7 @@ async def test_an_attempt_that_a_shutdown_meets_before_its_first_step_is_handed_
         faulty.after_next("apply", handed_back.set)
 
     faulty.after_next("claim", stop_soon)
-    handle = await executor.enqueue_task(task, key="is claimed")
+    handle = await executor.enqueue_task(task, sleep_before_run=0.001)  # and so is claimed
     await handed_back.wait()
     assert await handle.result() is None
     while executor.running_task_executions_count:
@@ -190,8 +190,8 @@ async def test_a_thread_that_does_not_end_keeps_its_row_until_the_lease_is_over(
     storage: Storage,
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    first = DurableExecutor(storage, replace(SHARED, shutdown_timeout=0))
-    second = DurableExecutor(storage.sibling(), SHARED)
+    first = DurableExecutor(storage, replace(SHARED, shutdown_timeout=0, lease=2))
+    second = DurableExecutor(storage.sibling(), replace(SHARED, lease=2))
     runs: list[str] = []
 
     @first.task

@@ -104,7 +104,7 @@ async def test_no_attempt_ends_before_it_was_claimed() -> None:
         async def nothing(ctx: TaskContext) -> None: ...
 
         ahead = 500  # until the next beat, the executor's clock is that much behind
-        handle = await executor.enqueue_task(nothing, key="is claimed")
+        handle = await executor.enqueue_task(nothing, sleep_before_run=0.001)
         execution = await handle.wait_and_get_finished_execution()
     assert execution.started_at is not None
     assert execution.started_at <= execution.finished_at
