@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV := .venv
-JOBS ?= 2
+JOBS ?= 3
 # Times that a failed test is run again, and named for it: a CI machine may stand still for seconds.
 RERUNS ?= $(if $(CI),1,0)
 BIN := $(VENV)/bin
@@ -23,7 +23,7 @@ demo: $(VENV)/.server ## Watch tasks outlive a killed executor server
 	@$(BIN)/python -m examples.demo
 
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests, JOBS=2 at a time
+test: $(VENV)/.dev ## Run all tests, JOBS=3 at a time
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --reruns $(RERUNS) -r aR
 
 .PHONY: check

@@ -24,7 +24,7 @@ from durable_execution.orpc import RPCHandler, rpc
 from durable_execution.server import create_executor_app
 
 executor = DurableExecutor(
-    open_storage("sqlite:///tasks.db"), ExecutorOptions(shutdown_timeout=30)
+    open_storage("sqlite:///tasks.db"), ExecutorOptions(lease=2, shutdown_timeout=30)
 )
 
 @executor.task

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+
+import pytest
 
 from durable_execution import DurableExecutor, ExecutorOptions, InMemoryStorage, TaskContext
 from durable_execution.dashboard import create_dashboard, figures
@@ -9,10 +10,8 @@ from durable_execution.dashboard.figures import Count, figures_of
 from tests.dashboard.conftest import Shop, ended
 from tests.dashboard.visitor import Visitor
 
-if TYPE_CHECKING:
-    import pytest
 
-
+@pytest.mark.parametrize("lease", [2], indirect=True)  # beats come by the lease
 async def test_figures_tell_what_waits_runs_sleeps_and_failed(executor: DurableExecutor) -> None:
     may_end = asyncio.Event()
 

@@ -115,8 +115,9 @@ async def test_an_attempt_that_a_shutdown_ended_was_handed_back(tmp_path: Path) 
         await began.wait()
         (itself,) = await first.list_executors()
     may_end.set()
-    async with DurableExecutor(storage, OPTIONS) as second:
-        second.include(more)
+    second = DurableExecutor(storage, OPTIONS)
+    second.include(more)
+    async with second:
         again = await second.get_task_execution_handle(slow, handle.execution_id)
         finished = await again.wait_and_get_finished_execution()
 

@@ -18,6 +18,7 @@ from durable_execution import (
 from tests.conftest import OPTIONS
 
 
+@pytest.mark.parametrize("lease", [2], indirect=True)  # beats come by the lease
 async def test_executors_tell_what_they_run(executor: DurableExecutor) -> None:
     begun, may_end = asyncio.Event(), asyncio.Event()
 

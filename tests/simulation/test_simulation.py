@@ -18,7 +18,7 @@ from tests.simulation.database import Database
 from tests.simulation.simulation import SimulationError, simulate
 from tests.simulation.virtual_time import World
 
-SEEDS = 2000
+SEEDS = 1000
 CHUNK = 50
 
 
