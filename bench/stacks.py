@@ -2,7 +2,7 @@
 
     python -m bench.stacks [--storages sqlite,postgres] [--scale 5]
 
-Workload 1 runs under py-spy, which looks at the stacks of the process a thousand times a second.
+Workload 1 runs under py-spy, which looks at the stacks of the process some hundred times a second.
 Each look counts for the innermost function of ours, of a driver, or of the event loop; what C code
 does counts for who called it. The server of a database is another process, and is not looked at.
 """
@@ -29,7 +29,7 @@ from bench.results import LATEST
 from bench.storages import STORAGES, Storages
 
 PROFILE: Final = LATEST.with_name("profile.jsonl")
-LOOKS_PER_SECOND: Final = 1000
+LOOKS_PER_SECOND: Final = 200
 FUNCTIONS: Final = 8
 """How many of the most expensive functions are named."""
 ROOMS: Final = {
@@ -59,7 +59,7 @@ class Profile(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.stacks")
     parser.add_argument("--storages", default=",".join(STORAGES))
-    parser.add_argument("--scale", type=float, default=5.0, help="times 20,000 tasks")
+    parser.add_argument("--scale", type=float, default=8.0, help="times 20,000 tasks")
     arguments = parser.parse_args()
     tool = shutil.which("py-spy", path=f"{Path(sys.executable).parent}:/usr/bin:/usr/local/bin")
     if tool is None:

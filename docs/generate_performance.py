@@ -39,9 +39,9 @@ machine, absolute numbers do not. Every commit is on disk before it counts, exce
 _NEXT: Final = """\
 What is left, and what would make it less:
 
-- **The engine** is flat: about a hundred calls of Python a task, none of which stands out. Python
-  3.12 can begin a task of asyncio without a turn of the loop; fewer awaits between `enqueue_task`
-  and the result are what else there is.
+- **The engine** takes most of it. First to look at: the future and the place in a batch of each
+  write (`Batcher.submit`), and the entry of each attempt's timeout (`Deadlines.add`). Python 3.12
+  can begin a task of asyncio without a turn of the loop.
 - **SQLite** spends the time of its thread in four B-trees for each insert, and in rows that grow
   when they complete. Fewer indexes mean slower lists.
 - **MySQL and MariaDB** spend it in the server, on nine indexes and four generated columns.
@@ -113,7 +113,7 @@ def _shown(value: float) -> str:
 def _profile(lines: Sequence[Line]) -> Iterator[str]:
     yield (
         "## Where the time goes\n\n    make bench-profile\n\n"
-        "Workload 1, looked at a thousand times a second. A look counts for the innermost "
+        "Workload 1, looked at some hundred times a second. A look counts for the innermost "
         "function of this library, a driver or the benchmark's callers; what C code does counts "
         "for who called it. The time of a database's server is not in it.\n"
     )
