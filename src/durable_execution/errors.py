@@ -35,7 +35,8 @@ class StoredError(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=
 
     What an attempt raised also has its `traceback` and the text of its `cause`, unless
     `ExecutorOptions.store_tracebacks` is off; both are unset, which counts as false, where there
-    is none. They never leave the executor's side: remote callers see the four fields.
+    is none. Remote callers see the four fields; the rest is shown to operators alone
+    (`create_operators_router`).
     """
 
     error_type: ErrorType = "generic"
