@@ -46,9 +46,13 @@ format: $(VENV)/.dev ## Format and repair what can be repaired
 	$(BIN)/ruff check --fix .
 
 .PHONY: golden
-golden: $(VENV)/.dev ## Write generated files again: the SQL of each dialect, the state diagram
+golden: $(VENV)/.dev ## Write generated files again: SQL of each dialect, state diagram, TypeScript
 	$(BIN)/python -m tests.storage.golden
 	$(BIN)/python docs/generate_state_diagram.py
+	$(BIN)/durable-execution codegen typescript examples.executor_server:tasks \
+	  -o examples/typescript/tasks.gen.ts
+	$(BIN)/durable-execution codegen typescript tests.interop.generated.tasks:tasks \
+	  -o tests/interop/generated/tasks.gen.ts
 
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure beside floors: WORKLOADS=1,3 STORAGES=sqlite,postgres ROUNDS=5

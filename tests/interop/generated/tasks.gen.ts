@@ -183,7 +183,8 @@ export type Size = 1 | 2
  *
  * What an attempt raised also has its `traceback` and the text of its `cause`, unless
  * `ExecutorOptions.store_tracebacks` is off; both are unset, which counts as false, where there
- * is none. They never leave the executor's side: remote callers see the four fields.
+ * is none. Remote callers see the four fields; the rest is shown to operators alone
+ * (`create_operators_router`).
  */
 export type StoredError = {
   errorType: 'generic' | 'not_found' | 'timed_out' | 'cancelled'
