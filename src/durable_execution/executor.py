@@ -459,6 +459,10 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside, StoredExec
             )
         return self._storage
 
+    def _added(self) -> None:
+        if self._engine is not None:
+            self._engine.look_for_new_tasks()
+
     def _running_engine(self) -> Engine:
         if self._engine is None:
             state = "shut down" if self._has_shut_down else "not started"

@@ -244,10 +244,11 @@ async def test_one_executor_enqueues_what_another_runs(storage: Storage) -> None
 
 
 async def test_tasks_of_others_are_left_alone(storage: Storage) -> None:
-    first = DurableExecutor(storage, SHARED)
+    # The first one has no room: one that has could end its own row before it is gone.
+    first = DurableExecutor(storage, replace(SHARED, max_concurrent_task_executions=0))
     stranger = DurableExecutor(storage.sibling(), SHARED)
-    theirs = first.task(sleep_before_run=0.5)(nothing)
-    own = stranger.task(id="own", sleep_before_run=0.6)(nothing)
+    theirs = first.task(nothing)
+    own = stranger.task(id="own", sleep_before_run=0.01)(nothing)  # and so is claimed
     async with stranger:
         async with first:
             handle = await first.enqueue_task(theirs)

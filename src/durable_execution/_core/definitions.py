@@ -223,6 +223,7 @@ class Definitions:
         for task in tasks.values():
             self._check_free(task)
         self._tasks.update((task.id, task) for task in tasks.values())
+        self._added()
 
     def add(self, task: TaskT) -> TaskT:
         """Take over one task, and the tasks that it runs itself, and return it.
@@ -232,7 +233,11 @@ class Definitions:
         """
         self._check_free(task)
         self._tasks[task.id] = task
+        self._added()
         return task
+
+    def _added(self) -> None:
+        """Tasks were added: what runs them looks for their executions."""
 
     def _check_free(self, task: Task[Any, Any]) -> None:
         if self._tasks.get(task.id, task) is not task:

@@ -199,6 +199,12 @@ class Engine:
         does_run = self.options.max_concurrent_task_executions > 0
         return frozenset(self._tasks if does_run else ())
 
+    def look_for_new_tasks(self) -> None:
+        """Tasks were added: find what waits for them here, and tell others that they run here."""
+        self._claimer.wakeup.set()
+        self._joiner.sweep_soon()
+        self.heart.beat_now()
+
     def new_id(self, now: int | None = None) -> str:
         """Return the id of a new execution, of this instant or of that one."""
         return self._new_id(self.clock.now() if now is None else now)
