@@ -16,7 +16,7 @@ from durable_execution._core.labels import OnConflict, check_same_input, checked
 from durable_execution._core.making import check_complete
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.retry import RetryOptions
-from durable_execution._core.task import SleepingTask, Task
+from durable_execution._core.task import SleepingTask, Task, TaskDeclaration
 from durable_execution._core.views import FinishedTaskExecution
 from durable_execution._engine.compose import new_root, new_roots
 from durable_execution._engine.departure import Departure
@@ -74,6 +74,10 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside, StoredExec
 
     def __init__(self, storage: Storage, options: ExecutorOptions = DEFAULT_OPTIONS) -> None:
         super().__init__()
+        if isinstance(storage, str):
+            raise InvalidOptionError(
+                "storage must be a storage, got str; open_storage makes one of a URL"
+            )
         self._storage = storage
         self._options = options
         self._engine: Engine | None = None
@@ -465,10 +469,16 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside, StoredExec
 
     def _running_engine(self) -> Engine:
         if self._engine is None:
-            state = "shut down" if self._has_shut_down else "not started"
-            raise ExecutorShutDownError(f"Executor is {state}")
+            if self._has_shut_down:
+                raise ExecutorShutDownError("Executor is shut down")
+            raise ExecutorShutDownError("Executor is not started: 'async with executor' does")
         return self._engine
 
     def _check_known(self, task: Task[Any, Any]) -> None:
+        if not isinstance(task, TaskDeclaration):
+            raise InvalidOptionError(
+                "task must be one that a decorator of Tasks or DurableExecutor made, "
+                f"got {type(task).__name__}"
+            )
         if self._tasks.get(task.id) is not task:
             raise DurableExecutionNotFoundError(f"Task not found [taskId={task.id}]")

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 
 from durable_execution import (
     DurableExecutionNotFoundError,
     DurableExecutor,
+    InMemoryStorage,
     InvalidInputError,
     InvalidOptionError,
     ParentTaskOutput,
@@ -121,9 +124,70 @@ def test_a_task_function_takes_a_context_and_perhaps_an_input() -> None:
 
     async def three(ctx: TaskContext, first: int, second: int) -> None: ...
 
-    for function in (none, three):
+    async def named(ctx: TaskContext, *, first: int) -> None: ...
+
+    for function in (none, three, named):
         with pytest.raises(InvalidOptionError, match="must take"):
             Tasks().task(function)  # type: ignore[call-overload]
+
+
+def test_a_first_argument_that_is_no_context_is_noticed() -> None:
+    async def forgot(number: int) -> int:
+        return number
+
+    async def swapped(items: list[int], ctx: TaskContext) -> int:
+        return len(items)
+
+    for function, kind in ((forgot, "int"), (swapped, "list")):
+        with pytest.raises(InvalidOptionError, match=f"first argument .* hint of .* is {kind}"):
+            Tasks().task(function)  # type: ignore[call-overload]
+
+
+def test_a_context_may_be_hinted_as_widely_as_one_likes() -> None:
+    async def wide(ctx: object) -> None: ...
+
+    async def optional(ctx: TaskContext | None) -> None: ...
+
+    async def annotated(ctx: Annotated[TaskContext, "of the attempt"]) -> None: ...
+
+    async def anything(ctx: Any, number: int) -> None: ...
+
+    for function in (wide, optional, annotated, anything):
+        Tasks().task(function)  # type: ignore[call-overload]
+
+
+def test_what_is_no_function_makes_no_task() -> None:
+    with pytest.raises(InvalidOptionError, match=r"got 'sendEmail'; options go by name.*id="):
+        Tasks().task("sendEmail")  # type: ignore[call-overload]
+
+
+def test_a_generator_makes_no_task() -> None:
+    async def count(ctx: TaskContext) -> AsyncIterator[int]:
+        yield 1
+
+    with pytest.raises(InvalidOptionError, match="count must return its output, not yield it"):
+        Tasks().task(count)
+
+
+def test_only_groups_of_tasks_are_included() -> None:
+    for group in (Tasks, {"nothing": nothing}, DurableExecutor(InMemoryStorage())):
+        with pytest.raises(InvalidOptionError, match="a group of tasks can be included, got"):
+            Tasks().include(group)  # type: ignore[arg-type]
+
+
+def test_a_url_is_no_storage() -> None:
+    with pytest.raises(InvalidOptionError, match="open_storage makes one of a URL"):
+        DurableExecutor("sqlite:///tasks.db")  # type: ignore[arg-type]
+
+
+async def test_only_a_task_is_enqueued(executor: DurableExecutor) -> None:
+    with pytest.raises(InvalidOptionError, match=r"task must be one that .* got str"):
+        await executor.enqueue_task("nothing", 1)  # type: ignore[arg-type]
+
+
+def test_retries_are_options_and_no_number() -> None:
+    with pytest.raises(InvalidOptionError, match=r"retry must be RetryOptions\(.* got int"):
+        Tasks().task(retry=3)(nothing)  # type: ignore[call-overload]
 
 
 def test_an_unknown_hint_says_what_to_do() -> None:

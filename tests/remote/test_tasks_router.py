@@ -450,7 +450,7 @@ async def test_executor_that_does_not_run_is_unavailable(procedure: str) -> None
     error = await refusal_of(client[procedure](CALLS[procedure]))
 
     assert (error.code, error.status) == ("SERVICE_UNAVAILABLE", 503)
-    assert error.message == "Executor is not started"
+    assert error.message.startswith("Executor is not started")
 
 
 async def test_storage_that_is_away_is_told_to_the_log_and_not_to_the_caller(

@@ -218,8 +218,14 @@ class Definitions:
         """Take over all tasks of a group, as it is now.
 
         Raises:
-            InvalidOptionError: Another task has one of their ids; none was taken over.
+            InvalidOptionError: Another task has one of their ids, or it is no group of tasks;
+                none was taken over.
         """
+        group: object = tasks
+        if not isinstance(group, Mapping) or not all(
+            isinstance(task, Task) for task in group.values()
+        ):
+            raise InvalidOptionError(f"a group of tasks can be included, got {tasks!r}")
         for task in tasks.values():
             self._check_free(task)
         self._tasks.update((task.id, task) for task in tasks.values())

@@ -298,7 +298,8 @@ def _run_output_reader(hint: Any, task_id: str) -> Reader[Any]:
         return ANYTHING
     if get_origin(hint) is not ParentTaskOutput:
         raise InvalidOptionError(
-            f"parent task {task_id} must return ParentTaskOutput, not {hint!r}"
+            f"parent task {task_id} must return ParentTaskOutput, "
+            f"not {getattr(hint, '__name__', hint)}"
         )
     return schema_for(get_args(hint)[0], f"output of parent task {task_id}")
 

@@ -7,9 +7,11 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union
 
 from durable_execution._codec import Schema
+from durable_execution._core.context import TaskContext
 from durable_execution.errors import InvalidOptionError
 
 
@@ -37,17 +39,18 @@ def read_signature(
     Raises:
         InvalidOptionError: It takes other arguments, or a hint names something unknown.
     """
-    name = getattr(function, "__name__", type(function).__name__)
+    name = _name_of(function)
+    every = inspect.signature(function).parameters.values()
     parameters = [
         parameter
-        for parameter in inspect.signature(function).parameters.values()
+        for parameter in every
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     ]
-    required = [parameter for parameter in parameters if parameter.default is parameter.empty]
-    if not len(parameters) >= 1 or len(required) > 2:
+    required = [parameter for parameter in every if _is_required(parameter)]
+    if not parameters or len(required) > 2 or not set(required) <= set(parameters):
         raise InvalidOptionError(
             f"task function {name} must take (ctx) or (ctx, input), "
-            f"got ({', '.join(parameter.name for parameter in parameters)})"
+            f"got ({', '.join(map(_shown, every))})"
         )
     if len(parameters) > 1 and parameters[1].default not in (parameters[1].empty, None):
         raise InvalidOptionError(
@@ -55,6 +58,7 @@ def read_signature(
             "what is enqueued is the input; give it there"
         )
     hints = _hints_of(function, name, local_names) if with_hints else {}
+    _check_context(hints.get(parameters[0].name, Any), name, parameters[0].name)
     takes_input = len(parameters) > 1
     return Signature(
         name=name,
@@ -79,6 +83,43 @@ def is_coroutine_function(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 - the method itself is looked at
     )
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    if not callable(function):
+        raise InvalidOptionError(
+            f"a task is made of a function, got {function!r}; options go by name, such as id=..."
+        )
+    name: str = getattr(function, "__name__", type(function).__name__)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidOptionError(
+            f"task function {name} must return its output, not yield it; "
+            "ctx.progress tells how far it is"
+        )
+    return name
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    is_variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return parameter.default is parameter.empty and not is_variadic
+
+
+def _shown(parameter: inspect.Parameter) -> str:
+    is_named = parameter.kind is parameter.KEYWORD_ONLY
+    return f"{parameter.name}=" if is_named else parameter.name
+
+
+def _check_context(hint: Any, name: str, first: str) -> None:
+    """Raise InvalidOptionError if the first argument is hinted to be an input."""
+    kind = typing.get_origin(hint) or hint
+    if kind in (Any, Union, UnionType, Annotated) or not isinstance(kind, type):
+        return
+    is_context = getattr(kind, "_is_protocol", False) or issubclass(kind, TaskContext)
+    if not is_context and not issubclass(TaskContext, kind):
+        raise InvalidOptionError(
+            f"the first argument of task function {name} is the TaskContext of the attempt and its "
+            f"input the second, but the hint of {first} is {kind.__name__}"
+        )
 
 
 def _hints_of(

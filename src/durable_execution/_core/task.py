@@ -24,7 +24,7 @@ from durable_execution._core.limits import (
 )
 from durable_execution._core.results import Reader
 from durable_execution._core.retry import NO_RETRIES, RetryOptions, RetryPolicy
-from durable_execution.errors import InvalidInputError
+from durable_execution.errors import InvalidInputError, InvalidOptionError
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
@@ -56,7 +56,7 @@ class TaskOptions:
         """Return these options with those given in the place of their own.
 
         Raises:
-            InvalidOptionError: A duration is out of bounds.
+            InvalidOptionError: A duration is out of bounds, or `retry` is something else.
         """
         if timeout is None and retry is None and sleep_before_run is None:
             return self
@@ -66,7 +66,7 @@ class TaskOptions:
                 if timeout is None
                 else to_ms("timeout", timeout, 1, MAX_DURATION_MS)
             ),
-            retry=self.retry if retry is None else retry.to_policy(),
+            retry=self.retry if retry is None else _policy_of(retry),
             sleep_before_run_ms=(
                 self.sleep_before_run_ms
                 if sleep_before_run is None
@@ -76,6 +76,14 @@ class TaskOptions:
 
 
 DEFAULT_OPTIONS: Final = TaskOptions()
+
+
+def _policy_of(retry: object) -> RetryPolicy:
+    if not isinstance(retry, RetryOptions):
+        raise InvalidOptionError(
+            f"retry must be RetryOptions(max_retries=...), got {type(retry).__name__}"
+        )
+    return retry.to_policy()
 
 
 class TaskDeclaration(Generic[InputT, OutputT]):
