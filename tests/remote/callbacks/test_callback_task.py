@@ -15,6 +15,7 @@ from durable_execution import (
     DurableExecutionError,
     DurableExecutionTimedOutError,
     DurableExecutor,
+    ExecutorOptions,
     InMemoryStorage,
     InvalidInputError,
     InvalidOptionError,
@@ -24,8 +25,9 @@ from durable_execution import (
     TaskExecutionHandle,
 )
 from durable_execution.client import CallbackRequest, callback_answer, create_callback_client
-from durable_execution.orpc import ORPCError
+from durable_execution.orpc import AsgiSender, ORPCError
 from durable_execution.server import create_callback_task
+from durable_execution.telemetry import CallServed, Fact
 from tests.remote.callbacks.lab import (
     OTHER_SECRET,
     SECRET,
@@ -392,6 +394,17 @@ async def test_a_forged_token_is_refused_without_a_look_at_any_row() -> None:
             await lab.callbacks.complete(forged, 1)
     with pytest.raises(DurableExecutionError, match="shut down"):
         await lab.callbacks.complete(token, 1)
+
+
+async def test_calls_of_its_own_router_are_told_to_the_observers_of_the_executor() -> None:
+    facts: list[Fact] = []
+    executor = DurableExecutor(InMemoryStorage(), ExecutorOptions(observers=[facts.append]))
+    task = Lab.define(executor, AsgiSender(App().asgi))
+    async with executor:
+        with pytest.raises(InvalidTokenError):
+            await create_callback_client(client_for(executor, {"t": task})).complete("forged", 1)
+    (served,) = [fact for fact in facts if isinstance(fact, CallServed)]
+    assert (served.procedure, served.code) == ("completeTask", "INVALID_TOKEN")
 
 
 async def test_a_token_is_for_its_task_and_its_execution_alone() -> None:

@@ -20,6 +20,7 @@ from durable_execution.remote.calls.callbacks import (
     read_heartbeat_task,
 )
 from durable_execution.remote.calls.names import COMPLETE_TASK, FAIL_TASK, HEARTBEAT_TASK
+from durable_execution.remote.observed import observed
 from durable_execution.remote.procedures.mounted import MountedTasks, told
 
 
@@ -49,7 +50,7 @@ def create_callbacks_router(
     Raises:
         InvalidOptionError: A task is not registered on the executor, or a key is no text.
     """
-    return rpc_builder.router({**calling_back(MountedTasks(executor, tasks))})
+    return observed(rpc_builder, executor).router({**calling_back(MountedTasks(executor, tasks))})
 
 
 def calling_back(tasks: MountedTasks) -> Mapping[str, Procedure]:
