@@ -325,6 +325,15 @@ def test_every_command_explains_itself(name: str) -> None:
     assert "Exit codes" in result.stdout
 
 
+def test_paragraphs_of_help_break_where_the_terminal_does() -> None:
+    text = invoke("worker", "--help", COLUMNS="60", TERMINAL_WIDTH="60").stdout
+    lines = [line.strip() for line in text.splitlines()]
+    begin = next(at for at, line in enumerate(lines) if line.startswith("Each process"))
+    prose = lines[begin : lines.index("", begin)]
+    assert all(len(line) > 40 for line in prose[:-1])
+    assert "durable-execution worker executor_server:executor" in lines
+
+
 def test_the_password_of_a_database_is_not_shown_in_help() -> None:
     result = invoke("list", "--help", DURABLE_EXECUTION_DATABASE="postgresql://u:hunter2@h/d")
     assert "hunter2" not in result.stdout

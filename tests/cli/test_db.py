@@ -98,6 +98,8 @@ def test_tables_of_the_application_are_checked_by_their_columns(file: Path) -> N
 
 def test_url_is_taken_from_the_environment(file: Path) -> None:
     assert said(run("upgrade", DATABASE_URL=f"sqlite:///{file}"))[0] == 0
+    environment = {"DATABASE_URL": "", "DURABLE_EXECUTION_DATABASE": f"sqlite:///{file}"}
+    assert said(run("check", **environment))[0] == 0
     assert file.exists()
 
 

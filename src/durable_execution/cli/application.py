@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Annotated, Final
@@ -38,7 +39,6 @@ _PANELS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
 
 application = typer.Typer(
     name="durable-execution",
-    help=_HELP,
     no_args_is_help=True,
     rich_markup_mode="rich",
     # Rich's tracebacks would show the values of local variables, secrets among them.
@@ -51,13 +51,26 @@ application.add_typer(codegen, rich_help_panel=_SETUP)
 application.add_typer(database, rich_help_panel=_SETUP)
 
 
+def _flowing(text: str | None) -> str:
+    """Let paragraphs break where the terminal does, but for those that begin with a \\b."""
+    paragraphs = inspect.cleandoc(text or "").split("\n\n")
+    return "\n\n".join(
+        each if each.startswith("\b") else each.replace("\n", " ") for each in paragraphs
+    )
+
+
+for group in (application, codegen, database):
+    for registered in group.registered_commands:
+        registered.help = _flowing(registered.callback.__doc__ if registered.callback else None)
+
+
 def _show_version(is_wanted: bool) -> None:  # noqa: FBT001 - Typer passes the option's value
     if is_wanted:
         typer.echo(f"durable-execution {version('durable-execution')}")
         raise typer.Exit
 
 
-@application.callback(help=_HELP)
+@application.callback(help=_flowing(_HELP))
 def _options(
     *,
     show_version: Annotated[

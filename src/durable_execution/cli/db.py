@@ -22,10 +22,14 @@ ResultT = TypeVar("ResultT")
 Url = Annotated[
     str,
     typer.Argument(
-        envvar="DATABASE_URL",
+        envvar=["DATABASE_URL", "DURABLE_EXECUTION_DATABASE"],
         # Its value would be shown, with the password in it.
         show_envvar=False,
-        help="The database, as for open_storage; DATABASE_URL unless given.",
+        metavar="URL",
+        help=(
+            "The database, as for open_storage; DATABASE_URL, or else DURABLE_EXECUTION_DATABASE, "
+            "unless given."
+        ),
     ),
 ]
 Table = Annotated[str, typer.Option(help="What the table of executions is called.")]

@@ -34,7 +34,12 @@ def list_executions(
         list[str] | None, typer.Option("--task", help="Of this task; may be given again.")
     ] = None,
     status: Annotated[
-        list[StatusOption] | None, typer.Option("--status", help="In this status, or another one.")
+        list[StatusOption] | None,
+        typer.Option(
+            "--status",
+            metavar="STATUS",
+            help=f"In this status, or another one: {', '.join(StatusOption)}.",
+        ),
     ] = None,
     tag: Annotated[
         list[str] | None, typer.Option("--tag", metavar="NAME=VALUE", help="With all these tags.")
