@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Final, TypeAlias, TypeVar, cast, overload
+from typing import Final, TypeAlias, cast, overload
 
-from durable_execution._codec import ValidationFailed
 from durable_execution._core.found import ExecutionStats, FoundTaskExecution
 from durable_execution._core.limits import MAX_DURATION_MS, check_between, to_ms
 from durable_execution._waiting import sleep
-from durable_execution.errors import InvalidOptionError
 from durable_execution.orpc import (
     ORPCClient,
     ORPCError,
@@ -19,7 +17,6 @@ from durable_execution.orpc import (
     RPCConnectionError,
     SyncLink,
     SyncORPCClient,
-    split_sync_client,
 )
 from durable_execution.remote.calls.names import (
     GET_EXECUTOR_STATS,
@@ -33,14 +30,19 @@ from durable_execution.remote.calls.operating import (
     MAX_TREE,
     write_operated,
 )
+from durable_execution.remote.client_kinds import made_of
 from durable_execution.remote.enqueue_once import RETRIES
 from durable_execution.remote.error_map import task_error_of
 from durable_execution.remote.listed import entry_from_wire
 from durable_execution.remote.operated import TaskExecutionTree, tree_from_wire
-from durable_execution.remote.router_calls import is_missing_procedure, unreadable, unsupported
+from durable_execution.remote.router_calls import (
+    is_missing_procedure,
+    read_answer,
+    unreadable,
+    unsupported,
+)
 from durable_execution.remote.stats import stats_from_wire
 
-AnswerT = TypeVar("AnswerT")
 Ask: TypeAlias = Callable[[str, Mapping[str, object]], Awaitable[object]]
 
 MAX_DELETED: Final = 1_000_000
@@ -66,13 +68,7 @@ def create_operator_client(
     Raises:
         InvalidOptionError: `client` is no client.
     """
-    if isinstance(client, ORPCClient):
-        return OperatorClient(client)
-    if isinstance(client, SyncORPCClient):
-        return SyncOperatorClient(*split_sync_client(client))
-    raise InvalidOptionError(
-        f"client must come from create_orpc_client, got {type(client).__name__}"
-    )
+    return made_of(client, awaited=OperatorClient, blocking=SyncOperatorClient)
 
 
 class OperatorClient:
@@ -101,7 +97,7 @@ class OperatorClient:
             DurableExecutionError: Besides the above: it is a child; the message names its root.
         """
         answer = await self._ask(RETRY_TASK_EXECUTION, write_operated(task, execution_id))
-        return _read(RETRY_TASK_EXECUTION, entry_from_wire, answer)
+        return read_answer(RETRY_TASK_EXECUTION, entry_from_wire, answer)
 
     async def get_tree(
         self, execution_id: str, *, task: str | None = None, limit: int = DEFAULT_TREE
@@ -120,7 +116,7 @@ class OperatorClient:
         check_between("limit", limit, 0, MAX_TREE, whole=True)
         call = {**write_operated(task, execution_id), "limit": limit}
         answer = await self._ask(GET_TASK_EXECUTION_TREE, call)
-        return _read(GET_TASK_EXECUTION_TREE, tree_from_wire, answer)
+        return read_answer(GET_TASK_EXECUTION_TREE, tree_from_wire, answer)
 
     async def get_stats(self, *, lately: float | timedelta = 3600) -> ExecutionStats:
         """Tell how the work goes, as `DurableExecutor.get_stats`.
@@ -133,7 +129,7 @@ class OperatorClient:
         """
         call = {"latelyMs": to_ms("lately", lately, 1, MAX_DURATION_MS)}
         answer = await self._ask(GET_EXECUTOR_STATS, call)
-        return _read(GET_EXECUTOR_STATS, stats_from_wire, answer)
+        return read_answer(GET_EXECUTOR_STATS, stats_from_wire, answer)
 
     async def prune(self, *, older_than: float | timedelta, limit: int = 10_000) -> int:
         """Delete executions whose root finished so long ago; return how many that were, at least.
@@ -227,10 +223,3 @@ def _pause_after(error: ORPCError | RPCClientError, attempt: int) -> float | Non
         return None
     broken = RPCConnectionError(str(error), was_sent=True)
     return RETRIES.pause_after_failure(broken, attempt=attempt, may_repeat=lambda: True)
-
-
-def _read(name: str, read: Callable[[object], AnswerT], answer: object) -> AnswerT:
-    try:
-        return read(answer)
-    except ValidationFailed as error:
-        raise unreadable(name, str(error)) from error

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
-from durable_execution._codec import UNDEFINED, Undefined
+from durable_execution._codec import UNDEFINED, Undefined, ValidationFailed
 from durable_execution.errors import DurableExecutionError
 from durable_execution.orpc import EventStream, ORPCClient, ORPCError, RPCClientError
 from durable_execution.remote.error_map import task_error_of
+
+AnswerT = TypeVar("AnswerT")
 
 FORGET_AFTER: Final = 300.0
 """Seconds after which a procedure that was missing is asked for again: servers are renewed."""
@@ -119,6 +121,18 @@ def unsupported(name: str) -> DurableExecutionError:
     return DurableExecutionError.non_retryable(
         f"{name}: the server has no such procedure; it may be older than this client"
     )
+
+
+def read_answer(name: str, read: Callable[[object], AnswerT], answer: object) -> AnswerT:
+    """Read the answer of a procedure.
+
+    Raises:
+        DurableExecutionError: It is not what the procedure answers.
+    """
+    try:
+        return read(answer)
+    except ValidationFailed as error:
+        raise unreadable(name, str(error)) from error
 
 
 def unreadable(name: str, problem: str) -> DurableExecutionError:

@@ -7,32 +7,17 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 
-from durable_execution._codec import (
-    UNDEFINED,
-    Encoded,
-    EncodeError,
-    ValidationFailed,
-    dumps,
-)
+from durable_execution._codec import UNDEFINED
 from durable_execution._core.changes import TaskExecutionChange
 from durable_execution._core.found import SearchOrder, TaskExecutionPage
 from durable_execution._core.limits import MAX_DURATION_MS, to_ms
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.status import Status
-from durable_execution._core.task import TaskDeclaration
 from durable_execution._core.views import FinishedTaskExecution, TaskExecution
 from durable_execution._waiting import now
-from durable_execution.errors import (
-    DurableExecutionError,
-    InvalidInputError,
-    InvalidOptionError,
-)
+from durable_execution.errors import InvalidOptionError
 from durable_execution.orpc import EventStream
-from durable_execution.remote.calls.enqueue import (
-    MAX_TASKS,
-    EnqueueOptions,
-    write_enqueue_task,
-)
+from durable_execution.remote.calls.enqueue import MAX_TASKS, EnqueueOptions
 from durable_execution.remote.calls.execution import write_execution_call
 from durable_execution.remote.calls.listing import (
     DEFAULT_LIMIT,
@@ -44,23 +29,17 @@ from durable_execution.remote.calls.names import (
     GET_TASK_EXECUTION,
     LIST_TASK_EXECUTIONS,
     RETRY_TASK_EXECUTION,
-    WAIT_TASK_EXECUTION,
     WAKEUP_SLEEPING_TASK_EXECUTION,
 )
 from durable_execution.remote.calls.operating import write_operated
 from durable_execution.remote.calls.wakeup import write_wakeup
 from durable_execution.remote.enqueue_once import enqueue_all, enqueue_one
 from durable_execution.remote.listed import page_from_wire
-from durable_execution.remote.long_polling import LONGEST_CALL, LongPolling
+from durable_execution.remote.long_polling import LONGEST_CALL
 from durable_execution.remote.polling import DEFAULT_INTERVAL
-from durable_execution.remote.router_calls import (
-    MissingProcedureError,
-    RouterCalls,
-    unreadable,
-    unsupported,
-)
+from durable_execution.remote.router_calls import read_answer
+from durable_execution.remote.task_calls import TaskCalls
 from durable_execution.remote.watching import RemoteChanges
-from durable_execution.remote.wire import finished_view_from_wire, view_from_wire
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
@@ -78,17 +57,13 @@ class TaskClientHandle(Generic[InputT, OutputT]):
     `ORPCError` or `RPCClientError`.
     """
 
-    def __init__(
-        self, calls: RouterCalls, key: str, declaration: TaskDeclaration[InputT, OutputT]
-    ) -> None:
+    def __init__(self, calls: TaskCalls[OutputT]) -> None:
         self._calls = calls
-        self._key = key
-        self._declaration = declaration
 
     @property
     def task_key(self) -> str:
         """What the server calls the task."""
-        return self._key
+        return self._calls.key
 
     @overload
     async def enqueue(
@@ -147,8 +122,7 @@ class TaskClientHandle(Generic[InputT, OutputT]):
             DurableExecutionNotFoundError: The server does not know the task.
         """
         options = EnqueueOptions(timeout, retry, sleep_before_run, key, tags)
-        call = write_enqueue_task(self._key, self._checked(input, "input"), options)
-        return await enqueue_one(self._calls, call)
+        return await enqueue_one(self._calls.router, self._calls.enqueue_call(input, options))
 
     async def enqueue_many(
         self,
@@ -189,13 +163,8 @@ class TaskClientHandle(Generic[InputT, OutputT]):
         for place, value in enumerate(values):
             key = None if keys is None else keys[place]
             options = EnqueueOptions(timeout, retry, sleep_before_run, key, tags)
-            try:
-                checked = self._checked(value, "input")
-            except InvalidInputError as error:
-                message = f"Input {place}: {error.message}"
-                raise InvalidInputError(message, issues=error.issues) from error
-            calls.append(write_enqueue_task(self._key, checked, options))
-        return list(await enqueue_all(self._calls, calls)) if calls else []
+            calls.append(self._calls.enqueue_call(value, options, place=place))
+        return list(await enqueue_all(self._calls.router, calls)) if calls else []
 
     async def get_execution(self, execution_id: str) -> TaskExecution[OutputT]:
         """Return an execution as it is now.
@@ -204,8 +173,9 @@ class TaskClientHandle(Generic[InputT, OutputT]):
             DurableExecutionNotFoundError: The task has no such execution.
             InvalidInputError: Its input or output does not fit the declared types.
         """
-        call = write_execution_call(self._key, execution_id)
-        return self._view(GET_TASK_EXECUTION, await self._calls.call(GET_TASK_EXECUTION, call))
+        call = write_execution_call(self._calls.key, execution_id)
+        answer = await self._calls.call(GET_TASK_EXECUTION, call)
+        return self._calls.execution(GET_TASK_EXECUTION, answer)
 
     async def wait(
         self, execution_id: str, *, timeout: float | timedelta = DEFAULT_WAIT
@@ -224,7 +194,7 @@ class TaskClientHandle(Generic[InputT, OutputT]):
         """
         end = now() + to_ms("timeout", timeout, 0, MAX_DURATION_MS) / 1000
         if end - now() <= LONGEST_CALL:
-            execution = await self._wait_once(execution_id, end - now())
+            execution = await self._calls.wait_once(execution_id, end - now())
             if execution is not None:
                 return execution
         try:
@@ -257,9 +227,8 @@ class TaskClientHandle(Generic[InputT, OutputT]):
             DurableExecutionNotFoundError: The task has no such execution.
             InvalidInputError: Its input or output does not fit the declared types.
         """
-        waiting = LongPolling(self._calls, self._key, execution_id)
-        return await waiting.until_finished(
-            self._finished, timeout=timeout, interval=polling_interval
+        return await self._calls.waiting(execution_id).until_finished(
+            self._calls.finished, timeout=timeout, interval=polling_interval
         )
 
     async def result(
@@ -304,8 +273,8 @@ class TaskClientHandle(Generic[InputT, OutputT]):
             InvalidInputError: While reading: its input or output does not fit the declared types.
             DurableExecutionError: While reading: besides the above, the server is too old.
         """
-        call = write_execution_call(self._key, execution_id)
-        return EventStream(RemoteChanges(self._calls, call, self._declaration, after))
+        call = write_execution_call(self._calls.key, execution_id)
+        return EventStream(RemoteChanges(self._calls.router, call, self._calls.declaration, after))
 
     async def cancel(self, execution_id: str) -> FinishedTaskExecution[OutputT]:
         """Cancel an execution and all below it; return it, or as it has finished before.
@@ -315,9 +284,9 @@ class TaskClientHandle(Generic[InputT, OutputT]):
             InvalidInputError: Its input or output does not fit the declared types.
             DurableExecutionError: Besides the above: the server is too old.
         """
-        call = write_execution_call(self._key, execution_id)
-        answer = await self._call_newer(CANCEL_TASK_EXECUTION, call)
-        return self._certainly_finished(CANCEL_TASK_EXECUTION, answer)
+        call = write_execution_call(self._calls.key, execution_id)
+        answer = await self._calls.call_newer(CANCEL_TASK_EXECUTION, call)
+        return self._calls.certainly_finished(CANCEL_TASK_EXECUTION, answer)
 
     async def retry(self, execution_id: str) -> TaskExecution[OutputT]:
         """Run an execution again that has failed, under its old id; return it as it is then.
@@ -332,8 +301,9 @@ class TaskClientHandle(Generic[InputT, OutputT]):
             DurableExecutionError: Besides the above: it is a child, or the server does not offer
                 it.
         """
-        call = write_operated(self._key, execution_id)
-        return self._view(RETRY_TASK_EXECUTION, await self._call_newer(RETRY_TASK_EXECUTION, call))
+        call = write_operated(self._calls.key, execution_id)
+        answer = await self._calls.call_newer(RETRY_TASK_EXECUTION, call)
+        return self._calls.execution(RETRY_TASK_EXECUTION, answer)
 
     async def list(
         self,
@@ -363,7 +333,7 @@ class TaskClientHandle(Generic[InputT, OutputT]):
             DurableExecutionError: Besides the above: the server is too old.
         """
         filters = ListTaskExecutions(
-            task_keys=[self._key],
+            task_keys=[self._calls.key],
             statuses=None if statuses is None else [*statuses],
             created=(created_from, created_before),
             finished=(finished_from, finished_before),
@@ -376,11 +346,8 @@ class TaskClientHandle(Generic[InputT, OutputT]):
             cursor=cursor,
             limit=limit,
         )
-        answer = await self._call_newer(LIST_TASK_EXECUTIONS, write_list(filters))
-        try:
-            return page_from_wire(answer)
-        except ValidationFailed as error:
-            raise unreadable(LIST_TASK_EXECUTIONS, str(error)) from error
+        answer = await self._calls.call_newer(LIST_TASK_EXECUTIONS, write_list(filters))
+        return read_answer(LIST_TASK_EXECUTIONS, page_from_wire, answer)
 
     @overload
     async def wakeup(
@@ -417,60 +384,12 @@ class TaskClientHandle(Generic[InputT, OutputT]):
         """
         ending: dict[str, object] = {"status": status}
         if status == "completed":
-            ending["output"] = self._checked(output, "output")
+            ending["output"] = self._calls.encoded(output, "output")
         elif error is not None:
             ending["error"] = error
-        call = write_wakeup(self._key, sleeping_task_unique_id, ending)
+        call = write_wakeup(self._calls.key, sleeping_task_unique_id, ending)
         answer = await self._calls.call(WAKEUP_SLEEPING_TASK_EXECUTION, call)
-        return self._certainly_finished(WAKEUP_SLEEPING_TASK_EXECUTION, answer)
+        return self._calls.certainly_finished(WAKEUP_SLEEPING_TASK_EXECUTION, answer)
 
     def __repr__(self) -> str:
-        return f"TaskClientHandle({self._key!r})"
-
-    async def _wait_once(self, execution_id: str, seconds: float) -> TaskExecution[OutputT] | None:
-        """Have the server wait and answer in time; None if it cannot, or cannot be reached."""
-        try:
-            waiting = LongPolling(self._calls, self._key, execution_id)
-            return self._view(WAIT_TASK_EXECUTION, await waiting.ask_waiting(seconds))
-        except MissingProcedureError:
-            return None
-        except DurableExecutionError as error:
-            if error.is_retryable:
-                return None
-            raise
-
-    async def _call_newer(self, name: str, call: Mapping[str, object]) -> object:
-        try:
-            return await self._calls.call_newer(name, call)
-        except MissingProcedureError as error:
-            raise unsupported(name) from error.__cause__
-
-    def _view(self, name: str, answer: object) -> TaskExecution[OutputT]:
-        try:
-            return view_from_wire(answer, self._declaration)
-        except ValidationFailed as error:
-            raise unreadable(name, str(error)) from error
-
-    def _finished(self, name: str, answer: object) -> FinishedTaskExecution[OutputT] | None:
-        try:
-            return finished_view_from_wire(answer, self._declaration)
-        except ValidationFailed as error:
-            raise unreadable(name, str(error)) from error
-
-    def _certainly_finished(self, name: str, answer: object) -> FinishedTaskExecution[OutputT]:
-        finished = self._finished(name, answer)
-        if finished is None:
-            raise unreadable(name, "the execution has not finished")
-        return finished
-
-    def _checked(self, value: object, what: Literal["input", "output"]) -> Encoded:
-        task = self._declaration
-        try:
-            payload = dumps(value)
-        except EncodeError as error:
-            raise InvalidInputError(f"Invalid {what} of task {task.id}: {error}") from error
-        if what == "input":
-            task.load_input(payload)
-        else:
-            task.load_output(payload)
-        return Encoded(payload)
+        return f"TaskClientHandle({self.task_key!r})"

@@ -7,9 +7,11 @@ from typing import Any, Generic, TypeVar, overload
 
 from durable_execution._core.task import TaskDeclaration
 from durable_execution.errors import InvalidOptionError
-from durable_execution.orpc import ORPCClient, SyncORPCClient, split_sync_client
+from durable_execution.orpc import ORPCClient, SyncLink, SyncORPCClient
+from durable_execution.remote.client_kinds import made_of
 from durable_execution.remote.router_calls import RouterCalls
 from durable_execution.remote.sync_task_handle import SyncTaskClientHandle
+from durable_execution.remote.task_calls import TaskCalls
 from durable_execution.remote.task_handle import TaskClientHandle
 
 InputT = TypeVar("InputT")
@@ -43,19 +45,17 @@ def create_task_client_handles(
     Raises:
         InvalidOptionError: `client` is no client, or a task is no declaration.
     """
-    if not isinstance(client, ORPCClient | SyncORPCClient):
-        raise InvalidOptionError(
-            f"client must come from create_orpc_client, got {type(client).__name__}"
-        )
     for key, task in tasks.items():
         if not isinstance(task, TaskDeclaration):
             raise InvalidOptionError(
                 f"tasks[{key!r}] must be a task or come from declare_task, "
                 f"got {type(task).__name__}"
             )
-    if isinstance(client, ORPCClient):
-        return TaskClientHandles(client, tasks)
-    return SyncTaskClientHandles(client, tasks)
+    return made_of(
+        client,
+        awaited=lambda client: TaskClientHandles(client, tasks),
+        blocking=lambda link, client: SyncTaskClientHandles(link, client, tasks),
+    )
 
 
 class _Handles(Generic[HandleT]):
@@ -105,8 +105,10 @@ class TaskClientHandles(_Handles[TaskClientHandle[Any, Any]]):
     """
 
     def __init__(self, client: ORPCClient, tasks: Mapping[str, TaskDeclaration[Any, Any]]) -> None:
-        calls = RouterCalls(client)
-        handles = {key: TaskClientHandle(calls, key, task) for key, task in tasks.items()}
+        router = RouterCalls(client)
+        handles: dict[str, TaskClientHandle[Any, Any]] = {
+            key: TaskClientHandle(TaskCalls(router, key, task)) for key, task in tasks.items()
+        }
         super().__init__(handles, tasks)
 
     @overload
@@ -123,12 +125,11 @@ class SyncTaskClientHandles(_Handles[SyncTaskClientHandle[Any, Any]]):
     """What `TaskClientHandles` are, for code without an event loop."""
 
     def __init__(
-        self, client: SyncORPCClient, tasks: Mapping[str, TaskDeclaration[Any, Any]]
+        self, link: SyncLink, client: ORPCClient, tasks: Mapping[str, TaskDeclaration[Any, Any]]
     ) -> None:
-        link, inner = split_sync_client(client)
-        calls = RouterCalls(inner)
-        handles = {
-            key: SyncTaskClientHandle(link, TaskClientHandle(calls, key, task))
+        router = RouterCalls(client)
+        handles: dict[str, SyncTaskClientHandle[Any, Any]] = {
+            key: SyncTaskClientHandle(link, TaskClientHandle(TaskCalls(router, key, task)))
             for key, task in tasks.items()
         }
         super().__init__(handles, tasks)

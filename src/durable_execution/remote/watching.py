@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from typing import Any, Final, Generic, TypeVar
 
-from durable_execution._codec import UNDEFINED, Schema, ValidationFailed
+from durable_execution._codec import UNDEFINED, Schema
 from durable_execution._core.changes import (
     ProgressChange,
     StatusChange,
@@ -29,6 +29,7 @@ from durable_execution.remote.polling import PATIENCE
 from durable_execution.remote.router_calls import (
     MissingProcedureError,
     RouterCalls,
+    read_answer,
     unreadable,
     unsupported,
 )
@@ -129,10 +130,9 @@ class RemoteChanges(Generic[OutputT]):
     ) -> Event[TaskExecutionChange[OutputT]] | None:
         if change_id is None:
             raise unreadable(WATCH_TASK_EXECUTION, "an event has no id")
-        try:
-            change = change_from_wire(value, change_id, self._task)
-        except ValidationFailed as error:
-            raise unreadable(WATCH_TASK_EXECUTION, str(error)) from error
+        change = read_answer(
+            WATCH_TASK_EXECUTION, lambda told: change_from_wire(told, change_id, self._task), value
+        )
         self._after = change_id
         return None if change is None else Event(change, id=change_id)
 
@@ -140,10 +140,9 @@ class RemoteChanges(Generic[OutputT]):
         if value is UNDEFINED:
             # This is what a proxy looks like that gave up what it passed on.
             raise RPCConnectionError("the stream ended before the execution", was_sent=True)
-        try:
-            finished = finished_view_from_wire(value, self._task)
-        except ValidationFailed as error:
-            raise unreadable(WATCH_TASK_EXECUTION, str(error)) from error
+        finished = read_answer(
+            WATCH_TASK_EXECUTION, lambda view: finished_view_from_wire(view, self._task), value
+        )
         return Return(finished, id=self._after)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, TypeVar, cast, overload
+from typing import Final, cast, overload
 
 import msgspec
 
@@ -13,7 +13,6 @@ from durable_execution._codec import (
     Encoded,
     EncodeError,
     Schema,
-    ValidationFailed,
     dumps,
 )
 from durable_execution._core.status import Status
@@ -21,7 +20,6 @@ from durable_execution.errors import (
     AttemptOverError,
     DurableExecutionError,
     InvalidInputError,
-    InvalidOptionError,
     InvalidTokenError,
 )
 from durable_execution.orpc import (
@@ -30,7 +28,6 @@ from durable_execution.orpc import (
     RPCClientError,
     SyncLink,
     SyncORPCClient,
-    split_sync_client,
 )
 from durable_execution.remote.calls.callbacks import (
     write_complete_task,
@@ -38,9 +35,9 @@ from durable_execution.remote.calls.callbacks import (
     write_heartbeat_task,
 )
 from durable_execution.remote.calls.names import COMPLETE_TASK, FAIL_TASK, HEARTBEAT_TASK
+from durable_execution.remote.client_kinds import made_of
 from durable_execution.remote.error_map import INVALID_TOKEN, task_error_of
-
-AnswerT = TypeVar("AnswerT")
+from durable_execution.remote.router_calls import read_answer
 
 
 @overload
@@ -62,13 +59,7 @@ def create_callback_client(
     Raises:
         InvalidOptionError: `client` is no client.
     """
-    if isinstance(client, ORPCClient):
-        return CallbackClient(client)
-    if isinstance(client, SyncORPCClient):
-        return SyncCallbackClient(*split_sync_client(client))
-    raise InvalidOptionError(
-        f"client must come from create_orpc_client, got {type(client).__name__}"
-    )
+    return made_of(client, awaited=CallbackClient, blocking=SyncCallbackClient)
 
 
 class CallbackClient:
@@ -126,10 +117,10 @@ class CallbackClient:
             message: With a fraction: what is being done, for people.
         """
         answer = await self._call(HEARTBEAT_TASK, write_heartbeat_task(token, fraction, message))
-        return _read(HEARTBEAT_TASK, _LEASE, answer).expires_at
+        return read_answer(HEARTBEAT_TASK, _read_lease, answer).expires_at
 
     async def _end(self, name: str, call: Mapping[str, object]) -> Status:
-        return _read(name, _ENDING, await self._call(name, call)).status
+        return read_answer(name, _read_ending, await self._call(name, call)).status
 
     async def _call(self, name: str, call: Mapping[str, object]) -> object:
         try:
@@ -181,18 +172,17 @@ _ENDING: Final[Schema[_Ending]] = Schema(_Ending)
 _LEASE: Final[Schema[_Lease]] = Schema(_Lease)
 
 
+def _read_ending(answer: object) -> _Ending:
+    return _ENDING.convert(answer, root="answer")
+
+
+def _read_lease(answer: object) -> _Lease:
+    return _LEASE.convert(answer, root="answer")
+
+
 def _error_of(error: ORPCError) -> DurableExecutionError:
     if error.status == 409:
         return AttemptOverError(error.message)
     if error.code == INVALID_TOKEN:
         return InvalidTokenError()
     return task_error_of(error)
-
-
-def _read(name: str, schema: Schema[AnswerT], answer: object) -> AnswerT:
-    try:
-        return schema.convert(answer, root="answer")
-    except ValidationFailed as error:
-        raise DurableExecutionError.retryable(
-            f"{name}: the server's answer cannot be read: {error}", is_internal=True
-        ) from error
