@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from itertools import chain
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from durable_execution.errors import StorageError
 from durable_execution.storage.sql.driver import SleepingIdConflictError, Statement, Work
@@ -21,6 +22,8 @@ OnStatement = Callable[[str], None]
 Begin = Literal["BEGIN", "BEGIN IMMEDIATE"]
 
 
+_MOST_JOBS: Final = 64
+"""Pieces of work that share a transaction at most."""
 _TOGETHER: Final = (64, 32, 16, 8, 4, 2, 1)
 """How many rows a statement is written for: few numbers, so that few are to be prepared, and as
 many as it takes for any batch to be a few statements."""
@@ -30,6 +33,10 @@ _ROWS: Final = "VALUES ("
 
 class SqliteConnection:
     """A connection that lives in one thread; calls queue up and run in the order they came.
+
+    What has queued up meanwhile runs in one transaction, because to commit takes longer than most
+    work does: it waits for the disk. One piece of work that fails is no matter of the others: all
+    are rolled back then, and run again one by one. So work must not remember that it ran before.
 
     Args:
         connect: Opens and prepares the connection; called in the thread.
@@ -48,6 +55,7 @@ class SqliteConnection:
         self._on_statement = on_statement
         self._thread: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
+        self._jobs: deque[_Job[Any]] = deque()
 
     async def open(self) -> None:
         """Start the thread and connect in it.
@@ -73,20 +81,27 @@ class SqliteConnection:
             thread.shutdown()
 
     async def run(self, work: Work[T], begin: Begin) -> T:
-        """Run work in a transaction of its own.
+        """Run work in a transaction; all calls of one connection begin in the same way.
 
         Raises:
             StorageError: It failed and was rolled back.
         """
-        return await self._call(lambda: self._run(work, begin))
+        thread = self._running()
+        job = _Job(work, begin)
+        self._jobs.append(job)
+        thread.submit(self._run_queued)
+        return await self._answered(job.answer)
 
     def ask(self, pragma: str) -> Future[object]:
         """Ask for the value of a pragma; the answer comes from the connection's thread."""
         return self._running().submit(lambda: self._pragma(pragma))
 
     async def _call(self, function: Callable[[], T]) -> T:
+        return await self._answered(self._running().submit(function))
+
+    async def _answered(self, answer: Future[T]) -> T:
         try:
-            return await asyncio.wrap_future(self._running().submit(function))
+            return await asyncio.wrap_future(answer)
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
             raise to_storage_error(error, self._database) from error
 
@@ -113,19 +128,47 @@ class SqliteConnection:
         self._tell(text)
         return self._opened().execute(text).fetchone()[0]
 
-    def _run(self, work: Work[T], begin: Begin) -> T:
-        try:
-            return self._attempt(work, begin, is_row_by_row=False)
-        except _UnknownMatchError:
-            return self._attempt(work, begin, is_row_by_row=True)
+    def _run_queued(self) -> None:
+        """Run what is in the queue, which may have been emptied by the call before."""
+        jobs: list[_Job[Any]] = []
+        while self._jobs and len(jobs) < _MOST_JOBS:
+            job = self._jobs.popleft()
+            if job.answer.set_running_or_notify_cancel():
+                jobs.append(job)
+        if len(jobs) < 2 or not self._have_run_together(jobs):
+            for job in jobs:
+                self._run_alone(job)
 
-    def _attempt(self, work: Work[T], begin: Begin, *, is_row_by_row: bool) -> T:
+    def _have_run_together(self, jobs: list[_Job[Any]]) -> bool:
+        """Run jobs in one transaction; or roll it back, if it cannot be that of all of them."""
+        try:
+            results = self._transact([job.work for job in jobs], jobs[0].begin)
+        except BaseException:  # whose it is will be told when they run alone
+            return False
+        for job, result in zip(jobs, results, strict=True):
+            job.answer.set_result(result)
+        return True
+
+    def _run_alone(self, job: _Job[T]) -> None:
+        try:
+            try:
+                (result,) = self._transact([job.work], job.begin)
+            except _UnknownMatchError:
+                (result,) = self._transact([job.work], job.begin, is_row_by_row=True)
+        except BaseException as error:  # raised again by who waits for the answer
+            job.answer.set_exception(error)
+        else:
+            job.answer.set_result(result)
+
+    def _transact(
+        self, works: Sequence[Work[T]], begin: Begin, *, is_row_by_row: bool = False
+    ) -> list[T]:
         connection = self._opened()
         self._tell(begin)
         connection.execute(begin)
         try:
             transaction = SqliteTransaction(connection, self._tell, is_row_by_row=is_row_by_row)
-            result = _run_to_end(work(transaction))
+            results = [_run_to_end(work(transaction)) for work in works]
             self._tell("COMMIT")
             connection.execute("COMMIT")
         except BaseException:
@@ -133,11 +176,22 @@ class SqliteConnection:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        return result
+        return results
 
     def _tell(self, text: str) -> None:
         if self._on_statement is not None:
             self._on_statement(text)
+
+
+class _Job(Generic[T]):
+    """Work that is to run, and who waits for what comes of it."""
+
+    __slots__ = ("answer", "begin", "work")
+
+    def __init__(self, work: Work[T], begin: Begin) -> None:
+        self.work = work
+        self.begin = begin
+        self.answer: Future[T] = Future()
 
 
 class SqliteTransaction:
