@@ -142,6 +142,26 @@ async def test_reads_do_not_wait_for_another_writer(harness: Harness, file: Path
         other.close()
 
 
+@pytest.mark.parametrize(("number", "is_near"), [(1, True), (32, True), (33, False)])
+async def test_few_rows_are_read_in_the_thread_that_asks(
+    tmp_path: Path, number: int, is_near: bool
+) -> None:
+    heard: list[tuple[str, int]] = []
+    storage = open_storage(
+        f"sqlite:///{tmp_path}/tasks.db",
+        on_statement=lambda text: heard.append((text, threading.get_ident())),
+    )
+    await storage.open()
+    rows = RecordBuilder().roots(1, number)
+    await storage.insert(rows)
+    heard.clear()
+    found = await storage.get([row.execution_id for row in rows])
+    assert [row and row.execution_id for row in found] == [row.execution_id for row in rows]
+    (thread,) = [thread for text, thread in heard if text.startswith("SELECT")]
+    assert (thread == threading.get_ident()) == is_near
+    await storage.close()
+
+
 async def test_lock_that_stays_is_unavailable_and_passes(
     file: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

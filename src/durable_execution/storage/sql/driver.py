@@ -300,6 +300,13 @@ class Driver(Protocol):
         """
         ...
 
+    async def look_up(self, work: Work[T]) -> T:
+        """Do the same for work of one statement that reads a few rows by their keys.
+
+        It may block the thread for as long as that takes.
+        """
+        ...
+
     async def scan(self, work: Work[T]) -> T:
         """Do the same for work that may read for long, and that `read` must not wait for."""
         ...

@@ -133,6 +133,9 @@ class MySqlDriver:
     async def read(self, work: Work[T], *, is_single: bool = False) -> T:  # noqa: D102
         return await self._run(work, () if is_single else _TO_READ)
 
+    async def look_up(self, work: Work[T]) -> T:  # noqa: D102
+        return await self.read(work, is_single=True)
+
     async def scan(self, work: Work[T]) -> T:  # noqa: D102
         return await self.read(work)
 

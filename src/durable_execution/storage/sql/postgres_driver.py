@@ -142,6 +142,9 @@ class PostgresDriver:
         begin: Begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         return await self._run(work, begin, is_single=is_single)
 
+    async def look_up(self, work: Work[T]) -> T:  # noqa: D102
+        return await self.read(work, is_single=True)
+
     async def scan(self, work: Work[T]) -> T:  # noqa: D102
         return await self.read(work)
 

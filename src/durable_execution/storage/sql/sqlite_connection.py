@@ -168,7 +168,7 @@ class SqliteConnection:
         connection.execute(begin)
         try:
             transaction = SqliteTransaction(connection, self._tell, is_row_by_row=is_row_by_row)
-            results = [_run_to_end(work(transaction)) for work in works]
+            results = [run_to_end(work(transaction)) for work in works]
             self._tell("COMMIT")
             connection.execute("COMMIT")
         except BaseException:
@@ -285,7 +285,8 @@ def _for_rows(text: str, number: int) -> str:
     return f"{before}{values}{f'{row}{end}, (' * (number - 1)}{row}{end}{after}"
 
 
-def _run_to_end(work: Coroutine[None, None, T]) -> T:
+def run_to_end(work: Coroutine[None, None, T]) -> T:
+    """Run the body of a transaction, which never waits here."""
     try:
         work.send(None)
     except StopIteration as end:

@@ -1,4 +1,4 @@
-"""SQLite: one connection that writes, one that reads, each in its thread.
+"""SQLite: one connection that writes, one that reads, each in its thread, and one for small reads.
 
 The file is in WAL mode, so that readers and the writer do not wait for each other, and several
 processes may share it. A writing transaction takes the lock when it begins (`BEGIN IMMEDIATE`):
@@ -18,6 +18,7 @@ from durable_execution.errors import StorageError
 from durable_execution.storage.sql.driver import Work
 from durable_execution.storage.sql.sqlite import SqliteDialect
 from durable_execution.storage.sql.sqlite_connection import OnStatement, SqliteConnection
+from durable_execution.storage.sql.sqlite_near import NearReader, NotNearError
 from durable_execution.storage.sql.sqlite_watch import FileWatch
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
@@ -68,7 +69,7 @@ class SqliteDriver:
         self._reader = (
             self._writer
             if path is None
-            else SqliteConnection(self._connect_reader, name, on_statement)
+            else SqliteConnection(self._connect_readers, name, on_statement)
         )
         # What reads long has a thread of its own, so that the executor's short reads do not queue.
         self._scanner = (
@@ -76,6 +77,7 @@ class SqliteDriver:
             if path is None
             else SqliteConnection(self._connect_reader, name, on_statement)
         )
+        self._near = NearReader(self._connect_near, on_statement)
         self._users = 0
         self._switching = asyncio.Lock()
 
@@ -108,6 +110,12 @@ class SqliteDriver:
     async def read(self, work: Work[T], *, is_single: bool = False) -> T:  # noqa: D102
         return await self._reader.run(work, "BEGIN")
 
+    async def look_up(self, work: Work[T]) -> T:  # noqa: D102
+        try:
+            return self._near.run(work)
+        except NotNearError:
+            return await self.read(work, is_single=True)
+
     async def scan(self, work: Work[T]) -> T:  # noqa: D102
         return await self._scanner.run(work, "BEGIN")
 
@@ -127,6 +135,7 @@ class SqliteDriver:
             raise
 
     async def _disconnect_all(self) -> None:
+        self._near.close()
         # The writer last: the last connection that closes empties the log, which readers cannot.
         for connection in reversed(self._connections()):
             await connection.close()
@@ -145,16 +154,28 @@ class SqliteDriver:
             raise
         return connection
 
+    def _connect_readers(self) -> sqlite3.Connection:
+        self._near.open()
+        return self._connect_reader()
+
     def _connect_reader(self) -> sqlite3.Connection:
         connection = self._connect()
         connection.execute("PRAGMA query_only = ON")
         return connection
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect_near(self) -> sqlite3.Connection:
+        connection = self._connect(is_shared=True)
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA busy_timeout = 0")
+        return connection
+
+    def _connect(self, *, is_shared: bool = False) -> sqlite3.Connection:
         if self._must_exist and self._path is not None and not self._path.exists():
             raise StorageError(f"SQLite, {self._path}: there is no such file")
         name = ":memory:" if self._path is None else str(self._path)
-        connection = sqlite3.connect(name, timeout=BUSY_TIMEOUT, isolation_level=None)
+        connection = sqlite3.connect(
+            name, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=not is_shared
+        )
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("PRAGMA temp_store = MEMORY")
         return connection

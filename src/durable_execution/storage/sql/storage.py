@@ -75,6 +75,8 @@ if TYPE_CHECKING:
     from durable_execution.storage.sql.caller import CallerConnection
 
 _SIGNED_OFF = 0
+_FEW = 32
+"""Rows that are looked up by their ids without a thought for how long it takes."""
 
 
 class SqlStorage:
@@ -215,8 +217,17 @@ class SqlStorage:
     ) -> list[ExecutionRecord | None]:
         if not execution_ids:
             return []
-        values = self._statements.get.bind(execution_ids=self._dialect.texts(execution_ids))
-        found = {row.execution_id: row for row in await self._read(self._statements.get, values)}
+        statement = self._statements.get
+        values = statement.bind(execution_ids=self._dialect.texts(execution_ids))
+
+        async def work(transaction: Transaction) -> list[Row]:
+            return await transaction.fetch(statement, values)
+
+        if len(execution_ids) <= _FEW:
+            rows = await self._driver.look_up(work)
+        else:
+            rows = await self._driver.read(work, is_single=True)
+        found = {record.execution_id: record for record in map(to_record, rows)}
         return [found.get(execution_id) for execution_id in execution_ids]
 
     async def glance(self, execution_ids: Sequence[str]) -> list[Glance | None]:  # noqa: D102
