@@ -29,6 +29,8 @@ PATIENCE = 30.0
 """Seconds after which whatever a test waits for will not come any more."""
 LOOK_INTERVAL = 0.01
 NO_CRASH_BUDGET = 1000
+OVER = 1
+"""When leases ended that a test ended: long ago."""
 
 
 class Process:
@@ -148,6 +150,16 @@ class Arena:
         """Return rows straight from the database, in the order of their ids."""
         query = f"SELECT * FROM durable_task_executions WHERE {where} ORDER BY execution_id"
         return self.database.query(query, values)
+
+    def end_leases(self) -> None:
+        """Let the leases of executors be over, as time does; those that live beat again."""
+        self.database.query(f"UPDATE durable_executors SET lease_expires_at = {OVER}")
+
+    def is_anybody_dead(self) -> bool:
+        """Whether `end_leases` was the end of an executor that nobody has found yet."""
+        return bool(
+            self.database.query(f"SELECT 1 FROM durable_executors WHERE lease_expires_at = {OVER}")
+        )
 
     async def stop_between_writes(self, process: Process) -> None:
         """SIGSTOP a process, but not while it holds a lock: on SQLite nobody could end that."""

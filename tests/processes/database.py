@@ -26,7 +26,7 @@ class Database(Protocol):
         ...
 
     def query(self, statement: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
-        """Run one statement, with a `?` for each value."""
+        """Run and commit one statement, with a `?` for each value."""
         ...
 
     def is_anybody_writing(self) -> bool:
@@ -47,7 +47,7 @@ class SqliteFile:
         return f"sqlite:///{self.path}"
 
     def query(self, statement: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
-        with closing(sqlite3.connect(self.path, timeout=ANSWER_TIMEOUT)) as connection:
+        with closing(sqlite3.connect(self.path, timeout=ANSWER_TIMEOUT)) as connection, connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(statement, values)]
 
