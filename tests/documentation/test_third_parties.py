@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["chromium"]
 
-SITE: Final = Path(__file__).parent.parent.parent / "site"
+ROOT: Final = Path(__file__).parent.parent.parent
+SITE: Final = ROOT / "site"
 DRAWN: Final = {"callbacks.html", "state-diagram.html", "web-apps.html"}
 TIMEOUT: Final = 60_000.0
 LOADED: Final = re.compile(
@@ -33,11 +34,22 @@ LOADED: Final = re.compile(
 @pytest.fixture(scope="module")
 def pages() -> list[Path]:
     found = sorted(SITE.rglob("*.html"))
-    if not found:
-        if os.environ.get("CI"):
-            pytest.fail("the site is not built, and CI must not skip what needs it")
-        pytest.skip("the site is not built: make docs")
+    problem = what_is_wrong_with(found)
+    if problem is not None and os.environ.get("CI"):
+        pytest.fail(f"{problem}, and CI must not skip what needs it")
+    if problem is not None:
+        pytest.skip(f"{problem}: make docs")
     return found
+
+
+def what_is_wrong_with(pages: list[Path]) -> str | None:
+    """Say why these pages say nothing about the sources, if that is so."""
+    if not pages:
+        return "the site is not built"
+    built_at = (SITE / "index.html").stat().st_mtime
+    sources = [ROOT / "mkdocs.yml", ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    newer = [str(each.relative_to(ROOT)) for each in sources if each.stat().st_mtime > built_at]
+    return f"the site is older than {newer[0]}" if newer else None
 
 
 @pytest.fixture
