@@ -41,7 +41,7 @@ def rows() -> Rows:
 
 
 @pytest.fixture
-def finishes(rows: Rows) -> Finishes:
+async def finishes(rows: Rows) -> Finishes:
     return Finishes(rows, executor_id="here", pace=Pace(rows, 60))  # type: ignore[arg-type]
 
 

@@ -43,7 +43,7 @@ class Batcher(Generic[ItemT, ResultT]):
 
     A flush that fails is split to find the bad item, so that one item never fails its neighbours;
     when the storage cannot be reached the items fail together, and the caller decides about again.
-    `told` hears of every flush.
+    `told` hears of every flush. Belongs to the event loop that it is made on.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._items: list[ItemT] = []
         self._receivers: list[Receiver[ResultT]] = []
         """Who hears of each of the items."""
+        self._loop = asyncio.get_running_loop()  # asked for once: each time is a system call
         self._is_needed = asyncio.Event()
         self._is_closed = False
         self._is_idle = asyncio.Event()
@@ -66,7 +67,7 @@ class Batcher(Generic[ItemT, ResultT]):
         Raises:
             ExecutorShutDownError: The batcher is closed.
         """
-        future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[ResultT] = self._loop.create_future()
         self.add(item, future)
         return future
 
@@ -97,10 +98,9 @@ class Batcher(Generic[ItemT, ResultT]):
                 if self._told is None:
                     await self._settle(items, receivers)
                 else:
-                    loop = asyncio.get_running_loop()
-                    began_at = loop.time()
+                    began_at = self._loop.time()
                     await self._settle(items, receivers)
-                    self._told(len(items), loop.time() - began_at)
+                    self._told(len(items), self._loop.time() - began_at)
         finally:
             self._is_closed = True
             self._fail_pending()

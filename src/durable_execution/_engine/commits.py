@@ -74,6 +74,7 @@ class Commits:
         tell: Callable[[Fact], None] | None = None,
     ) -> None:
         self._storage = storage
+        self._loop = asyncio.get_running_loop()
         self._jitter = jitter
 
         def told(verb: str) -> OnFlush | None:
@@ -345,7 +346,7 @@ class Commits:
             listeners.joinable(joinable)
         if finished:
             # A turn of the loop later: an attempt gives its place free before its result is told.
-            asyncio.get_running_loop().call_soon(listeners.finished, finished)
+            self._loop.call_soon(listeners.finished, finished)
 
     async def _persist(
         self, submit: Callable[[], Awaitable[ResultT]], *, tries: int | None

@@ -30,9 +30,10 @@ Place = dict[Bounded, None]
 
 
 class Deadlines:
-    """What is to be told when its time is over. Belongs to one event loop."""
+    """What is to be told when its time is over. Belongs to the event loop that it is made on."""
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._places: dict[float, Place] = {}
         self._instants: list[float] = []
         """The keys of `_places`, as a heap."""
@@ -41,15 +42,14 @@ class Deadlines:
 
     def add(self, bounded: Bounded, seconds: float) -> Place:
         """Have it told in that many seconds, unless it leaves the place that is returned."""
-        loop = asyncio.get_running_loop()
         grain = _grain(seconds)
-        instant = ceil((loop.time() + seconds) / grain) * grain
+        instant = ceil((self._loop.time() + seconds) / grain) * grain
         place = self._places.get(instant)
         if place is None:
             place = self._places[instant] = {}
             heapq.heappush(self._instants, instant)
             if self._timer is None or instant < self._set_for:
-                self._set_timer(loop)
+                self._set_timer()
         place[bounded] = None
         return place
 
@@ -59,19 +59,19 @@ class Deadlines:
             self._timer.cancel()
             self._timer = None
 
-    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._set_for = self._instants[0]
-        self._timer = loop.call_at(self._set_for, self._ring, loop)
+        self._timer = self._loop.call_at(self._set_for, self._ring)
 
-    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _ring(self) -> None:
         self._timer = None
         while self._instants and self._instants[0] <= self._set_for:
             for bounded in list(self._places.pop(heapq.heappop(self._instants))):
                 bounded.time_out()
         if self._instants:
-            self._set_timer(loop)
+            self._set_timer()
 
 
 @lru_cache(maxsize=256)

@@ -75,6 +75,7 @@ class Engine:
         options: ExecutorOptions,
         surroundings: Surroundings = MACHINE,
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self.executor_id = new_executor_id(surroundings.random_bytes)
         self.clock = Clock(surroundings.steady_clock())
         self.options = options
@@ -401,9 +402,7 @@ class Engine:
         if self.watches.is_needed:
             self.watches.announce(attempt.record)
         self.running.add(attempt)
-        attempt.job = asyncio.get_running_loop().create_task(
-            self._runner.run(attempt), name=name_of(attempt)
-        )
+        attempt.job = self._loop.create_task(self._runner.run(attempt), name=name_of(attempt))
 
     def _inserted(self, records: Sequence[ExecutionRecord]) -> None:
         first_start_at: int | None = None

@@ -44,6 +44,7 @@ class Finishes:
 
     def __init__(self, storage: Storage, *, executor_id: str, pace: Pace) -> None:
         self.wakeup = Wakeup()
+        self._loop = asyncio.get_running_loop()
         self._storage = storage
         self._executor_id = executor_id
         self._pace = pace
@@ -51,7 +52,7 @@ class Finishes:
         """By execution. Those of which nobody holds the watch any more are swept out at times: to
         hear of each would cost more than all the rest."""
         self._sweep_at = _FEWEST_TO_SWEEP
-        self._waiters: dict[str, dict[asyncio.Future[ExecutionRecord], None]] = {}
+        self._waiters: dict[str, list[asyncio.Future[ExecutionRecord]]] = {}
         """By execution, in the order in which they came."""
         self._reading = SharedReading(SHORTEST_REST)
         self._cursor = 0
@@ -142,16 +143,24 @@ class Finishes:
 
         Nothing is read for it now: who waits has looked, or knows that there is nothing to see.
         """
-        waiter: asyncio.Future[ExecutionRecord] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(execution_id, {})[waiter] = None
+        waiter: asyncio.Future[ExecutionRecord] = self._loop.create_future()
+        others = self._waiters.get(execution_id)
+        if others is None:
+            self._waiters[execution_id] = [waiter]
+        else:
+            others.append(waiter)
         try:
             return await waiter
-        finally:
-            waiters = self._waiters.get(execution_id)
-            if waiters is not None:
-                waiters.pop(waiter, None)
-                if not waiters:
-                    del self._waiters[execution_id]
+        except BaseException:
+            self._leave(execution_id, waiter)
+            raise
+
+    def _leave(self, execution_id: str, waiter: asyncio.Future[ExecutionRecord]) -> None:
+        waiters = self._waiters.get(execution_id)
+        if waiters is not None and waiter in waiters:
+            waiters.remove(waiter)
+            if not waiters:
+                del self._waiters[execution_id]
 
     def fail_all(self, error: Exception) -> None:
         """Tell all who wait that nobody will tell them any more."""
