@@ -83,7 +83,7 @@ async def heart(
     await heart.start()
     yield heart
     await heart.stop()
-    running.threads.shutdown()
+    running.threads.close()
 
 
 def _unreachable(beat: Beat) -> Pulse:
@@ -123,7 +123,7 @@ async def test_attempts_stop_well_before_the_storage_gives_them_to_others(
     now[0] += beat.lease_ms * 0.02 / 1000
     assert not heart.is_beating
     await heart.stop()
-    running.threads.shutdown()
+    running.threads.close()
 
 
 async def test_further_beats_come_from_a_thread_of_its_own(heart: Heart, storage: Beaten) -> None:
@@ -198,5 +198,5 @@ async def test_observers_hear_once_of_a_lease_that_ends_and_of_a_loop_that_stall
     heart._is_loop_stalled()
     heart._check_lease()
     heart._check_lease()
-    running.threads.shutdown()
+    running.threads.close()
     assert facts == [LoopStalled("de_1", 31.0), LeaseEnded("de_1")]

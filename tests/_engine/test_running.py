@@ -17,7 +17,7 @@ async def running() -> AsyncIterator[Running]:
     for job in jobs:
         job.cancel()
     await asyncio.gather(*jobs, return_exceptions=True)
-    running.threads.shutdown()
+    running.threads.close()
 
 
 def _is_cancelled(attempt: Attempt) -> bool:
@@ -32,6 +32,29 @@ async def test_room_is_what_the_attempts_leave(running: Running) -> None:
     assert (running.room, running.thread_room, len(running)) == (1, 1, 2)
     running.remove(first)
     assert (running.room, running.thread_room) == (2, 2)
+
+
+async def test_a_thread_is_free_before_the_outcome_is_written(running: Running) -> None:
+    attempt = running_attempt(running, task_id="in_a_thread")
+    assert (running.room, running.thread_room) == (2, 1)
+    running.leave_thread(attempt)
+    running.leave_thread(attempt)
+    assert (running.room, running.thread_room) == (2, 2)
+    running.remove(attempt)
+    assert (running.room, running.thread_room) == (3, 2)
+
+
+async def test_whoever_is_short_of_room_hears_of_a_thread_that_is_free() -> None:
+    heard: list[bool] = []
+    running = Running(capacity=3, threads=1, on_room=lambda: heard.append(True))
+    attempt = running_attempt(running, task_id="in_a_thread")
+    running.is_short_of_room = True
+    running.leave_thread(attempt)
+    assert heard == [True]
+    assert attempt.job is not None
+    attempt.job.cancel()
+    await asyncio.gather(attempt.job, return_exceptions=True)
+    running.threads.close()
 
 
 async def test_threads_never_have_more_room_than_there_is(running: Running) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from durable_execution import DurableExecutor, ExecutorOptions, StorageUnavailableError
 from durable_execution._core.task import Task
 from durable_execution._engine.surroundings import Surroundings
+from durable_execution._engine.threads import Call
 from tests.simulation.database import EPOCH_MS
 from tests.simulation.link import Link, Side
 from tests.simulation.virtual_time import VirtualLoop, World
@@ -63,6 +64,7 @@ class Process:
             random_bytes=world.random.randbytes,
             jitter=world.random.random,
             new_rhythm=lambda: _Rhythm(self),
+            new_threads=lambda _: _Threads(self.main),
         )
         self.executor = DurableExecutor(Link(self, "work"), options)
         self.executor._surroundings = surroundings
@@ -184,6 +186,26 @@ class Process:
             self.ledger.collect_errors(self, loop)
             loop.kill()
         self.ledger.note_death(self)
+
+
+class _Threads:
+    """Threads that are as long at work as the loop says."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Call:
+        call = Call()
+
+        def end(done: asyncio.Future[Any]) -> None:
+            error = done.exception()
+            call.end(None if error is not None else done.result(), error)
+
+        self._loop.run_in_executor(None, function, *arguments).add_done_callback(end)
+        return call
+
+    def close(self) -> None:
+        """Nothing to do: nobody is idle."""
 
 
 class _Rhythm:

@@ -44,6 +44,7 @@ from durable_execution._engine.running import NOT_DECODED, Attempt, OnProgress, 
 from durable_execution._engine.signals import OneShot
 from durable_execution._engine.spawning import Spawning
 from durable_execution._engine.telling import AttemptsTold
+from durable_execution._engine.threads import Call
 from durable_execution._engine.tracebacks import stored_with_traceback
 from durable_execution._observing import (
     Fact,
@@ -114,6 +115,7 @@ class AttemptRunner:
             else:
                 outcome = _outcome_of_stop(attempt)
             attempt.has_ended = True
+            self._running.leave_thread(attempt)
             if outcome is not None:
                 self._write(attempt, outcome)
                 is_being_written = True
@@ -247,18 +249,17 @@ class AttemptRunner:
         self, attempt: Attempt, function: Callable[..., Any], arguments: tuple[Any, ...]
     ) -> Any:
         """Call a plain function in a thread; however this is cancelled, wait until it returns."""
-        loop = asyncio.get_running_loop()
         run = contextvars.copy_context().run
-        thread = loop.run_in_executor(self._running.threads, run, _called, function, arguments)
+        call = self._running.threads.call(run, function, *arguments)
         try:
-            return await asyncio.shield(thread)
+            await call.ended()
         except asyncio.CancelledError:
             attempt.cancel_signal.set()
-            await _ended(thread, attempt)
-            if attempt.stop_reason == "shutdown" and not thread.cancelled():
-                return thread.result()
-            thread.cancelled() or thread.exception()  # what it raised now is nobody's
-            raise
+            await _ended(call, attempt)
+            if attempt.stop_reason == "shutdown":
+                return call.result()
+            raise  # what it returned or raised now is nobody's
+        return call.result()
 
     def _write(self, attempt: Attempt, outcome: Outcome) -> None:
         """Have the outcome written with the next batch; `_Writing` hears what became of it."""
@@ -394,17 +395,10 @@ def _as_cause(attempt: Attempt) -> ExecutionRecord:
     return msgspec.structs.replace(record, traceparent=attempt.span)
 
 
-def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    try:
-        return function(*arguments)
-    except StopIteration as error:  # which no future can carry to the event loop
-        raise RuntimeError("the task raised StopIteration") from error
-
-
-async def _ended(thread: asyncio.Future[Any], attempt: Attempt) -> None:
-    while not thread.done():
+async def _ended(call: Call, attempt: Attempt) -> None:
+    while not call.has_ended:
         try:
-            await asyncio.wait({thread})
+            await call.ended()
         except asyncio.CancelledError:
             if attempt.is_abandoned:
                 raise

@@ -93,6 +93,7 @@ class Engine:
             capacity=options.max_concurrent_task_executions,
             threads=options.max_threads,
             on_room=lambda: self._claimer.wakeup.set(),
+            new_threads=surroundings.new_threads,
         )
         self._deadlines = Deadlines()
         pace = Pace(storage, seconds(options.poll_interval), surroundings.monotonic)
@@ -298,7 +299,7 @@ class Engine:
             self._stop_listening()
         self._fail_all(ExecutorShutDownError("Executor was shut down"))
         self._deadlines.close()
-        self.running.threads.shutdown(wait=False)
+        self.running.threads.close()
         await self.storage.close()
 
     async def cancel(self, record: ExecutionRecord, transition: Transition) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
 from durable_execution._engine.signals import OneShot
+from durable_execution._engine.threads import Threads, WorkerThreads
 
 NOT_DECODED: Final = object()
 StopReason = Literal["cancelled", "lost", "shutdown"]
@@ -43,6 +43,8 @@ class Attempt(msgspec.Struct, eq=False):
     """Whether the task's code has ended, so that only its outcome is left to be written."""
     is_overdue: bool = False
     """Whether the time of the attempt was over while the task's code still ran."""
+    has_thread: bool = False
+    """Whether it takes up one of the places for plain functions."""
     on_progress: OnProgress | None = None
     is_abandoned: bool = False
     """Whether nobody waits any more for the thread to end."""
@@ -96,7 +98,12 @@ class Running:
     """The attempts of one executor, the room for more, and the threads for plain functions."""
 
     def __init__(
-        self, *, capacity: int, threads: int, on_room: Callable[[], None] | None = None
+        self,
+        *,
+        capacity: int,
+        threads: int,
+        on_room: Callable[[], None] | None = None,
+        new_threads: Callable[[int], Threads] = WorkerThreads,
     ) -> None:
         self._capacity = capacity
         self._on_room = on_room
@@ -115,7 +122,7 @@ class Running:
         """Attempts that have ended here, whatever became of them."""
         self._is_empty = asyncio.Event()
         self._is_empty.set()
-        self.threads = ThreadPoolExecutor(threads, thread_name_prefix="durable-execution")
+        self.threads = new_threads(threads)
 
     @property
     def room(self) -> int:
@@ -168,7 +175,15 @@ class Running:
                 earlier.stop("lost")
         self._by_id[execution_id] = attempt
         if attempt.task.runs_in_thread:
+            attempt.has_thread = True
             self._threaded += 1
+
+    def leave_thread(self, attempt: Attempt) -> None:
+        """Give free the thread of an attempt whose outcome is still to be written."""
+        if attempt.has_thread:
+            attempt.has_thread = False
+            self._threaded -= 1
+            self._tell_of_room()
 
     def remove(self, attempt: Attempt) -> None:
         """Give free the place of an attempt that has ended."""
@@ -180,10 +195,14 @@ class Running:
         elif attempt in self._displaced:
             del self._displaced[attempt]
             self.ended += 1
-        if attempt.task.runs_in_thread:
+        if attempt.has_thread:
+            attempt.has_thread = False
             self._threaded -= 1
         if not self._by_id and not self._displaced:
             self._is_empty.set()
+        self._tell_of_room()
+
+    def _tell_of_room(self) -> None:
         if self.is_short_of_room and self._on_room is not None:
             self._on_room()
 

@@ -1,4 +1,4 @@
-"""What an engine takes from the machine: time, chance and a thread for its heart."""
+"""What an engine takes from the machine: time, chance and threads."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from durable_execution._engine.clock import wall_clock
 from durable_execution._engine.rhythm import Rhythm, ThreadRhythm
+from durable_execution._engine.threads import Threads, WorkerThreads
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +28,7 @@ class Surroundings:
     jitter: Callable[[], float] = random.random
     """From 0 to 1."""
     new_rhythm: Callable[[], Rhythm] = ThreadRhythm
+    new_threads: Callable[[int], Threads] = WorkerThreads
 
     def steady_clock(self) -> Callable[[], int]:
         """Return a clock that shows the wall's time now, and takes no part in its later jumps.
