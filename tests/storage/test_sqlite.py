@@ -14,7 +14,7 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution.errors import StorageError, StorageUnavailableError
 from durable_execution.storage import open_storage
 from durable_execution.storage.search import Search
-from durable_execution.storage.sql import sqlite_driver
+from durable_execution.storage.sql import sqlite_driver, sqlite_lock
 from durable_execution.testing.records import RecordBuilder
 from durable_execution.testing.storage_suite import Harness
 from tests.storage.hands import HandClock
@@ -165,7 +165,7 @@ async def test_few_rows_are_read_in_the_thread_that_asks(
 async def test_lock_that_stays_is_unavailable_and_passes(
     file: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_driver, "BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr(sqlite_lock, "BUSY_TIMEOUT", 0.05)
     storage = open_storage(f"sqlite:///{file}", clock=clock)
     await storage.open()
     harness = Harness(storage, advance=clock.advance, open_second=storage.open)

@@ -9,18 +9,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from durable_execution.errors import StorageError
 from durable_execution.storage.sql.driver import SleepingIdConflictError, Statement, Work
 from durable_execution.storage.sql.rows import BOOLEANS, Row
 from durable_execution.storage.sql.sqlite_errors import to_storage_error
+from durable_execution.storage.sql.sqlite_lock import Begin, begin_transaction
 
 T = TypeVar("T")
 OnStatement = Callable[[str], None]
 """Hears the text of every statement, in the connection's thread, before it runs."""
-Begin = Literal["BEGIN", "BEGIN IMMEDIATE"]
-
 
 _MOST_JOBS: Final = 64
 """Pieces of work that share a transaction at most."""
@@ -165,7 +164,7 @@ class SqliteConnection:
     ) -> list[T]:
         connection = self._opened()
         self._tell(begin)
-        connection.execute(begin)
+        begin_transaction(connection, begin)
         try:
             transaction = SqliteTransaction(connection, self._tell, is_row_by_row=is_row_by_row)
             results = [run_to_end(work(transaction)) for work in works]

@@ -18,6 +18,7 @@ from durable_execution.errors import StorageError
 from durable_execution.storage.sql.driver import Work
 from durable_execution.storage.sql.sqlite import SqliteDialect
 from durable_execution.storage.sql.sqlite_connection import OnStatement, SqliteConnection
+from durable_execution.storage.sql.sqlite_lock import BUSY_TIMEOUT
 from durable_execution.storage.sql.sqlite_near import NearReader, NotNearError
 from durable_execution.storage.sql.sqlite_watch import FileWatch
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
@@ -25,8 +26,6 @@ from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionT
 T = TypeVar("T")
 Synchronous = Literal["FULL", "NORMAL"]
 SYNCHRONOUS: Final[tuple[str, ...]] = get_args(Synchronous)
-BUSY_TIMEOUT: Final = 10.0
-"""Seconds to wait for the lock that another process holds."""
 _WAL_RETRY: Final = 0.005
 """Seconds between tries to switch to WAL, which does not wait for locks by itself."""
 _CACHE_KIB: Final = 32 * 1024
@@ -149,6 +148,8 @@ class SqliteDriver:
             if self._path is not None:
                 _switch_to_wal(connection, self._path)
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            # Who begins a transaction waits for the lock, by `begin_transaction`.
+            connection.execute("PRAGMA busy_timeout = 0")
         except BaseException:
             connection.close()
             raise
