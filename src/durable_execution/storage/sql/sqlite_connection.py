@@ -7,15 +7,14 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
-from itertools import chain
 from typing import Any, Final, Generic, TypeVar
 
 from durable_execution.errors import StorageError
 from durable_execution.storage.sql.driver import SleepingIdConflictError, Statement, Work
-from durable_execution.storage.sql.rows import BOOLEANS, Row
+from durable_execution.storage.sql.rows import Row
 from durable_execution.storage.sql.sqlite_errors import to_storage_error
 from durable_execution.storage.sql.sqlite_lock import Begin, begin_transaction
+from durable_execution.storage.sql.sqlite_rows import ROWS, calls_of
 
 T = TypeVar("T")
 OnStatement = Callable[[str], None]
@@ -23,11 +22,6 @@ OnStatement = Callable[[str], None]
 
 _MOST_JOBS: Final = 64
 """Pieces of work that share a transaction at most."""
-_TOGETHER: Final = (64, 32, 16, 8, 4, 2, 1)
-"""How many rows a statement is written for: few numbers, so that few are to be prepared, and as
-many as it takes for any batch to be a few statements."""
-_ROWS: Final = "VALUES ("
-"""Before the row of a statement that may be run on many: to begin one opens every index."""
 
 
 class SqliteConnection:
@@ -244,7 +238,7 @@ class SqliteTransaction:
         self._tell(statement.text)
         if self._is_row_by_row:
             return [self._connection.execute(statement.text, row).rowcount == 1 for row in rows]
-        if _ROWS in statement.text:
+        if ROWS in statement.text:
             matched = self._run_together(statement, rows)
         else:
             matched = self._connection.executemany(statement.text, rows).rowcount
@@ -254,34 +248,12 @@ class SqliteTransaction:
 
     def _run_together(self, statement: Statement, rows: Sequence[Row]) -> int:
         """Run a statement on many rows at a time; return how many rows it changed."""
-        text, width = statement.text, len(statement.names)
-        changed = at = 0
-        for number in _TOGETHER:
-            while len(rows) - at >= number:
-                values = list(chain.from_iterable(rows[at : at + number]))
-                for place in _booleans(statement.names):
-                    values[place::width] = map(int, values[place::width])  # type: ignore[arg-type]
-                changed += self._connection.execute(_for_rows(text, number), values).rowcount
-                at += number
-        return changed
+        run = self._connection.execute
+        return sum(run(text, values).rowcount for text, values in calls_of(statement, rows))
 
 
 class _UnknownMatchError(Exception):
     """Some rows of a batch matched, and the count does not tell which: begin again, row by row."""
-
-
-@lru_cache
-def _booleans(names: tuple[str, ...]) -> tuple[int, ...]:
-    """Return the places of booleans, which the driver is slow to find out how to write."""
-    return tuple(place for place, name in enumerate(names) if name in BOOLEANS)
-
-
-@lru_cache
-def _for_rows(text: str, number: int) -> str:
-    """Return a statement with one row of values as one with so many."""
-    before, values, rest = text.partition(_ROWS)
-    row, end, after = rest.partition(")")
-    return f"{before}{values}{f'{row}{end}, (' * (number - 1)}{row}{end}{after}"
 
 
 def run_to_end(work: Coroutine[None, None, T]) -> T:
