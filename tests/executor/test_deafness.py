@@ -13,7 +13,7 @@ import pytest
 from durable_execution import DurableExecutor, ExecutorOptions, TaskContext, Tasks, open_storage
 from durable_execution.orpc import AsgiSender, Request
 from durable_execution.server import create_executor_app
-from durable_execution.storage.sql import postgres_listener
+from durable_execution.storage.sql import hearing
 from tests.servers.fixtures import Postgres
 from tests.servers.postgres import PostgresServer
 
@@ -94,7 +94,7 @@ async def test_who_is_deaf_looks_every_second_for_the_work_of_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # From now on nobody listens again, and both poll once a minute where they hear.
-    monkeypatch.setattr(postgres_listener, "LONGEST_PAUSE", 3600)
+    monkeypatch.setattr(hearing, "LONGEST_PAUSE", 3600)
     await until_hearing(worker, "told")
     await until_hearing(client, "told")
     for listener in (*worker._storage._driver._listeners, *client._storage._driver._listeners):

@@ -1,14 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from durable_execution._core import transitions as law
-from durable_execution._core.record import ExecutionRecord
 from durable_execution.storage import SqlStorage, Storage, open_storage
-from durable_execution.storage.protocol import Beat, Claim
 from durable_execution.storage.sql import mysql_bells
 from durable_execution.storage.sql.mysql_bells import BELLS, bells_of, is_news, take_bell
 from durable_execution.storage.sql.mysql_connection import MySqlConnection, connect
@@ -17,122 +13,14 @@ from durable_execution.storage.sql.mysql_url import read_url
 from durable_execution.testing.records import RecordBuilder
 from tests.servers.mariadb import MariaDbServer
 from tests.servers.mariadb_fixtures import MariaDb
+from tests.storage.listening import PATIENCE, Ear, ear, other, storage
+from tests.storage.on_mysql import aside, url
 
-CLAIM = Claim(executor_id="x", task_ids=frozenset({"task"}), limit=10)
-PATIENCE = 20.0
-QUIET = 0.2
-"""Seconds in which nothing is heard, where nothing should be."""
-
-
-class Ear:
-    """Listens to a storage."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-        self._heard = asyncio.Event()
-        self.calls = 0
-        self.stop = storage.listen(self._hear)
-
-    def _hear(self) -> None:
-        self.calls += 1
-        self._heard.set()
-
-    async def hears(self) -> None:
-        async with asyncio.timeout(PATIENCE):
-            await self._heard.wait()
-        self._heard.clear()
-
-    async def hears_nothing(self) -> None:
-        self._heard.clear()
-        await asyncio.sleep(QUIET)  # what does not come has no event
-        assert not self._heard.is_set()
-
-
-@pytest.fixture
-def url(mariadb: MariaDb) -> str:
-    return mariadb.new_url()
-
-
-async def _opened(url: str) -> AsyncIterator[Storage]:
-    storage = open_storage(url)
-    await storage.open()
-    yield storage
-    await storage.close()
-
-
-@pytest.fixture
-async def storage(url: str) -> AsyncIterator[Storage]:
-    async for storage in _opened(url):
-        yield storage
-
-
-@pytest.fixture
-async def other(url: str, storage: Storage) -> AsyncIterator[Storage]:
-    async for other in _opened(url):
-        yield other
-
-
-@pytest.fixture
-async def ear(storage: Storage) -> AsyncIterator[Ear]:
-    ear = Ear(storage)
-    await ear.hears()  # once, because it has just taken its bell
-    yield ear
-    ear.stop()
-
-
-@pytest.fixture
-async def aside(url: str) -> AsyncIterator[MySqlConnection]:
-    """A connection of somebody else, to the test's database."""
-    connection = await connect(read_url(url)[0])
-    yield connection
-    connection.terminate()
+__all__ = ["aside", "ear", "other", "storage", "url"]
 
 
 def bells(url: str) -> tuple[str, ...]:
     return bells_of(url.rpartition("/")[2], "durable_task_executions")
-
-
-async def _running(storage: Storage) -> ExecutionRecord:
-    await storage.insert([RecordBuilder().root(1)])
-    await storage.heartbeat(Beat(executor_id="x", lease_ms=60_000))
-    (row,) = (await storage.claim(CLAIM)).records
-    return row
-
-
-async def test_inserts_finishes_and_returns_of_others_are_heard(ear: Ear, other: Storage) -> None:
-    builder = RecordBuilder("more")
-    row = await _running(other)
-    await ear.hears()
-    await other.apply([law.retry(row, error=_FAILED, start_at=1, now=2)])
-    await ear.hears()
-    (row,) = (await other.claim(CLAIM)).records
-    await other.apply([law.complete(row, output=b"", now=3)])
-    await ear.hears()
-    await other.insert(builder.roots(1, 2))
-    await ear.hears()
-
-
-async def test_claims_and_beats_of_others_are_no_news(ear: Ear, other: Storage) -> None:
-    await other.insert([RecordBuilder().root(1)])
-    await ear.hears()
-    await ear.hears_nothing()
-    await other.heartbeat(Beat(executor_id="x", lease_ms=60_000))
-    assert len((await other.claim(CLAIM)).records) == 1
-    await ear.hears_nothing()
-
-
-async def test_own_changes_are_no_news(ear: Ear, storage: Storage) -> None:
-    row = await _running(storage)
-    await storage.apply([law.complete(row, output=b"", now=3)])
-    await ear.hears_nothing()
-
-
-async def test_other_databases_are_not_heard(ear: Ear, mariadb: MariaDb) -> None:
-    stranger = open_storage(mariadb.new_url())
-    await stranger.open()
-    await stranger.insert([RecordBuilder().root(1)])
-    await ear.hears_nothing()
-    await stranger.close()
 
 
 async def test_nothing_is_missed_however_closely_changes_follow_one_another(
@@ -163,8 +51,8 @@ async def test_all_who_listen_are_rung(url: str, other: Storage) -> None:
         ears.append(Ear(each))
         await ears[-1].hears()
     await other.insert([RecordBuilder().root(1)])
-    for ear in ears:
-        await ear.hears()
+    for listening in ears:
+        await listening.hears()
     for each in opened:
         await each.close()
 
@@ -300,6 +188,3 @@ def _driver(storage: Storage) -> MySqlDriver:
     assert isinstance(storage, SqlStorage)
     assert isinstance(storage._driver, MySqlDriver)
     return storage._driver
-
-
-_FAILED = law.StoredError(error_type="generic", message="failed by a test")

@@ -1,118 +1,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
-from durable_execution._core import transitions as law
-from durable_execution._core.record import ExecutionRecord
 from durable_execution.storage import Storage, open_storage
-from durable_execution.storage.protocol import Beat, Claim
 from durable_execution.storage.sql import postgres_listener
 from durable_execution.testing.records import RecordBuilder
 from tests.servers.fixtures import Postgres
 from tests.servers.postgres import PostgresServer
+from tests.storage.listening import Ear, ear, other, storage
 
-CLAIM = Claim(executor_id="x", task_ids=frozenset({"task"}), limit=10)
-QUIET = 0.2
-"""Seconds in which nothing is heard, where nothing should be."""
-
-
-class Ear:
-    """Listens to a storage."""
-
-    def __init__(self, storage: Storage) -> None:
-        self.calls = 0
-        self._heard = asyncio.Event()
-        self.stop = storage.listen(self._hear)
-
-    def _hear(self) -> None:
-        self.calls += 1
-        self._heard.set()
-
-    async def hears(self) -> None:
-        async with asyncio.timeout(30):
-            await self._heard.wait()
-        self._heard.clear()
-
-    async def hears_nothing(self) -> None:
-        self._heard.clear()
-        await asyncio.sleep(QUIET)  # what does not come has no event
-        assert not self._heard.is_set()
+__all__ = ["ear", "other", "storage"]
 
 
 @pytest.fixture
 def url(postgres: Postgres) -> str:
     return postgres.new_url()
-
-
-@pytest.fixture
-async def storage(url: str) -> AsyncIterator[Storage]:
-    storage = open_storage(url)
-    await storage.open()
-    yield storage
-    await storage.close()
-
-
-@pytest.fixture
-async def other(url: str, storage: Storage) -> AsyncIterator[Storage]:
-    other = open_storage(url)
-    await other.open()
-    yield other
-    await other.close()
-
-
-@pytest.fixture
-async def ear(storage: Storage) -> AsyncIterator[Ear]:
-    ear = Ear(storage)
-    await ear.hears()  # once, because it has just connected
-    yield ear
-    ear.stop()
-
-
-async def _running(storage: Storage) -> ExecutionRecord:
-    await storage.insert([RecordBuilder().root(1)])
-    await storage.heartbeat(Beat(executor_id="x", lease_ms=60_000))
-    (row,) = (await storage.claim(CLAIM)).records
-    return row
-
-
-async def test_inserts_finishes_and_returns_of_others_are_heard(ear: Ear, other: Storage) -> None:
-    builder = RecordBuilder("more")
-    row = await _running(other)
-    await ear.hears()
-    await other.apply([law.retry(row, error=_FAILED, start_at=1, now=2)])
-    await ear.hears()
-    (row,) = (await other.claim(CLAIM)).records
-    await other.apply([law.complete(row, output=b"", now=3)])
-    await ear.hears()
-    await other.insert(builder.roots(1, 2))
-    await ear.hears()
-
-
-async def test_claims_and_beats_of_others_are_no_news(ear: Ear, other: Storage) -> None:
-    await other.insert([RecordBuilder().root(1)])
-    await ear.hears()
-    await ear.hears_nothing()
-    await other.heartbeat(Beat(executor_id="x", lease_ms=60_000))
-    assert len((await other.claim(CLAIM)).records) == 1
-    await ear.hears_nothing()
-
-
-async def test_own_changes_are_no_news(ear: Ear, storage: Storage) -> None:
-    row = await _running(storage)
-    await storage.apply([law.complete(row, output=b"", now=3)])
-    await ear.hears_nothing()
-
-
-async def test_other_schemas_are_not_heard(ear: Ear, postgres: Postgres) -> None:
-    stranger = open_storage(postgres.new_url())
-    await stranger.open()
-    await stranger.insert([RecordBuilder().root(1)])
-    await ear.hears_nothing()
-    await stranger.close()
 
 
 async def test_many_changes_are_told_together(ear: Ear, other: Storage) -> None:
@@ -196,6 +101,3 @@ async def test_silent_connection_is_asked_whether_it_hears(
     while listener._connection is connection:
         await ear.hears()
     ear.stop()
-
-
-_FAILED = law.StoredError(message="failed by a test", is_retryable=True)

@@ -9,19 +9,16 @@ Whatever was missed while nobody listened is made good by one call after each co
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from durable_execution.storage.sql.hearing import Hearing
 from durable_execution.storage.sql.postgres_connection import quoted
 from durable_execution.storage.sql.postgres_errors import DRIVER_ERRORS
 from durable_execution.storage.sql.postgres_schema import CHANNEL
 
 if TYPE_CHECKING:
     from durable_execution.storage.sql.postgres_connection import Connection
-
-logger = logging.getLogger(__name__)
 
 SHORTEST_BUNDLE: Final = 0.002
 LONGEST_BUNDLE: Final = 0.005
@@ -31,18 +28,16 @@ _MUCH: Final = 2
 CHECK_INTERVAL: Final = 20.0
 """Seconds between questions whether the connection still hears; a cut cable says nothing."""
 CHECK_TIMEOUT: Final = 5.0
-FIRST_PAUSE: Final = 0.05
-LONGEST_PAUSE: Final = 1.0
 _TABLE: Final = "SELECT $1::text::regclass::oid::text"
 
 
-class Listener:
-    """Listens from construction to `stop`, on the running event loop.
+class Listener(Hearing["Connection"]):
+    """Hears while it listens to the channel of a table.
 
     Args:
-        connect: Opens a connection.
+        connect: As in `Hearing`.
         is_own: Whether a server process is one of ours, whose notifications are no news.
-        on_change: Called on the event loop.
+        on_change: As there.
         table: The table of executions.
     """
 
@@ -55,72 +50,43 @@ class Listener:
         table: str,
     ) -> None:
         self._table = table
-        self._connect = connect
         self._is_own = is_own
-        self._on_change = on_change
-        self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._late = 0
         """How many have come since the last call."""
         self._bundle = SHORTEST_BUNDLE
-        self._is_cut = False
-        self._hears = False
         self._connection: Connection | None = None
-        self._task = self._loop.create_task(self._run(), name="durable-postgres-listener")
-
-    @property
-    def is_deaf(self) -> bool:
+        self.is_deaf = True
         """Whether there is no connection that hears, not yet or not any more."""
-        return not self._hears
+        super().__init__(connect, on_change, errors=DRIVER_ERRORS, name="durable-postgres-listener")
 
     def stop(self) -> None:
-        """End the listening; may be called again, from callbacks, and from a loop that ends."""
-        self._task.cancel()
+        """End the hearing; may be called again, from callbacks, and from a loop that ends."""
+        super().stop()
         if self._timer is not None:
             self._timer.cancel()
 
-    async def close(self) -> None:
-        """End the listening and wait for it."""
-        self.stop()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def _run(self) -> None:
-        pause = FIRST_PAUSE
-        while True:
-            try:
-                connection = self._connection = await self._connect()
-                try:
-                    pause = FIRST_PAUSE
-                    await self._hear(connection)
-                finally:
-                    connection.terminate()
-            except DRIVER_ERRORS as error:
-                self._hears = False
-                if not self._is_cut:
-                    logger.warning("the storage is not heard", extra={"error": str(error)})
-                    self._is_cut = True
-                    self._pass_on()  # who counted on being told has to look now, and then often
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
-
     async def _hear(self, connection: Connection) -> None:
-        """Listen until the connection fails."""
+        self._connection = connection
         cut = asyncio.Event()
         connection.add_termination_listener(lambda _: cut.set())
         channel = CHANNEL + await connection.fetchval(_TABLE, quoted(self._table))
         await connection.add_listener(channel, self._heard)
-        self._hears = True
-        if self._is_cut:
-            self._is_cut = False
-            logger.info("the storage is heard again")
-        self._pass_on()
-        while not cut.is_set():
-            try:
-                await asyncio.wait_for(cut.wait(), CHECK_INTERVAL)
-            except TimeoutError:
-                await connection.execute("SELECT 1", timeout=CHECK_TIMEOUT)
+        self.is_deaf = False
+        try:
+            self._hears()
+            self._pass_on()
+            while not cut.is_set():
+                try:
+                    await asyncio.wait_for(cut.wait(), CHECK_INTERVAL)
+                except TimeoutError:
+                    await connection.execute("SELECT 1", timeout=CHECK_TIMEOUT)
+        finally:
+            self.is_deaf = True
         raise ConnectionError("the connection was closed")
+
+    def _lost(self) -> None:
+        self._pass_on()  # who counted on being told has to look now, and then often
 
     def _heard(self, _connection: object, pid: int, _channel: str, _payload: object) -> None:
         if not self._is_own(pid):
