@@ -85,15 +85,11 @@ def create_executor_app(
             name=error.name,
         ) from error
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            for resource in resources:
-                await stack.enter_async_context(resource)
-            await stack.enter_async_context(executor)
-            for mounted in _with_a_life(mounts.values()):
-                await stack.enter_async_context(mounted)
-            yield
+    lives: list[AbstractAsyncContextManager[object]] = [
+        *resources,
+        executor,
+        *_with_a_life(mounts.values()),
+    ]
 
     async def health(_: Request) -> Response:
         return _health_of(executor)
@@ -104,7 +100,7 @@ def create_executor_app(
             *([] if scraped is None else [Route(METRICS_PATH, scraped, methods=["GET"])]),
             *(Mount(path, app=mounted) for path, mounted in mounts.items()),
         ],
-        lifespan=lifespan,
+        lifespan=lambda _: _entered(lives),
         # A redirect is a success without a value to an oRPC client (WIRE.md 6.3); a 404 an error.
         redirect_slashes=False,
         auth=auth,
@@ -229,6 +225,14 @@ def _router_class() -> Callable[..., Router]:
             await self.entrance(scope, receive, send)
 
     return Entrance
+
+
+@asynccontextmanager
+async def _entered(lives: Iterable[AbstractAsyncContextManager[object]]) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for each in lives:
+            await stack.enter_async_context(each)
+        yield
 
 
 def _with_a_life(apps: Iterable[object]) -> Iterator[AbstractAsyncContextManager[object]]:
