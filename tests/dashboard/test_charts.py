@@ -25,7 +25,7 @@ def test_a_line_is_broken_where_nobody_looked() -> None:
 def test_what_is_not_known_is_not_drawn() -> None:
     chart = chart_of([("n", [(0, None), (10, None)])], begin=0, end=10, step=10)
 
-    assert not chart.has_points
+    assert not chart.lines[0].path
     assert chart.lines[0].last is None
     assert chart.top == 1
 

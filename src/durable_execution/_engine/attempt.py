@@ -67,8 +67,6 @@ logger = logging.getLogger(__name__)
 
 _PARENT_RESULT: Final[ParentResultReader[Any]] = ParentResultReader(ANYTHING)
 
-ComposeInput = Callable[[ExecutionRecord], "asyncio.Future[bytes]"]
-
 
 class AttemptRunner:
     """Runs attempts and writes down how they ended."""

@@ -38,11 +38,6 @@ class Chart:
     top: float
     """The value at the upper edge."""
 
-    @property
-    def has_points(self) -> bool:
-        """Whether there is anything to see."""
-        return any(line.path for line in self.lines)
-
 
 Points = Sequence[tuple[int, float | None]]
 """Instants in milliseconds, in order, and values; None where nothing is known."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from starlette.requests import Request
-from starlette.responses import Response
+from typing import TYPE_CHECKING
 
 from durable_execution.dashboard.live import LiveViews
 from durable_execution.dashboard.pages import Pages
@@ -15,8 +13,11 @@ from durable_execution.dashboard.sessions import Seal
 from durable_execution.dashboard.visits import Visit
 from durable_execution.executor import DurableExecutor
 
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
 Query = Mapping[str, list[str]]
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
