@@ -12,10 +12,13 @@ import pytest
 
 from durable_execution._core import transitions as law
 from durable_execution.errors import StorageError, StorageUnavailableError
-from durable_execution.storage import SqlStorage, open_storage
+from durable_execution.storage import open_storage
 from durable_execution.storage.protocol import Beat
 from durable_execution.testing.storage_suite import Harness
 from tests.servers.fixtures import Postgres
+from tests.storage.on_server import harness, statements
+
+__all__ = ["harness", "statements"]
 
 TABLE = "durable_task_executions"
 
@@ -23,30 +26,6 @@ TABLE = "durable_task_executions"
 @pytest.fixture
 def url(postgres: Postgres) -> str:
     return postgres.new_url()
-
-
-@pytest.fixture
-def statements() -> list[str]:
-    return []
-
-
-@pytest.fixture
-async def harness(url: str, statements: list[str]) -> AsyncIterator[Harness]:
-    opened: list[SqlStorage] = []
-
-    async def open_one() -> SqlStorage:
-        storage = open_storage(url, on_statement=statements.append)
-        assert isinstance(storage, SqlStorage)
-        await storage.open()
-        opened.append(storage)
-        return storage
-
-    async def advance(milliseconds: int) -> None:
-        await asyncio.sleep(milliseconds / 1000)  # the database's clock is the real one
-
-    yield Harness(await open_one(), advance=advance, open_second=open_one)
-    for storage in opened:
-        await storage.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -12,8 +11,11 @@ import pytest
 from durable_execution import DurableExecutor, ExecutorOptions, TaskContext, Tasks
 from durable_execution._core.record import ExecutionRecord
 from durable_execution.errors import StorageError, StorageUnavailableError
-from durable_execution.storage import SqlStorage, open_storage
+from durable_execution.storage import open_storage
 from durable_execution.testing.storage_suite import Harness
+from tests.storage.on_server import harness, statements
+
+__all__ = ["harness", "statements"]
 
 SERVERS = {
     "postgresql": "postgres",
@@ -27,25 +29,6 @@ CALM = ExecutorOptions(lease=30, poll_interval=0.5)
 def url(request: pytest.FixtureRequest) -> str:
     url: str = request.getfixturevalue(SERVERS[request.param]).new_url()
     return url
-
-
-@pytest.fixture
-async def harness(url: str) -> AsyncIterator[Harness]:
-    opened: list[SqlStorage] = []
-
-    async def open_one() -> SqlStorage:
-        storage = open_storage(url)
-        assert isinstance(storage, SqlStorage)
-        await storage.open()
-        opened.append(storage)
-        return storage
-
-    async def advance(milliseconds: int) -> None:
-        await asyncio.sleep(milliseconds / 1000)  # the database's clock is the real one
-
-    yield Harness(await open_one(), advance=advance, open_second=open_one)
-    for storage in opened:
-        await storage.close()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", *SERVERS])

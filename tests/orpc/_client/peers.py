@@ -13,6 +13,8 @@ PATIENCE = 30.0
 """Seconds after which a test has failed; nothing waits that long that goes well."""
 
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 
 Talk = Callable[["Peer"], None]
 
@@ -126,3 +128,13 @@ def answering(peer: Peer) -> None:
     while True:
         peer.request()
         peer.answer()
+
+
+def saying(*texts: bytes) -> Talk:
+    """A server that says this to the first request of a connection, and hangs up."""
+
+    def talk(peer: Peer) -> None:
+        peer.request()
+        peer.say(*texts)
+
+    return talk

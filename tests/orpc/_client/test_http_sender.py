@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import socket
 import ssl
 import subprocess
-import sys
 import threading
-import zlib
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +14,6 @@ import pytest
 
 from durable_execution.orpc import (
     HttpSender,
-    ORPCError,
     Request,
     Retries,
     RPCConnectionError,
@@ -27,20 +22,7 @@ from durable_execution.orpc import (
     RPCTimeoutError,
     SyncLink,
 )
-from tests.orpc._client.peers import PATIENCE, Peer, answering, listening
-
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
-
-
-def saying(*texts: bytes) -> Callable[[Peer], None]:
-    """A server that says this to the first request of a connection, and hangs up."""
-
-    def talk(peer: Peer) -> None:
-        peer.request()
-        peer.say(*texts)
-
-    return talk
+from tests.orpc._client.peers import CHUNKED, HEAD, PATIENCE, Peer, answering, listening, saying
 
 
 def test_request_travels_exactly_as_written() -> None:
@@ -263,233 +245,6 @@ def test_answer_in_another_protocol_is_named(answer: bytes) -> None:
         link.call(["x"])
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        CHUNKED + b'4;a=b\r\n{"js\r\n6\r\non":1}\r\n0\r\nx: y\r\n\r\n',
-        HEAD + b'\r\n{"json":1}',
-        HEAD.replace(b"1.1", b"1.0") + b'content-length: 10\r\n\r\n{"json":1}',
-        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
-        + HEAD
-        + b'content-length: 10\r\n\r\n{"json":1}',
-    ],
-    ids=["chunks", "until the end", "1.0", "hints"],
-)
-def test_body_is_read_however_its_end_is_told(answer: bytes) -> None:
-    with (
-        listening(saying(*(answer[at : at + 1] for at in range(len(answer))))) as peers,
-        SyncLink(RPCLink(peers.url)) as link,
-    ):
-        assert link.call(["x"]) == 1
-
-
-def test_redirect_is_not_followed() -> None:
-    answer = b'HTTP/1.1 302 Found\r\nlocation: /y\r\ncontent-length: 10\r\n\r\n{"json":2}'
-    with listening(saying(answer)) as peers, SyncLink(RPCLink(peers.url)) as link:
-        assert link.call(["x"]) == 2
-        assert len(peers.all) == 1
-
-
-PACKED = gzip.compress(b'{"json":') + gzip.compress(b'"packed"}')
-DEFLATED = zlib.compress(b'{"json":"packed"}')
-
-
-@pytest.mark.parametrize(
-    ("encoding", "body"),
-    [
-        (b"gzip", PACKED),
-        (b"deflate", DEFLATED),
-        (b"deflate", DEFLATED[2:-4]),
-        (b"identity", b'{"json":"packed"}'),
-    ],
-    ids=["gzip", "zlib", "raw", "identity"],
-)
-def test_packed_answer_is_read(encoding: bytes, body: bytes) -> None:
-    def talk(peer: Peer) -> None:
-        while True:
-            assert b"accept-encoding: gzip, deflate\r\n" in peer.request()
-            peer.answer(body, b"content-encoding: %s\r\n" % encoding)
-
-    with listening(talk) as peers, SyncLink(RPCLink(peers.url)) as link:
-        assert [link.call(["x"]), link.call(["x"])] == ["packed", "packed"]
-        assert len(peers.all) == 1
-
-
-@pytest.mark.parametrize(
-    ("encoding", "body"),
-    [(b"gzip", b"no gzip"), (b"gzip", PACKED[:-3]), (b"br", b"x")],
-    ids=["broken", "cut off", "unknown"],
-)
-def test_answer_that_cannot_be_unpacked_is_named(encoding: bytes, body: bytes) -> None:
-    def talk(peer: Peer) -> None:
-        peer.request()
-        peer.answer(body, b"content-encoding: %s\r\n" % encoding)
-
-    with (
-        listening(talk) as peers,
-        SyncLink(RPCLink(peers.url)) as link,
-        pytest.raises(RPCResponseError, match="cannot be unpacked"),
-    ):
-        link.call(["x"])
-
-
-def test_small_answer_that_unpacks_into_a_huge_one_is_cut_off() -> None:
-    packed = gzip.compress(b" " * 5_000_000)
-    assert len(packed) < 10_000
-
-    def talk(peer: Peer) -> None:
-        peer.request()
-        peer.answer(packed, b"content-encoding: gzip\r\n")
-
-    with (
-        listening(talk) as peers,
-        SyncLink(RPCLink(peers.url, max_response_size=1_000_000)) as link,
-        pytest.raises(RPCResponseError, match="larger than 1000000 bytes"),
-    ):
-        link.call(["x"])
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [HEAD + b"content-length: 1001\r\n\r\n", HEAD + b"\r\n" + b"x" * 2000],
-    ids=["announced", "streaming"],
-)
-def test_answer_over_the_limit_is_cut_off(answer: bytes) -> None:
-    def talk(peer: Peer) -> None:
-        peer.request()
-        peer.say(answer)
-        peer.until_left()
-
-    with listening(talk) as peers, SyncLink(RPCLink(peers.url, max_response_size=1000)) as link:
-        with pytest.raises(RPCResponseError, match="larger than 1000 bytes"):
-            link.call(["x"])
-        assert peers.all[0].has_left.wait(PATIENCE)
-
-
-def test_timeout_is_that_of_the_whole_call_however_slowly_its_answer_trickles() -> None:
-    def talk(peer: Peer) -> None:
-        peer.request()
-        peer.say(HEAD + b"content-length: 1000000\r\n\r\n")
-        while not peer.has_left.wait(0.01):  # each piece is in time, all of them never
-            peer.say(b" ")
-
-    with (
-        listening(talk) as peers,
-        SyncLink(RPCLink(peers.url)) as link,
-        pytest.raises(RPCTimeoutError, match=r"No answer within 0\.3 seconds"),
-    ):
-        link.call(["x"], timeout=0.3)
-
-
-def test_request_that_nobody_reads_is_given_up() -> None:
-    has_failed = threading.Event()
-
-    def talk(peer: Peer) -> None:
-        assert has_failed.wait(PATIENCE)
-
-    with listening(talk) as peers, SyncLink(RPCLink(peers.url)) as link:
-        try:
-            with pytest.raises(RPCTimeoutError):
-                link.call(["x"], "x" * 30_000_000, timeout=0.3)
-        finally:
-            has_failed.set()
-
-
-@pytest.mark.parametrize("is_closed", [False, True])
-def test_answer_to_a_request_that_is_not_read_to_its_end_arrives(is_closed: bool) -> None:
-    is_read = threading.Event()
-
-    def talk(peer: Peer) -> None:
-        peer.socket.recv(1000)
-        peer.say(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\n{}")
-        if is_closed:
-            peer.socket.shutdown(socket.SHUT_WR)
-        assert is_read.wait(PATIENCE)
-
-    with listening(talk) as peers, SyncLink(RPCLink(peers.url)) as link:
-        try:
-            with pytest.raises(ORPCError) as caught:
-                link.call(["x"], "x" * 30_000_000)
-        finally:
-            is_read.set()
-        assert caught.value.status == 413
-
-
-def test_server_that_leaves_amid_a_request_cannot_have_seen_it() -> None:
-    def talk(peer: Peer) -> None:
-        peer.socket.recv(1000)
-
-    with (
-        listening(talk) as peers,
-        SyncLink(RPCLink(peers.url, retries=Retries(attempts=2))) as link,
-    ):
-        with pytest.raises(RPCConnectionError, match="The connection broke") as caught:
-            link.call(["x"], "x" * 30_000_000)
-        assert not caught.value.was_sent
-        assert len(peers.all) == 2
-
-
-def test_large_bodies_arrive_whole() -> None:
-    def talk(peer: Peer) -> None:
-        body = peer.request().partition(b"\r\n\r\n")[2]
-        peer.answer(body)
-
-    text = "x" * 3_000_000
-    with listening(talk) as peers, SyncLink(RPCLink(peers.url)) as link:
-        assert link.call(["x"], text) == text
-
-
-def test_call_given_up_gives_up_its_connection() -> None:
-    def talk(peer: Peer) -> None:
-        peer.request()
-        peer.until_left()
-
-    with listening(talk) as peers, SyncLink(RPCLink(peers.url)) as link:
-        with pytest.raises(RPCTimeoutError):
-            link.call(["x"], timeout=0.1)
-        assert peers.all[0].has_left.wait(PATIENCE)
-
-
-def test_closing_ends_calls_under_way() -> None:
-    has_arrived = threading.Event()
-
-    def talk(peer: Peer) -> None:
-        peer.request()
-        has_arrived.set()
-        peer.until_left()
-
-    with listening(talk) as peers, ThreadPoolExecutor(1) as threads:
-        link = SyncLink(RPCLink(peers.url, timeout=None, retries=Retries(repeatable=True)))
-        call = threads.submit(link.call, ["x"])
-        assert has_arrived.wait(PATIENCE)
-        link.close()
-        with pytest.raises(RuntimeError, match="was closed while a call was under way"):
-            call.result(PATIENCE)
-        with pytest.raises(RuntimeError, match="is closed"):
-            link.call(["x"])
-        assert len(peers.all) == 1
-
-
-def test_closing_ends_the_pause_before_another_attempt() -> None:
-    has_answered = threading.Event()
-
-    def talk(peer: Peer) -> None:
-        peer.request()
-        peer.say(b"HTTP/1.1 503 Busy\r\nretry-after: 3600\r\ncontent-length: 0\r\n\r\n")
-        peer.until_left()
-        has_answered.set()
-
-    retries = Retries(retry_after=True, longest_pause=7200)
-    with listening(talk) as peers, ThreadPoolExecutor(1) as threads:
-        link = SyncLink(RPCLink(peers.url, timeout=None, retries=retries))
-        call = threads.submit(link.call, ["x"])
-        while not link._calls._sender._pool._idle:  # type: ignore[union-attr]  # told nowhere else
-            assert not call.done()
-        link.close()
-        with pytest.raises(RuntimeError, match="was closed while a call was under way"):
-            call.result(PATIENCE)
-
-
 def test_threads_keep_their_answers_apart_and_no_connection_is_left() -> None:
     def talk(peer: Peer) -> None:
         while True:
@@ -503,16 +258,6 @@ def test_threads_keep_their_answers_apart_and_no_connection_is_left() -> None:
         assert all(peer.has_left.wait(PATIENCE) for peer in peers.all)
 
 
-def test_closed_sender_refuses_requests() -> None:
-    sender = HttpSender()
-    sender.close()
-    sender.close()
-    with pytest.raises(RuntimeError, match="HttpSender is closed"):
-        sender.send(
-            Request("POST", "/x", origin="http://localhost"), max_response_size=1, timeout=1
-        )
-
-
 def test_line_break_is_not_smuggled_into_a_header() -> None:
     request = Request("POST", "/x", headers=(("x", "1\r\ny: 2"),), origin="http://localhost")
     with pytest.raises(ValueError, match="a line break cannot be sent"):
@@ -523,52 +268,6 @@ def test_line_break_is_not_smuggled_into_a_header() -> None:
 def test_unusable_timeout_is_refused(given: float) -> None:
     with pytest.raises(ValueError, match="connect_timeout: expected more than zero"):
         HttpSender(connect_timeout=given)
-
-
-FORKING = """
-import os, threading
-from durable_execution.orpc import RPCLink, SyncLink
-from tests.orpc._client.peers import listening
-
-has_arrived, may_answer = threading.Event(), threading.Event()
-
-def talk(peer):
-    while True:
-        request = peer.request()
-        if b"/slow" in request:
-            has_arrived.set()
-            assert may_answer.wait(30)
-        peer.answer()
-
-with listening(talk) as peers:
-    link = SyncLink(RPCLink(peers.url))
-    link.call(["quick"])
-    answers = []
-    slow = threading.Thread(target=lambda: answers.append(link.call(["slow"])))
-    slow.start()
-    assert has_arrived.wait(30)
-    child = os.fork()
-    if child == 0:
-        answer = link.call(["quick"])
-        link.close()
-        os._exit(answer)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 1, status
-    may_answer.set()
-    slow.join(30)
-    assert answers == [1], answers
-    assert link.call(["quick"]) == 1
-    link.close()
-    assert all(peer.has_left.wait(30) for peer in peers.all)
-    print(len(peers.all))
-"""
-
-
-def test_fork_amid_a_call_leaves_that_to_the_parent() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=90, check=False
-    )
-    assert (done.stdout, done.stderr) == ("2\n", "")
 
 
 @pytest.fixture(scope="module")

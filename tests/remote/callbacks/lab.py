@@ -16,6 +16,7 @@ from durable_execution import (
     DurableExecutor,
     ExecutorOptions,
     InMemoryStorage,
+    RetryOptions,
     Storage,
     Task,
     TaskExecutionHandle,
@@ -33,6 +34,7 @@ from tests.remote.lab import client_of
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 OTHER_SECRET = "whsec_b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVybw=="
+RETRY = RetryOptions(max_retries=2, base_delay=0.01)
 
 Answer = Callable[[CallbackRequest[Any]], Awaitable[HttpResponse]]
 
@@ -145,3 +147,9 @@ async def started(*answers: Answer, **options: Any) -> AsyncIterator[Lab]:
     lab = Lab(App(*answers), **options)
     async with lab.executor:
         yield lab
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():
+            await asyncio.sleep(0.01)  # nobody tells of it
