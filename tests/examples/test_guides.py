@@ -119,7 +119,8 @@ def test_django_views_enqueue_after_the_commit(
 def test_postgres_page_opens_its_storage_and_knows_all_options(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from durable_execution.storage.sql.postgres_url import _OPTIONS, POOL_SIZE
+    from durable_execution.storage.sql.postgres_url import _OPTIONS
+    from durable_execution.storage.sql.url_options import POOL_SIZE
 
     monkeypatch.setenv("DATABASE_URL", "postgresql://a@b/c?pool_size=3&sslmode=require")
     page = Page("postgres.md")

@@ -7,13 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
 from durable_execution.errors import InvalidOptionError
 from durable_execution.storage.sql.sqlite_connection import OnStatement
 from durable_execution.storage.sql.sqlite_driver import SYNCHRONOUS, SqliteDriver, Synchronous
 from durable_execution.storage.sql.storage import SqlStorage
+from durable_execution.storage.sql.url_options import parsed_url
 from durable_execution.storage.table_names import DEFAULT_TABLES, TaskExecutionTables
 
 
@@ -30,10 +28,7 @@ def open_sqlite(
     Raises:
         InvalidOptionError: The URL has a host, or options that are not known.
     """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise InvalidOptionError(f"storage url cannot be read: {error}") from error
+    parsed = parsed_url(url)
     if parsed.get_driver_name() not in ("pysqlite", ""):
         raise InvalidOptionError(
             f"storage url has scheme {parsed.drivername!r}, expected plain 'sqlite'"

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
-
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from typing import TYPE_CHECKING, Any, Final
 
 from durable_execution.errors import InvalidOptionError
 from durable_execution.storage.sql.postgres_connection import Place
+from durable_execution.storage.sql.url_options import (
+    check_option,
+    options_of,
+    parsed_url,
+    pool_size_of,
+)
 
-POOL_SIZE: Final = 10
-MAX_POOL_SIZE: Final = 1000
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
 _OPTIONS: Final = ("host", "pgbouncer", "pool_size", "schema", "sslmode")
 _SCHEMA: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}")
 _SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -34,17 +38,12 @@ def read_url(url: str) -> tuple[Place, int]:
         raise InvalidOptionError(
             f"storage url has scheme {parsed.drivername!r}, expected plain 'postgresql'"
         )
-    unknown = sorted(set(parsed.query) - set(_OPTIONS))
-    if unknown:
-        raise InvalidOptionError(
-            f"storage url has unknown options {', '.join(unknown)}; known are {', '.join(_OPTIONS)}"
-        )
-    options = {name: _single(name, value) for name, value in parsed.query.items()}
+    options = options_of(parsed, _OPTIONS)
     pooled = options.get("pgbouncer")
-    _check("pgbouncer", pooled, pooled is None or pooled in _BOOLEANS, "true or false")
+    check_option("pgbouncer", pooled, pooled is None or pooled in _BOOLEANS, "true or false")
     schema = options.get("schema")
     is_name = schema is None or _SCHEMA.fullmatch(schema) is not None
-    _check("schema", schema, is_name, "letters, digits and _, at most 63")
+    check_option("schema", schema, is_name, "letters, digits and _, at most 63")
     hosts = _hosts_of(urls, options)
     place = Place(
         name=_name(parsed, hosts),
@@ -53,7 +52,7 @@ def read_url(url: str) -> tuple[Place, int]:
         schema=schema,
         is_pooled=None if pooled is None else _BOOLEANS[pooled],
     )
-    return place, _pool_size(options.get("pool_size"))
+    return place, pool_size_of(options)
 
 
 def _urls_of(url: str) -> list[URL]:
@@ -61,24 +60,23 @@ def _urls_of(url: str) -> list[URL]:
     several = _HOSTS.fullmatch(url)
     before, names, after = ("", url, "") if several is None else several.groups()
     each_host = [url] if several is None else names.split(",")
-    try:
-        return [make_url(f"{before}{name}{after}") for name in each_host]
-    except (ArgumentError, ValueError) as error:
-        raise InvalidOptionError(f"storage url cannot be read: {error}") from error
+    return [parsed_url(f"{before}{name}{after}") for name in each_host]
 
 
 def _hosts_of(urls: Sequence[URL], options: dict[str, str]) -> list[tuple[str | None, int | None]]:
     if len(urls) == 1:
         return [(options.get("host", urls[0].host), urls[0].port)]
     hosts = [each.host for each in urls]
-    _check("host", options.get("host"), "host" not in options, "left out beside several hosts")
-    _check("each of several hosts", hosts, all(hosts), "a name")
+    check_option(
+        "host", options.get("host"), "host" not in options, "left out beside several hosts"
+    )
+    check_option("each of several hosts", hosts, all(hosts), "a name")
     return [(each.host, each.port) for each in urls]
 
 
 def _options(parsed: URL, options: dict[str, str]) -> dict[str, Any]:
     mode = options.get("sslmode")
-    _check("sslmode", mode, mode is None or mode in _SSL_MODES, ", ".join(_SSL_MODES))
+    check_option("sslmode", mode, mode is None or mode in _SSL_MODES, ", ".join(_SSL_MODES))
     return _given(
         user=parsed.username, password=parsed.password, database=parsed.database, ssl=mode
     )
@@ -91,21 +89,3 @@ def _given(**found: Any) -> dict[str, Any]:
 def _name(parsed: URL, hosts: Sequence[tuple[str | None, int | None]]) -> str:
     places = ",".join(f"{host or 'localhost'}{f':{port}' if port else ''}" for host, port in hosts)
     return f"PostgreSQL, {places}/{parsed.database or ''}"
-
-
-def _pool_size(text: str | None) -> int:
-    if text is None:
-        return POOL_SIZE
-    is_size = text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_POOL_SIZE
-    _check("pool_size", text, is_size, f"1 to {MAX_POOL_SIZE}")
-    return int(text)
-
-
-def _single(name: str, value: str | tuple[str, ...]) -> str:
-    _check(name, value, isinstance(value, str), "one value")
-    return str(value)
-
-
-def _check(name: str, value: object, is_valid: bool, expected: str) -> None:  # noqa: FBT001
-    if not is_valid:
-        raise InvalidOptionError(f"storage url: {name} must be {expected}, got {value!r}")
