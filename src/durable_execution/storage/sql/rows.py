@@ -216,6 +216,11 @@ def to_past(row: tuple[Any, ...]) -> Past:
     return Past(_PAST.decode(attempts), count)
 
 
+def to_instant(value: Value) -> int | None:
+    """Return an instant that may be missing."""
+    return value if isinstance(value, int) else None
+
+
 def to_counts(rows: Sequence[Row]) -> dict[str, dict[Status, int]]:
     """Return rows of task id, status and number as numbers by task and status."""
     counts: dict[str, dict[Status, int]] = {}

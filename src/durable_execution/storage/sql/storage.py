@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from durable_execution._core.past import NO_PAST, Past
 from durable_execution._core.patch import Transition
 from durable_execution._core.progress import Report
@@ -49,6 +47,7 @@ from durable_execution.storage.sql.driver import (
     Work,
 )
 from durable_execution.storage.sql.insertion import insert_claimed, insert_roots
+from durable_execution.storage.sql.leases import Leases
 from durable_execution.storage.sql.migrations import migrate
 from durable_execution.storage.sql.peeking import Peeking
 from durable_execution.storage.sql.reopening import Reopener
@@ -58,8 +57,8 @@ from durable_execution.storage.sql.rows import (
     Value,
     to_backlog,
     to_counts,
-    to_executor,
     to_glance,
+    to_instant,
     to_past,
     to_record,
     without_payloads,
@@ -74,7 +73,6 @@ if TYPE_CHECKING:
 
     from durable_execution.storage.sql.caller import CallerConnection
 
-_SIGNED_OFF = 0
 _FEW = 32
 """Rows that are looked up by their ids without a thought for how long it takes."""
 
@@ -98,6 +96,7 @@ class SqlStorage:
         self._statements = build_statements(driver.dialect)
         self._peeking = Peeking(driver, self._statements.peek)
         self._searches = Searches(driver.dialect)
+        self._leases = Leases(driver, self._statements)
         self._opening = asyncio.Lock()
         self._is_open = False
 
@@ -343,64 +342,13 @@ class SqlStorage:
         return await self._driver.write(work)
 
     async def heartbeat(self, beat: Beat) -> Pulse:  # noqa: D102
-        statements = self._statements
-        held_ids = self._dialect.texts([execution_id for execution_id, _ in beat.held])
-
-        async def work(transaction: Transaction) -> tuple[list[Row], list[Row]]:
-            values: dict[str, Value] = {
-                "who": beat.executor_id,
-                "now": self._driver.clock(),
-                "lease_ms": beat.lease_ms,
-                "held_count": len(beat.held),
-                "ended_count": beat.ended,
-                "execution_ids": held_ids,
-            }
-
-            async def ask(statement: Statement) -> list[Row]:
-                return await transaction.fetch(statement, statement.bind(**values))
-
-            # One look tells both what this executor's lease was, and whose are over.
-            seen = await ask(statements.leases_seen)
-            is_listed = any(row[0] == beat.executor_id for row in seen)
-            write = statements.extend_lease if is_listed else statements.register
-            await transaction.execute(write, write.bind(**values))
-            if beat.task_ids is not None:
-                tell = statements.tell_tasks
-                text = msgspec.json.encode(sorted(beat.task_ids)).decode()
-                await transaction.execute(tell, tell.bind(who=beat.executor_id, task_ids=text))
-            return seen, await ask(statements.still_held) if beat.held else []
-
-        # Of an executor with nothing to do: what is written does not hang on what was seen.
-        is_idle = not beat.held and beat.task_ids is None
-        seen, held = await self._driver.write(work, is_single=is_idle)
-        leases = {row[0]: row[1] for row in seen}
-        lease = leases.pop(beat.executor_id, _SIGNED_OFF)
-        still_held = set(held)
-        # The look told the time as well, unless there was nobody to see.
-        seen_at = _instant(seen[0][2]) if seen else None
-        return Pulse(
-            now=await self._driver.now() if seen_at is None else seen_at,
-            was_known=lease != _SIGNED_OFF,
-            found_dead=bool(leases),
-            lost=tuple(row[0] for row in beat.held if row not in still_held),
-        )
+        return await self._leases.heartbeat(beat)
 
     async def known_task_ids(self) -> frozenset[str]:  # noqa: D102
-        statement = self._statements.known_tasks
-
-        async def work(transaction: Transaction) -> list[Row]:
-            return await transaction.fetch(statement, statement.bind(now=self._driver.clock()))
-
-        rows = await self._driver.read(work, is_single=True)
-        told = [msgspec.json.decode(str(row[0]), type=list[str]) for row in rows]
-        return frozenset().union(*told)
+        return await self._leases.known_task_ids()
 
     async def executors(self, limit: int) -> list[ListedExecutor]:  # noqa: D102
-        if limit < 1:
-            return []
-        statement = self._statements.executors
-        rows = await self._scan(statement, statement.bind(limit=limit))
-        return sorted(map(to_executor, rows), key=lambda each: each.executor_id)
+        return await self._leases.executors(limit)
 
     async def backlog(self, limit: int, *, since: int, id_from: str) -> Backlog:  # noqa: D102
         statements = self._statements
@@ -420,10 +368,7 @@ class SqlStorage:
         return await self._driver.scan(work)
 
     async def sign_off(self, executor_id: str) -> None:  # noqa: D102
-        # Marked rather than deleted: `orphans` looks for rows of executors that are listed.
-        await self._write(
-            self._statements.sign_off, self._statements.sign_off.bind(who=executor_id)
-        )
+        await self._leases.sign_off(executor_id)
 
     async def held_by(  # noqa: D102
         self, executor_id: str, limit: int
@@ -435,25 +380,7 @@ class SqlStorage:
         return await self._read(statement, statement.bind(executor_ids=executor_ids, limit=limit))
 
     async def orphans(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
-        now = self._driver.clock()
-        statements = self._statements
-
-        async def work(transaction: Transaction) -> tuple[list[Row], list[Row]]:
-            dead = await transaction.fetch(
-                statements.dead_executors, statements.dead_executors.bind(now=now)
-            )
-            if not dead or limit < 1:
-                return [], []
-            dead_ids = self._dialect.texts([str(row[0]) for row in dead])
-            values = statements.held_by.bind(executor_ids=dead_ids, limit=limit)
-            return dead, await transaction.fetch(statements.held_by, values)
-
-        dead, rows = await self._driver.read(work)
-        records = [to_record(row) for row in rows]
-        if len(records) < limit:
-            owners = {record.executor_id for record in records}
-            await self._forget([row for row in dead if row[0] not in owners])
-        return records
+        return await self._leases.orphans(limit)
 
     async def joinable(  # noqa: D102
         self, task_ids: frozenset[str], limit: int
@@ -477,7 +404,7 @@ class SqlStorage:
 
         # Nearly always nobody has to be woken, and one look tells when that changes.
         ((first_expires_at, seen_at),) = await self._driver.read(look, is_single=True)
-        next_expires_at = _instant(first_expires_at)
+        next_expires_at = to_instant(first_expires_at)
         if next_expires_at is None or next_expires_at > int(str(seen_at)):
             return Sleepers(records=(), next_expires_at=next_expires_at)
 
@@ -489,14 +416,14 @@ class SqlStorage:
             return rows, next_rows[0][0]
 
         rows, ahead_at = await self._driver.read(work)
-        return Sleepers(records=tuple(map(to_record, rows)), next_expires_at=_instant(ahead_at))
+        return Sleepers(records=tuple(map(to_record, rows)), next_expires_at=to_instant(ahead_at))
 
     async def earliest_ready(self) -> int | None:  # noqa: D102
         async def work(transaction: Transaction) -> list[Row]:
             return await transaction.fetch(self._statements.earliest_ready)
 
         ((start_at,),) = await self._driver.read(work, is_single=True)
-        return _instant(start_at)
+        return to_instant(start_at)
 
     async def search(self, search: Search) -> Page:  # noqa: D102
         statement, values = self._searches.of(search)
@@ -559,12 +486,6 @@ class SqlStorage:
         rows = await self._driver.read(work, is_single=True)
         return [to_record(complete(row) if complete else row) for row in rows]
 
-    async def _write(self, statement: Statement, values: Row) -> None:
-        async def work(transaction: Transaction) -> None:
-            await transaction.execute(statement, values)
-
-        await self._driver.write(work, is_single=True)
-
     async def _insert(self, work: Work[T], *, is_single: bool) -> T:
         try:
             return await self._driver.write(work, is_single=is_single)
@@ -572,23 +493,6 @@ class SqlStorage:
             raise await self._duplicate(conflict.records) from conflict
         except KeyConflictError as error:
             raise error.conflict from None
-
-    async def _forget(self, executors: Sequence[Row]) -> None:
-        if not executors:
-            return
-        forget = self._statements.forget_executor
-        # Only with the lease that was seen: an executor that revived meanwhile stays.
-        rows = [forget.bind(who=executor_id, lease=lease) for executor_id, lease in executors]
-
-        lock = self._statements.lock_executors
-        ids = self._dialect.texts([str(executor_id) for executor_id, _ in executors])
-
-        async def work(transaction: Transaction) -> None:
-            if lock is not None:
-                await transaction.execute(lock, lock.bind(executor_ids=ids))
-            await transaction.execute_many(forget, rows)
-
-        await self._driver.write(work)
 
     async def _duplicate(self, records: Sequence[ExecutionRecord]) -> DuplicateSleepingIdError:
         """Find out which of these rows' sleeping ids is taken, after an insert said that one is."""
@@ -607,7 +511,3 @@ class SqlStorage:
             if owners.setdefault(unique_id, record.execution_id) != record.execution_id:
                 return DuplicateSleepingIdError(unique_id)
         return DuplicateSleepingIdError(wanted[0])
-
-
-def _instant(value: Value) -> int | None:
-    return value if isinstance(value, int) else None
