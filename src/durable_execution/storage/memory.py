@@ -33,10 +33,11 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.reopening import Family
 from durable_execution._core.status import ERRORED, Status
 from durable_execution._core.transitions import cancelled_with_ancestor, claimed
-from durable_execution.errors import DuplicateSleepingIdError, StorageError, StoredError
+from durable_execution.errors import DuplicateSleepingIdError, StoredError
 from durable_execution.storage._backlog import backlog_of
 from durable_execution.storage._felling import rows_to_delete
 from durable_execution.storage._reopening import rows_to_reopen
+from durable_execution.storage._saved import Saved, read_saved
 from durable_execution.storage._shelf import Shelf, place
 from durable_execution.storage.protocol import (
     Applied,
@@ -52,26 +53,12 @@ from durable_execution.storage.protocol import (
 )
 from durable_execution.storage.search import Page, Search, Span
 
-SAVE_VERSION: Final = 1
-"""The version of the bytes that `save` returns."""
 _SIGNED_OFF: Final = 0
 
 
 def wall_clock() -> int:
     """Return the milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-class _Saved(msgspec.Struct, frozen=True, kw_only=True):
-    version: int
-    executors: dict[str, int]
-    records: list[ExecutionRecord]
-    progress: dict[str, Progress] = {}
-    past: dict[str, Past] = {}
-
-
-class _SavedHeader(msgspec.Struct, frozen=True):
-    version: int
 
 
 class InMemoryStorage:
@@ -129,14 +116,13 @@ class InMemoryStorage:
     def save(self) -> bytes:
         """Return everything as bytes, to be given to `load` later, by any version from this on."""
         with self._lock:
-            saved = _Saved(
-                version=SAVE_VERSION,
+            saved = Saved(
                 executors=self._leases,
                 records=list(self._shelf.rows()),
                 progress=self._progress,
                 past=self._past,
             )
-            return msgspec.msgpack.encode(saved)
+            return saved.to_bytes()
 
     def load(self, saved: bytes) -> None:
         """Replace everything by what was saved.
@@ -146,7 +132,7 @@ class InMemoryStorage:
         Raises:
             StorageError: The bytes are not from `save`, or from a newer version. Nothing changed.
         """
-        content = _decoded(saved)
+        content = read_saved(saved)
         shelf = Shelf()
         for record in content.records:
             shelf.put(record)
@@ -551,19 +537,6 @@ def _is_held(record: ExecutionRecord | None, executor_id: str, fence: int) -> bo
         and record.executor_id == executor_id
         and record.fence == fence
     )
-
-
-def _decoded(saved: bytes) -> _Saved:
-    try:
-        header = msgspec.msgpack.decode(saved, type=_SavedHeader)
-        if header.version != SAVE_VERSION:
-            raise StorageError(
-                f"the saved executions have version {header.version}, this release reads version "
-                f"{SAVE_VERSION}: load them with the release that saved them, or a newer one"
-            )
-        return msgspec.msgpack.decode(saved, type=_Saved)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise StorageError(f"these bytes are not saved executions: {error}") from error
 
 
 def _do_nothing() -> None:
