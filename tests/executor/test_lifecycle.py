@@ -190,8 +190,9 @@ async def test_a_thread_that_does_not_end_keeps_its_row_until_the_lease_is_over(
     storage: Storage,
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    first = DurableExecutor(storage, replace(SHARED, shutdown_timeout=0, lease=2))
-    second = DurableExecutor(storage.sibling(), replace(SHARED, lease=2))
+    first = DurableExecutor(storage, replace(OPTIONS, shutdown_timeout=0))
+    second = DurableExecutor(storage.sibling(), OPTIONS)
+    aside = storage.sibling()
     runs: list[str] = []
 
     @first.task
@@ -207,9 +208,15 @@ async def test_a_thread_that_does_not_end_keeps_its_row_until_the_lease_is_over(
     handle = await first.enqueue_task(work)
     await asyncio.to_thread(begun.wait)
     await first.shutdown()
+    await aside.open()
+    row = (await aside.get([handle.execution_id]))[0]
+    assert row is not None
+    assert row.status == "running"
+    assert row.executor_id is not None
+    await aside.sign_off(row.executor_id)  # which is what the end of the lease is
+    await aside.close()
     async with second:
         found = await second.get_task_execution_handle(work, handle.execution_id)
-        assert (await found.get_execution()).status == "running"
         assert await found.result() == "done"
     go_on.set()
     assert runs == [handle.execution_id] * 2
