@@ -8,7 +8,6 @@ from typing import Final
 from durable_execution._codec import Dialect, Limits, Rule, TypedJson
 from durable_execution.orpc._protocol import (
     BATCH_FORMS,
-    Body,
     BodyKind,
     BodyTooLargeError,
     EventStreamOptions,
@@ -139,12 +138,16 @@ class RPCHandler:
             if match is None:
                 incoming.body = caller.body()  # read by the plugin that answers, if any does
             elif incoming.method != "GET":
-                incoming.body = await self._body(incoming, caller)
+                if self._is_read_whole(incoming):
+                    incoming.body = await caller.whole(self._max_body_size)
+                elif incoming.body_kind(self._handler.version) in self._handler.version.streamed:
+                    incoming.body = caller.body()  # read by the procedure
         except CallerGoneError:
             return
-        except ORPCError as error:
-            refusal = await self._handler.serve_refusal(incoming.request, error)
-            await caller.answer(refusal, incoming.method)
+        except BodyTooLargeError:
+            refusal = ORPCError("PAYLOAD_TOO_LARGE")
+            response = await self._handler.serve_refusal(incoming.request, refusal)
+            await caller.answer(response, incoming.method)
             return
         await caller.while_waiting(self._respond(incoming, match, caller), incoming.task)
 
@@ -172,27 +175,25 @@ class RPCHandler:
             response = await self._handler.serve(incoming.request, match)
         await caller.answer(response or _NOT_FOUND, incoming.method)
 
-    async def _body(self, incoming: Incoming, caller: Caller) -> Body:
-        """The body: read, or to be read by whoever answers.
+    def _is_read_whole(self, incoming: Incoming) -> bool:
+        """Whether the body is JSON, and read before anything else.
 
         Raises:
-            CallerGoneError: Before its body was complete.
-            ORPCError: PAYLOAD_TOO_LARGE, before reading when the announced length is too much.
+            BodyTooLargeError: The announced length is too much; nothing is read.
         """
-        kind = incoming.body_kind(self._handler.version)
-        if kind is not BodyKind.JSON:
-            return caller.body() if kind in self._handler.version.streamed else b""
+        if incoming.body_kind(self._handler.version) is not BodyKind.JSON:
+            return False
         if _announced_size(incoming.headers) > self._max_body_size:
-            raise ORPCError("PAYLOAD_TOO_LARGE")
-        try:
-            return await caller.whole(self._max_body_size)
-        except BodyTooLargeError as error:
-            raise ORPCError("PAYLOAD_TOO_LARGE") from error
+            raise BodyTooLargeError
+        return True
 
 
 def _announced_size(headers: RequestHeaders) -> float:
     """What content-length says; 0 when it says nothing, infinity when no body is that long."""
-    announced = (headers.first("content-length") or "").encode("latin-1", "replace")
+    if headers.found is not None:
+        announced = headers.found.get(b"content-length", b"")
+    else:
+        announced = (headers.first("content-length") or "").encode("latin-1", "replace")
     if not announced.isdigit():  # of bytes only those that are ASCII
         return 0
     return int(announced) if len(announced) <= _LONGEST_LENGTH else float("inf")

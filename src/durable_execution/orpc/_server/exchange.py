@@ -120,7 +120,7 @@ class Caller:
         body = response.body
         if isinstance(body, bytes):
             if response.status != _NO_CONTENT:  # which has no length either
-                headers.append((b"content-length", str(len(body)).encode("ascii")))
+                headers.append((b"content-length", b"%d" % len(body)))
             await self._send(_start(response.status, headers))
             await self._send({"type": "http.response.body", "body": body if has_body else b""})
             return
@@ -180,7 +180,8 @@ class _Watch:
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """Where it is made."""
-        return asyncio.get_running_loop() if self._task is None else self._task.get_loop()
+        task = self._task
+        return asyncio.get_running_loop() if task is None else task.get_loop()
 
     @property
     def has_cancelled_alone(self) -> bool:

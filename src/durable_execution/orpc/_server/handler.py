@@ -47,6 +47,8 @@ ContextSource: TypeAlias = (
 
 DEFAULT_MAX_BODY_SIZE: Final = 8 * 1024 * 1024
 
+_LAST_EVENT_ID: Final = b"last-event-id"
+
 _MOST_KNOWN: Final = 1024
 """Paths kept; a procedure has several where paths are normalised."""
 
@@ -199,13 +201,15 @@ class ProcedureHandler:
             if self._strict_get and incoming.crossed == "GET" and procedure.method != "GET":
                 raise ORPCError("METHOD_NOT_SUPPORTED")
             is_bare = gate is None and self._context is None
+            found = incoming.headers.found
+            may_resume = found is None or _LAST_EVENT_ID in found
             ctx = CallContext(
                 path=match.path,
                 context={} if is_bare else await self._first_context(incoming, gate),
                 headers=incoming.headers,
                 response_headers=response_headers,
                 errors=procedure.error_constructors,
-                last_event_id=incoming.headers.first("last-event-id"),
+                last_event_id=incoming.headers.first("last-event-id") if may_resume else None,
             )
             output = await run(procedure, ctx, value)
             response = self._codec.encode_plain(output)

@@ -28,7 +28,17 @@ class Incoming:
         task: What answers it.
     """
 
-    __slots__ = ("_request", "body", "crossed", "headers", "method", "path", "task", "transport")
+    __slots__ = (
+        "_kind",
+        "_request",
+        "body",
+        "crossed",
+        "headers",
+        "method",
+        "path",
+        "task",
+        "transport",
+    )
 
     def __init__(
         self,
@@ -45,6 +55,7 @@ class Incoming:
         self.transport = transport
         self.task = asyncio.current_task()
         self._request = request
+        self._kind: BodyKind | None = None
 
     @classmethod
     def of(cls, request: Request) -> Self:
@@ -71,7 +82,12 @@ class Incoming:
         return self._request
 
     def body_kind(self, version: Version) -> BodyKind:
-        """How the body is to be read."""
+        """How the body is to be read; asked twice of most requests."""
+        if self._kind is None:
+            self._kind = self._found_kind(version)
+        return self._kind
+
+    def _found_kind(self, version: Version) -> BodyKind:
         found = self.headers.found
         if (
             found is not None
