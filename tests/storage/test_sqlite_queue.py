@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -11,8 +12,13 @@ from pathlib import Path
 import pytest
 
 from durable_execution._core import transitions as law
-from durable_execution.errors import DuplicateSleepingIdError, StorageError
+from durable_execution.errors import (
+    DuplicateSleepingIdError,
+    StorageError,
+    StorageUnavailableError,
+)
 from durable_execution.storage import open_storage
+from durable_execution.storage.sql import sqlite_lock
 from durable_execution.testing.records import RecordBuilder
 from durable_execution.testing.storage_suite import Harness
 from tests.storage.hands import HandClock
@@ -124,6 +130,27 @@ async def test_call_that_is_cancelled_in_the_queue_does_not_run(
             await asyncio.sleep(0)  # the cancellation reaches the queue
     found = await storage.get([left.execution_id, last.execution_id])
     assert [row and row.execution_id for row in found] == [None, last.execution_id]
+
+
+async def test_calls_that_find_the_file_locked_hear_of_it_together(
+    harness: Harness, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_lock, "BUSY_TIMEOUT", 0.05)
+    other = sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)
+    storage, (first, *rest) = harness.storage, MAKE.roots(1, 3)
+    with writer.held():
+        calls = [asyncio.create_task(storage.insert([first]))]
+        await writer.has_begun()
+        writer.heard.clear()
+        other.execute("BEGIN IMMEDIATE")
+        calls += [asyncio.create_task(storage.insert([row])) for row in rest]
+        await asyncio.sleep(0)  # both are queued by their first step
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [StorageUnavailableError] * 3
+    assert writer.count("BEGIN") == 1
+    other.execute("ROLLBACK")
+    other.close()
+    assert await storage.insert(rest) == [None, None]
 
 
 async def test_queue_ends_with_the_storage(tmp_path: Path) -> None:

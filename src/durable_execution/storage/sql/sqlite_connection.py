@@ -128,14 +128,18 @@ class SqliteConnection:
             job = self._jobs.popleft()
             if job.answer.set_running_or_notify_cancel():
                 jobs.append(job)
-        if len(jobs) < 2 or not self._have_run_together(jobs):
+        if len(jobs) < 2 or not self._are_settled_together(jobs):
             for job in jobs:
                 self._run_alone(job)
 
-    def _have_run_together(self, jobs: list[_Job[Any]]) -> bool:
+    def _are_settled_together(self, jobs: list[_Job[Any]]) -> bool:
         """Run jobs in one transaction; or roll it back, if it cannot be that of all of them."""
         try:
             results = self._transact([job.work for job in jobs], jobs[0].begin)
+        except _NotBegunError as error:
+            for job in jobs:  # all of them have waited for the lock
+                job.answer.set_exception(error.reason)
+            return True
         except BaseException:  # whose it is will be told when they run alone
             return False
         for job, result in zip(jobs, results, strict=True):
@@ -148,6 +152,8 @@ class SqliteConnection:
                 (result,) = self._transact([job.work], job.begin)
             except _UnknownMatchError:
                 (result,) = self._transact([job.work], job.begin, is_row_by_row=True)
+        except _NotBegunError as error:
+            job.answer.set_exception(error.reason)
         except BaseException as error:  # raised again by who waits for the answer
             job.answer.set_exception(error)
         else:
@@ -158,7 +164,10 @@ class SqliteConnection:
     ) -> list[T]:
         connection = self._opened()
         self._tell(begin)
-        begin_transaction(connection, begin)
+        try:
+            begin_transaction(connection, begin)
+        except sqlite3.Error as error:
+            raise _NotBegunError(error) from error
         try:
             transaction = SqliteTransaction(connection, self._tell, is_row_by_row=is_row_by_row)
             results = [run_to_end(work(transaction)) for work in works]
@@ -250,6 +259,14 @@ class SqliteTransaction:
         """Run a statement on many rows at a time; return how many rows it changed."""
         run = self._connection.execute
         return sum(run(text, values).rowcount for text, values in calls_of(statement, rows))
+
+
+class _NotBegunError(Exception):
+    """The transaction could not be begun, so nobody's work has run."""
+
+    def __init__(self, reason: sqlite3.Error) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 class _UnknownMatchError(Exception):
