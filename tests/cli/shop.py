@@ -74,6 +74,7 @@ tasks = {"charge": charge, "work": work, "order": order, "bell": bell}
 tasks_router = create_tasks_router(rpc, executor, tasks)
 operators_router = create_operators_router(rpc, executor, tasks)
 callers = Access(tasks="*", procedures={"*Task", "*TaskExecution*", "get*"})
+stoppers = Access(tasks="*", procedures={"cancelTaskExecution"})
 app = create_executor_app(
     executor,
     {"/rpc": RPCHandler({**tasks_router, **operators_router}), "/old": RPCHandler(tasks_router)},
@@ -81,6 +82,7 @@ app = create_executor_app(
         {
             "operator": BearerToken(["a" * 40], access=FULL_ACCESS),
             "caller": BearerToken(["c" * 40], access=callers),
+            "stopper": BearerToken(["s" * 40], access=stoppers),
         }
     ),
 )
@@ -93,3 +95,4 @@ async def lonely(ctx: TaskContext) -> None: ...
 """
 TOKEN = "a" * 40
 CALLER = "c" * 40
+STOPPER = "s" * 40

@@ -278,7 +278,7 @@ def test_the_doctor_says_what_to_do(run: Run, url: str, tmp_path: Path) -> None:
         (("list", "--database", "sqlite:////nowhere/x.db"), 3, "no such file"),
         (("list", "--server", "nonsense"), 2, "--server"),
         (("list", "--server", "http://127.0.0.1:9/rpc"), 3, "cannot be reached"),
-        (("watch", "x", "--server", "http://127.0.0.1:9/rpc"), 2, "--task"),
+        (("watch", "x", "--server", "http://127.0.0.1:9/rpc"), 3, "9: Connection refused"),
         (("stats", "--server", "http://127.0.0.1:9/rpc"), 3, "cannot be reached"),
         (("doctor",), 2, "give --database"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import Result
 
 from tests.cli.served import served
-from tests.cli.shop import APPLICATION, CALLER, TOKEN
+from tests.cli.shop import APPLICATION, CALLER, STOPPER, TOKEN
 from tests.cli.test_commands import invoke, lines
 
 pytestmark = pytest.mark.processes
@@ -111,7 +111,19 @@ def test_who_is_no_operator_sees_trees_without_payloads(ask: Ask, url: str) -> N
             invoke("show", execution_id, "--task", "order", "--limit", "1", "--json", *asked)
         )
         assert (len(cut["children"]), cut["leftOut"]) == (1, 1)
-        assert invoke("show", execution_id, *asked).exit_code == 2
+        (same,) = lines(invoke("show", execution_id, "--json", *asked))
+        assert same["execution"]["taskId"] == "order"
+
+
+def test_the_task_of_an_execution_is_found_out(ask: Ask) -> None:
+    late = ask("enqueue", "charge", "5", "--delay", "1h").stdout.strip()
+    assert ask("cancel", late).stdout == f"{late} cancelled\n"
+    assert "charge cancelled" in ask("watch", late).stdout
+    assert ask("cancel", f"{late[:-1]}").exit_code == 4
+    assert ask("cancel", late, token="").exit_code == 5
+    blind = ask("cancel", late, token=STOPPER)
+    assert (blind.exit_code, "with --task" in blind.stderr) == (2, True)
+    assert ask("cancel", late, "--task", "charge", token=STOPPER).exit_code == 0
 
 
 def test_an_address_without_tasks_is_told(url: str) -> None:

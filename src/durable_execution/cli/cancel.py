@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from durable_execution.cli.acting import act_on_each
-from durable_execution.cli.places import AsJson, Database, Server, Table, TaskOfServer, Token
+from durable_execution.cli.places import AsJson, Database, Server, Table, TaskOfExecution, Token
 
 
 def cancel(
     execution_ids: Annotated[list[str], typer.Argument(metavar="ID...")],
-    task: TaskOfServer = None,
+    task: TaskOfExecution = None,
     database: Database = None,
     server: Server = None,
     token: Token = None,

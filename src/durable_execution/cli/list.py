@@ -147,7 +147,7 @@ def _print_table(page: Listed) -> None:
 
     now = datetime.now(UTC)
     grid = Grid(box=None, pad_edge=False)
-    for name in ("ID", "TASK", "STATUS", "CREATED (UTC)", "TOOK", "ATTEMPT", "ERROR"):
+    for name in ("ID", "TASK", "STATUS", "CREATED (UTC)", "TOOK", "RETRIES", "ERROR"):
         grid.add_column(name, no_wrap=name != "ERROR", overflow="fold")
     for facts in page.executions:
         message = error_message(facts)

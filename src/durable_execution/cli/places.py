@@ -58,9 +58,6 @@ TaskOfExecution = Annotated[
     str | None,
     typer.Option("--task", help="The task that it is of; a server may have to be told."),
 ]
-TaskOfServer = Annotated[
-    str | None, typer.Option("--task", help="The task; a server has to be told.")
-]
 
 
 @asynccontextmanager

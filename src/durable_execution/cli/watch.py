@@ -14,7 +14,7 @@ from durable_execution.cli.places import (
     ExecutionId,
     Server,
     Table,
-    TaskOfServer,
+    TaskOfExecution,
     Token,
 )
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def watch(
     execution_id: ExecutionId,
-    task: TaskOfServer = None,
+    task: TaskOfExecution = None,
     database: Database = None,
     server: Server = None,
     token: Token = None,

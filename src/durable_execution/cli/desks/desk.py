@@ -79,8 +79,8 @@ class Order:
 class Desk(Protocol):
     """What commands ask for. Each raises `CommandError` where this side does not offer it.
 
-    `task_id` may be None on a database, which finds out. A server has to be told, but for what it
-    offers to operators: `tree` and `retry`.
+    `task_id` may be None: it is found out. A server that lists nothing to the caller must be told,
+    but for what it offers to operators: `tree` and `retry`.
     """
 
     async def enqueue(self, order: Order) -> str:

@@ -143,7 +143,8 @@ class ServerDesk:
     async def watch(  # noqa: D102
         self, task_id: str | None, execution_id: str
     ) -> AsyncIterator[Facts | Progress]:
-        call = {"taskId": self._task(task_id), "executionId": execution_id}
+        task_id = task_id or await self._task_of(execution_id)
+        call = {"taskId": task_id, "executionId": execution_id}
         with self._told("watchTaskExecution"):
             async for event in await self._client.watchTaskExecution(call):
                 if event["type"] == "progress":
@@ -177,17 +178,32 @@ class ServerDesk:
         return await pruned(self._ask, age, limit)
 
     async def _act(self, procedure: str, task_id: str | None, execution_id: str) -> Facts:
-        call = {"taskId": self._task(task_id), "executionId": execution_id}
+        task_id = task_id or await self._task_of(execution_id)
+        call = {"taskId": task_id, "executionId": execution_id}
         return cast("Facts", await self._ask(procedure, call))
+
+    async def _task_of(self, execution_id: str) -> str:
+        """Find the task of an execution, which a server's calls have to name, in its list."""
+        with self._told("listTaskExecutions"):
+            try:
+                page = await self._client.listTaskExecutions({"idPrefix": execution_id, "limit": 1})
+            except ORPCError as error:
+                if not (is_missing_procedure(error) or error.code == "FORBIDDEN"):
+                    raise
+                page = None
+        found = {each["executionId"]: each["taskId"] for each in page["executions"]} if page else {}
+        if execution_id in found:
+            return str(found[execution_id])
+        # An older server lists without a look at what it does not know.
+        if page is None or not all(each.startswith(execution_id) for each in found):
+            raise CommandError("the server has to be told the task: give it with --task", MISUSED)
+        raise DurableExecutionNotFoundError(
+            f"Task execution not found [executionId={execution_id}]"
+        )
 
     async def _ask(self, procedure: str, call: Mapping[str, object]) -> object:
         with self._told(procedure):
             return await self._client[procedure](call)
-
-    def _task(self, task_id: str | None) -> str:
-        if task_id is None:
-            raise CommandError("a server has to be told the task: give it with --task", MISUSED)
-        return task_id
 
     def _not_offered(self, what: str) -> CommandError:
         return CommandError(
