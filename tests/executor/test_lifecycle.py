@@ -90,7 +90,10 @@ async def test_what_was_enqueued_is_run_by_the_next_executor(storage: Storage) -
         assert await handle.result() is None
 
 
-async def test_a_shutdown_lets_running_tasks_end(storage: Storage) -> None:
+async def test_a_shutdown_lets_running_tasks_end(
+    storage: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "durable_execution")
     begun, told = asyncio.Event(), asyncio.Event()
     executor = DurableExecutor(storage, replace(OPTIONS, shutdown_timeout=30))
 
@@ -108,6 +111,7 @@ async def test_a_shutdown_lets_running_tasks_end(storage: Storage) -> None:
     await executor.shutdown()
     assert told.is_set()
     assert await waiting == "in time"
+    assert "shutting down once what runs has ended" in caplog.messages
 
 
 async def test_what_does_not_end_in_time_is_handed_back_and_ended_elsewhere(

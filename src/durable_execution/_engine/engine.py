@@ -271,7 +271,11 @@ class Engine:
         await self._stop_chore("claimer")
         await self._find_lost_claims()
         self._shutdown_signal.set()
-        await self._drain(seconds(self.options.shutdown_timeout))
+        patience = seconds(self.options.shutdown_timeout)
+        if len(self.running):
+            facts = {"count": len(self.running), "seconds": patience}
+            logger.info("shutting down once what runs has ended", extra=facts)
+        await self._drain(patience)
         self.running.stop_all("shutdown")
         await self._drain(LAST_WORDS)
         if any(attempt.has_ended for attempt in self.running.attempts()):

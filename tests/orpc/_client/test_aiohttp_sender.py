@@ -170,9 +170,11 @@ async def test_answer_without_length_is_cut_off_while_it_streams(listen: Listen)
 async def test_refused_connection_says_that_nothing_was_sent() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        async with RPCLink(f"http://127.0.0.1:{unused.getsockname()[1]}") as link:
-            with pytest.raises(RPCConnectionError, match="Cannot connect") as caught:
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        async with RPCLink(f"http://{address}") as link:
+            with pytest.raises(RPCConnectionError) as caught:
                 await link.call(["x"])
+    assert str(caught.value) == f"Cannot connect to {address}: Connection refused"
     assert not caught.value.was_sent
     assert caught.value.__cause__ is not None
 

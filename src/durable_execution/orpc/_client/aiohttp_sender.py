@@ -191,11 +191,20 @@ def _translated(*, is_whole: bool = False) -> Iterator[None]:
     except aiohttp.ClientResponseError as error:
         raise RPCResponseError(f"The server did not answer in HTTP: {error.message}") from error
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise RPCConnectionError(f"Cannot connect: {error}", was_sent=False) from error
+        raise RPCConnectionError(f"Cannot connect{_reason(error)}", was_sent=False) from error
     except (aiohttp.ClientError, OSError) as error:
         reason = str(error) or type(error).__name__
         was_sent = not (is_whole and _was_closed_before(error))
         raise RPCConnectionError(f"The connection broke: {reason}", was_sent=was_sent) from error
+
+
+def _reason(error: aiohttp.ClientError) -> str:
+    """Say why, without what aiohttp says of its own settings."""
+    if not isinstance(error, aiohttp.ClientConnectorError) or error.errno is None:
+        return f": {error}"
+    known = error.errno > 0  # those of name lookup are below, and have words of their own
+    reason = os.strerror(error.errno) if known else error.strerror
+    return f" to {error.host}:{error.port}: {reason}"
 
 
 def _was_closed_before(error: BaseException) -> bool:
