@@ -39,6 +39,10 @@ async def test_shapes_of_work_do_what_is_said(pieces: dict[str, Any]) -> None:
     async with executor:
         assert await result("process_batch", ["a", "bc"]) == {"processed": 2, "total": 2}
         assert await result("measure", "four") == "4 characters"
+        trip = await result("book_trip", "Rome")
+        assert trip.output == "undone"
+        assert [each.output for each in trip.children] == ["cancelled: flight for Rome"]
+        assert await result("crawl", "https://a.example") == 2
         payment = await executor.enqueue_task(pieces["wait_for_payment"], "order-7")
         await pieces["on_payment_webhook"]("order-7", 9.5)
         assert await payment.result(timeout=30) == 9.5

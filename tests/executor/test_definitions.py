@@ -52,6 +52,15 @@ async def test_groups_are_included_with_all_their_tasks(executor: DurableExecuto
     assert await (await executor.enqueue_task(count)).result() == 1
 
 
+async def test_a_parent_task_needs_no_options(executor: DurableExecutor) -> None:
+    @executor.parent_task
+    async def alone(ctx: TaskContext, number: int) -> ParentTaskOutput[int]:
+        return ParentTaskOutput(number, [])
+
+    assert alone.id == "alone"
+    assert (await (await executor.enqueue_task(alone, 3)).result()).output == 3
+
+
 async def test_a_declaration_is_implemented(executor: DurableExecutor) -> None:
     declared = declare_task("double", input=int, output=str)
 

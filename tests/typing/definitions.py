@@ -60,6 +60,19 @@ async def describe(ctx: TaskContext, size: int) -> str:
     return str(size)
 
 
+@executor.task
+async def measure(ctx: TaskContext, text: str) -> int:
+    return len(text)
+
+
+@executor.parent_task
+async def bare(ctx: TaskContext, emails: list[Email]) -> ParentTaskOutput[int]:
+    return ParentTaskOutput(len(emails), [])
+
+
+assert_type(bare, Task[list[Email], ParentTaskResult[int]])
+
+
 @executor.parent_task(id="sendAll")
 async def send_all(ctx: TaskContext, emails: list[Email]) -> ParentTaskOutput[int]:
     return ParentTaskOutput(len(emails), [child_task(send, email) for email in emails])
@@ -84,6 +97,12 @@ assert_type(tick, Task[None, str])
 assert_type(send_all, Task[list[Email], ParentTaskResult[int]])
 assert_type(count_all, Task[list[Email], str])
 assert_type(executor.sequential_tasks("both", (send, describe)), Task[Email, str])
+executor.sequential_tasks("turned", (describe, send))  # type: ignore[misc]  # pyright: ignore
+assert_type(
+    executor.sequential_tasks("long", (send, describe, measure, describe, measure)),
+    Task[Email, Any],
+)
+assert_type(executor.sequential_tasks("any", [send, tick]), Task[Any, Any])
 assert_type(wait_for_size, SleepingTask[int])
 
 

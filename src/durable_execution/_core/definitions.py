@@ -19,12 +19,13 @@ from durable_execution._core.decorators import (
     ParentDecorator,
     TaskDecorator,
 )
-from durable_execution._core.results import Done, LoopResult, NotDone
+from durable_execution._core.results import Done, LoopResult, NotDone, ParentTaskResult
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.signatures import schema_for
 from durable_execution._core.task import (
     DEFAULT_OPTIONS,
     Duration,
+    ParentTaskOutput,
     SleepingTask,
     Task,
     TaskDeclaration,
@@ -99,6 +100,22 @@ class Definitions:
 
     @overload
     def parent_task(
+        self, function: Callable[[TaskContext, InputT], Awaitable[ParentTaskOutput[OutputT]]], /
+    ) -> Task[InputT, ParentTaskResult[OutputT]]: ...
+    @overload
+    def parent_task(
+        self, function: Callable[[TaskContext, InputT], ParentTaskOutput[OutputT]], /
+    ) -> Task[InputT, ParentTaskResult[OutputT]]: ...
+    @overload
+    def parent_task(
+        self, function: Callable[[TaskContext], Awaitable[ParentTaskOutput[OutputT]]], /
+    ) -> Task[None, ParentTaskResult[OutputT]]: ...
+    @overload
+    def parent_task(
+        self, function: Callable[[TaskContext], ParentTaskOutput[OutputT]], /
+    ) -> Task[None, ParentTaskResult[OutputT]]: ...
+    @overload
+    def parent_task(
         self, *, finalize: None = None, **options: Unpack[DefinitionOptions]
     ) -> ParentDecorator: ...
     @overload
@@ -121,6 +138,7 @@ class Definitions:
     ) -> FinalizedDecorator[OutputT]: ...
     def parent_task(
         self,
+        function: Callable[..., Any] | None = None,
         *,
         finalize: Task[Any, Any] | Callable[..., Any] | None = None,
         **options: Unpack[DefinitionOptions],
@@ -142,7 +160,7 @@ class Definitions:
                 self.add(own_finalize)
             return self.add(task)
 
-        return decorate
+        return decorate if function is None else decorate(function)
 
     @overload
     def sequential_tasks(
@@ -159,11 +177,26 @@ class Definitions:
         tasks: tuple[Task[InputT, AT], Task[AT, BT], Task[BT, CT], Task[CT, OutputT]],
     ) -> Task[InputT, OutputT]: ...
     @overload
-    def sequential_tasks(self, id: str, tasks: Sequence[Task[Any, Any]]) -> Task[Any, Any]: ...
+    def sequential_tasks(
+        self,
+        id: str,
+        tasks: tuple[
+            Task[InputT, AT],
+            Task[AT, BT],
+            Task[BT, CT],
+            Task[CT, Any],
+            Task[Any, Any],
+            *tuple[Task[Any, Any], ...],
+        ],
+    ) -> Task[InputT, Any]: ...
+    @overload
+    def sequential_tasks(self, id: str, tasks: list[Task[Any, Any]]) -> Task[Any, Any]: ...
     def sequential_tasks(self, id: str, tasks: Sequence[Task[Any, Any]]) -> Task[Any, Any]:
         """Make a task that runs others one after the other, each on the output of the one before.
 
         Its output is the last one's. A step that does not complete ends it as `finalize_failed`.
+        Of a tuple type checkers see that each step takes what the one before gives; what is put
+        together at run time is a list.
         """
         return self.add(making.make_sequence(id, tasks))
 

@@ -49,7 +49,7 @@ class Spawning:
         if len(wanted) > limit:
             raise InvalidInputError(
                 f"Parent task {task.id} returned {len(wanted)} children, "
-                f"at most {limit} are allowed"
+                f"at most {limit} are allowed: give some of them children of their own"
             )
         for index, child in enumerate(wanted):
             if not isinstance(child, ChildTask):
