@@ -23,7 +23,7 @@ def test_fastapi_app_does_what_the_page_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with executor_server(tmp_path) as server:
-        monkeypatch.setenv("EXECUTOR_URL", server)
+        monkeypatch.setenv("EXECUTOR_URL", f"{server}/rpc")
         monkeypatch.setenv("TASKS_TOKEN", TOKEN)
         module = ModuleType("web_app")
         monkeypatch.setitem(sys.modules, "web_app", module)

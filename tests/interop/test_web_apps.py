@@ -59,7 +59,7 @@ def test_next_app_does_what_the_page_says(
     with executor_server(tmp_path) as server:
         generate_tasks(tmp_path)
         tsc(tmp_path)
-        monkeypatch.setenv("EXECUTOR_URL", server)
+        monkeypatch.setenv("EXECUTOR_URL", f"{server}/rpc")
         monkeypatch.setenv("TASKS_TOKEN", TOKEN)
         with (
             (tmp_path / "log").open("w+") as log,
