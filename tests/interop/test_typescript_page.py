@@ -63,10 +63,11 @@ def test_page_runs_against_its_server(
     )
 
     assert answer.returncode == 0, answer.stderr
-    *progress, sent, again = answer.stdout.splitlines()
+    *progress, sent, waited, again = answer.stdout.splitlines()
     # An execution that ends at once may have ended before anybody watched it.
     assert progress in ([], ["progress: half of it is out"])
-    assert (sent, again) == ("sent to ada@example.com 0", "true")
+    assert (sent, waited) == ("sent to ada@example.com 0", "ada@example.com")
+    assert again == "true"
 
 
 def test_wrong_input_does_not_compile(folder: Path, tsc: Callable[[Path], None]) -> None:

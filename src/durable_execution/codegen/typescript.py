@@ -17,7 +17,7 @@ _HEAD: Final = """\
 // Generated from the tasks' type hints by `durable-execution codegen typescript`; edits get lost.
 // It needs @orpc/client 1.x, and nothing of the server.
 """
-_DECLARED: Final = re.compile(r"^(?:export )?(?:type|function|const) (\w+)", re.MULTILINE)
+_DECLARED: Final = re.compile(r"^(?:export )?(?:type|function|const|class) (\w+)", re.MULTILINE)
 _IMPORTED: Final = re.compile(r"^import type \{([^}]*)\}", re.MULTILINE)
 
 _WORDS: Final = """

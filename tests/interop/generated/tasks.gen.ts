@@ -556,6 +556,17 @@ export type OperatorsRouterClient<TContext extends ClientContext = Record<never,
   >
 }
 
+/** What `result` rejects with: the execution has ended, and not with an output. */
+export class TaskExecutionFailedError extends Error {
+  readonly execution: Exclude<FinishedTaskExecution, { status: 'completed' }>
+
+  constructor(execution: Exclude<FinishedTaskExecution, { status: 'completed' }>) {
+    super(execution.error.message)
+    this.name = 'TaskExecutionFailedError'
+    this.execution = execution
+  }
+}
+
 export type TaskClientHandle<TInput, TOutput, TSleeping extends boolean = boolean> = {
   /** Hands work to the server; once this resolves, it will be done. */
   enqueue(
@@ -570,7 +581,9 @@ export type TaskClientHandle<TInput, TOutput, TSleeping extends boolean = boolea
     >,
   ): Promise<string[]>
   getExecution(executionId: string): Promise<TaskExecution<TOutput, TInput>>
-  /** Resolves once the execution has finished, or with what it is at the deadline. */
+  /** Resolves with the output once the execution has completed, however long that takes. */
+  result(executionId: string, options?: { signal?: AbortSignal }): Promise<TOutput>
+  /** Resolves once the execution has finished, or with what it is after `timeoutMs`: 30 s, 60 s at most. */
   wait(
     executionId: string,
     options?: { timeoutMs?: number; signal?: AbortSignal },
@@ -620,6 +633,13 @@ function handleOf(client: UntypedClient, taskId: string) {
     wait: (executionId: string, options: { timeoutMs?: number; signal?: AbortSignal } = {}) => {
       const { timeoutMs, ...callOptions } = options
       return call('waitTaskExecution', { executionId, timeoutMs }, callOptions)
+    },
+    result: async (executionId: string, options?: { signal?: AbortSignal }) => {
+      for (;;) {
+        const execution = await call('waitTaskExecution', { executionId }, options)
+        if (execution.status === 'completed') return execution.output
+        if (execution.finishedAt !== undefined) throw new TaskExecutionFailedError(execution)
+      }
     },
     watch: (executionId: string, options?: { lastEventId?: string; signal?: AbortSignal }) =>
       call('watchTaskExecution', { executionId }, options),

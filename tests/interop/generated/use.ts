@@ -4,6 +4,7 @@ import { createORPCClient, ORPCError } from '@orpc/client'
 import { RPCLink } from '@orpc/client/fetch'
 import {
   createTaskClientHandles,
+  TaskExecutionFailedError,
   tasks,
   type OperatorsRouterClient,
   type Order,
@@ -91,6 +92,12 @@ const scenarios = {
     const executionId = await handles.greet.enqueue('Ada')
     const execution = await handles.greet.wait(executionId, { timeoutMs: 30_000 })
     return execution.status === 'completed' ? execution.output : execution.status
+  },
+  result: async () => {
+    const length: string = await handles.greet.result(await handles.greet.enqueue('Ada'))
+    const failing = handles.fail.result(await handles.fail.enqueue('no luck'))
+    const error = await failing.catch((error: unknown) => error)
+    return [length, error instanceof TaskExecutionFailedError && [error.message, error.execution.status]]
   },
   watch: async () => {
     const executionId = await handles.count.enqueue(3)
