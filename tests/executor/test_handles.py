@@ -45,7 +45,7 @@ async def test_waiting_ends_at_its_timeout_and_the_execution_goes_on(
         return "done"
 
     handle = await executor.enqueue_task(work)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=handle.execution_id):
         await handle.result(timeout=0.01)
     with pytest.raises(TimeoutError):
         await handle.wait_and_get_finished_execution(timeout=0.01)

@@ -138,7 +138,7 @@ async def test_waiting_ends_at_its_timeout_and_the_execution_goes_on(
 ) -> None:
     execution_id = await handles[lab.held].enqueue()
 
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=execution_id):
         await handles[lab.held].result(execution_id, timeout=0.05)
 
     lab.gate.set()

@@ -162,7 +162,16 @@ class TaskExecutionHandle(Generic[OutputT]):
     ) -> Coroutine[Any, Any, ExecutionRecord]:
         if timeout is None:  # a timeout that never comes costs, too
             return self._finish()
-        return _within(seconds(timeout), self._finish())
+        return self._finish_within(seconds(timeout))
+
+    async def _finish_within(self, timeout: float) -> ExecutionRecord:
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._finish()
+        except TimeoutError as error:
+            raise TimeoutError(
+                f"Task execution has not finished in time [executionId={self.execution_id}]"
+            ) from error
 
     def _finish(self) -> Coroutine[Any, Any, ExecutionRecord]:
         finishes = self._engine.finishes
@@ -204,11 +213,6 @@ async def _record_of(engine: Engine, execution_id: str) -> ExecutionRecord:
             f"Task execution not found [executionId={execution_id}]"
         )
     return record
-
-
-async def _within(timeout: float, finish: Coroutine[Any, Any, ExecutionRecord]) -> ExecutionRecord:
-    async with asyncio.timeout(timeout):
-        return await finish
 
 
 async def children_shown(engine: Engine, record: ExecutionRecord) -> list[ExecutionRecord]:

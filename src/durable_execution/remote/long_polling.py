@@ -61,7 +61,12 @@ class LongPolling:
             has_waited = now() - begun >= _SHORTEST_WAIT
             return WAITED if found is None and has_waited else found
 
-        return await poll(ask, timeout=timeout, interval=interval)
+        try:
+            return await poll(ask, timeout=timeout, interval=interval)
+        except TimeoutError as error:
+            raise TimeoutError(
+                f"Task execution has not finished in time [executionId={self._execution_id}]"
+            ) from error
 
     async def ask_waiting(self, seconds: float) -> object:
         """Ask for the execution once it has finished, or as it is after so many seconds.

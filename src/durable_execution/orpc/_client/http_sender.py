@@ -83,7 +83,10 @@ class HttpSender:
         except (OSError, UnicodeError) as error:
             if first == end and _is_timeout(error):
                 raise
-            raise RPCConnectionError(f"Cannot connect: {error}", was_sent=False) from error
+            reason = getattr(error, "strerror", None) or error
+            raise RPCConnectionError(
+                f"Cannot connect to {server.host}:{server.port}: {reason}", was_sent=False
+            ) from error
         self._pool.add(connection)
         return connection
 
