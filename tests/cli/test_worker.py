@@ -15,6 +15,8 @@ from types import MappingProxyType
 
 import pytest
 
+from durable_execution import DurableExecutor, open_storage
+from durable_execution.cli.worker_process import has_started
 from tests.cli.shop import APPLICATION
 from tests.cli.test_commands import invoke, lines
 
@@ -166,6 +168,16 @@ def test_processes_drain_when_their_supervisor_is_killed(folder: Path) -> None:
         running.process.wait(PATIENCE)
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "they end")
         assert running.alive() == 0, "they did not sign off"
+
+
+async def test_a_storage_that_is_away_is_one_line_of_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    executor = DurableExecutor(open_storage("sqlite:////nowhere/x.db"))
+    assert not await has_started(executor)
+    (record,) = caplog.records
+    assert (record.message, record.exc_info) == ("the executor cannot start", None)
+    assert "its directory must exist" in vars(record)["error"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -15,7 +16,10 @@ from durable_execution.cli.exits import FAILED
 from durable_execution.cli.loading import load_executor
 from durable_execution.cli.log_options import LogFormat, LogLevel
 from durable_execution.cli.logs import configure_logging
+from durable_execution.errors import StorageError
 from durable_execution.executor import DurableExecutor
+
+logger = logging.getLogger(__name__)
 
 UNHEALTHY_FOR: Final = 60.0
 """Seconds without a lease, or with a service that has ended, after which the process ends."""
@@ -47,6 +51,8 @@ async def _run(executor: DurableExecutor, mouth: int) -> bool:
             is_over.set()
 
     loop.add_reader(supervisor, look)
+    if not await has_started(executor):
+        return False
     async with executor:
         tune_garbage_collector()
         waits = {
@@ -57,6 +63,16 @@ async def _run(executor: DurableExecutor, mouth: int) -> bool:
         for waiting in pending:
             waiting.cancel()
     return is_over.is_set()
+
+
+async def has_started(executor: DurableExecutor) -> bool:
+    """Start, or say in one line what is wrong with the storage."""
+    try:
+        await executor.start()
+    except StorageError as error:
+        logger.error("the executor cannot start", extra={"error": str(error)})
+        return False
+    return True
 
 
 async def _until_unhealthy(executor: DurableExecutor, mouth: int) -> None:
