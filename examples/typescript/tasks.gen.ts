@@ -302,15 +302,19 @@ export type CallbacksRouterClient<TContext extends ClientContext = Record<never,
 export type AnsweredTask = { executionId: string; status: TaskExecutionStatus }
 
 type Bare<TExecution> = TExecution extends unknown
-  ? Omit<TExecution, 'children' | 'finalize' | 'error' | 'executorId'>
+  ? Omit<TExecution, 'children' | 'finalize' | 'error' | 'executorId' | 'pastAttempts'>
   : never
+
+/** An error with what only operators see: where it was raised, and why. */
+export type OperatedTaskExecutionError = TaskExecutionError & { traceback?: string; cause?: string }
 
 /** An execution of any task as operators see it; what is out of their reach is missing. */
 export type OperatedTaskExecution = Bare<View> & {
   input?: unknown
   output?: unknown
-  error?: TaskExecutionError & { traceback?: string; cause?: string }
+  error?: OperatedTaskExecutionError
   executorId?: string
+  pastAttempts?: (Omit<PastAttempt, 'error'> & { error?: OperatedTaskExecutionError })[]
   /** Times it was taken from a dead executor. */
   crashCount?: number
   idempotencyKey?: string

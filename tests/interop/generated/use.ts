@@ -154,7 +154,7 @@ const scenarios = {
     const stats = await client.getExecutorStats()
     return [
       retried.executionId === executionId && 'startAt' in retried && retried.startAt instanceof Date,
-      [failed?.input, failed?.error?.message, typeof failed?.error?.traceback],
+      [failed?.input, failed?.error?.message, typeof failed?.pastAttempts?.[0]?.error?.traceback],
       [root?.output, alone?.leftOut, below.map((each) => [each.taskId, each.parent?.executionId === sumId, each.output])],
       [stats.at instanceof Date, stats.executors[0]?.isAlive, stats.tasks.fail?.failed.failed],
       await client.pruneTaskExecutions({ olderThanMs: 3_600_000, limit: 10 }),
