@@ -293,7 +293,7 @@ async def test_schema_must_be_the_users_to_create_only_when_it_is_missing(
 ) -> None:
     role = f"role_{url.partition('?schema=')[2]}"
     schema = url.partition("?schema=")[2]
-    await aside.execute(f"CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA {schema} TO {role}")
+    await aside.execute(f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {schema} TO {role}")
     await aside.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {role}")
     storage = open_storage(url.replace("tester@", f"{role}@"))
     await storage.open()

@@ -24,7 +24,10 @@ _STAYS: Final = {
     "28": "the server refused the user or the password",
     "3D000": "there is no such database: create it first",
     "3F000": "there is no such schema",
-    "42501": "the user lacks a privilege; it must own the tables",
+    "42501": (
+        "the user lacks a privilege: to run takes SELECT, INSERT, UPDATE and DELETE on the tables, "
+        "and who migrates must own them"
+    ),
     "23514": "a row would break an invariant of executions",
     "23": "a row would break a constraint",
 }

@@ -106,10 +106,10 @@ class SqlStorage:
                 return
             await self._driver.open()
             try:
-                if self._migrates:
-                    await self._driver.write(self._migrate)
-                else:
+                if not self._migrates:
                     await self._driver.read(self._check)
+                elif not (await self._driver.read(self._state)).is_current:
+                    await self._driver.write(self._migrate)
             except BaseException:
                 await self._driver.close()
                 raise
