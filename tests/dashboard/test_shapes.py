@@ -46,9 +46,9 @@ def test_a_shape_is_bounded_and_shaping_it_again_changes_nothing_of_its_bounds(t
 
 @pytest.mark.parametrize("unit", ["'", '"', "a1", "1.", "1-", "te_", "0x", "'a", "\n1:"])
 def test_hostile_messages_take_no_time(unit: str) -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     shape_of(unit * 10_000)
-    assert time.perf_counter() - begun < 0.2
+    assert time.thread_time() - begun < 0.2
 
 
 def test_groups_are_by_task_and_shape_largest_first() -> None:
