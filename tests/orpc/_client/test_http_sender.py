@@ -104,8 +104,9 @@ def test_idle_connection_closed_by_its_server_is_not_sent_into() -> None:
     def talk(peer: Peer) -> None:
         peer.request()
         peer.answer()
-        peer.socket.shutdown(socket.SHUT_WR)
-        is_closed.set()
+        if peer.number == 0:  # the client may have left the other one by now
+            peer.socket.shutdown(socket.SHUT_WR)
+            is_closed.set()
         peer.until_left()
 
     with (
