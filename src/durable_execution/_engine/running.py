@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
@@ -14,6 +15,8 @@ from durable_execution._engine.signals import OneShot
 from durable_execution._engine.threads import Threads, WorkerThreads
 
 NOT_DECODED: Final = object()
+LONGEST_WRITE: Final = 0.05
+"""Seconds for which an outcome that is being written is worth to be waited for."""
 StopReason = Literal["cancelled", "lost", "shutdown"]
 """Why an attempt is stopped: its execution was cancelled, belongs to somebody else, or must go."""
 
@@ -48,6 +51,8 @@ class Attempt(msgspec.Struct, eq=False):
     on_progress: OnProgress | None = None
     is_abandoned: bool = False
     """Whether nobody waits any more for the thread to end."""
+    is_settled: asyncio.Event | None = None
+    """Whether the storage has answered for its outcome; made by whoever waits for that first."""
 
     @property
     def traceparent(self) -> str | None:
@@ -200,7 +205,25 @@ class Running:
             self._threaded -= 1
         if not self._by_id and not self._displaced:
             self._is_empty.set()
+        if attempt.is_settled is not None:
+            attempt.is_settled.set()
         self._tell_of_room()
+
+    def is_settling(self, execution_id: str) -> bool:
+        """Whether an attempt of this execution has ended here, and its outcome is being written."""
+        attempt = self._by_id.get(execution_id)
+        return attempt is not None and attempt.has_ended
+
+    async def settled(self, execution_id: str) -> None:
+        """Wait until that outcome is written; not for long, as the storage may be out of reach."""
+        attempt = self._by_id.get(execution_id)
+        if attempt is None or not attempt.has_ended:
+            return
+        if attempt.is_settled is None:
+            attempt.is_settled = asyncio.Event()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_WRITE):
+                await attempt.is_settled.wait()
 
     def _tell_of_room(self) -> None:
         if self.is_short_of_room and self._on_room is not None:

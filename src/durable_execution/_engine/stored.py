@@ -53,6 +53,9 @@ class StoredExecutions(ABC):
         """
         engine = self._running_engine()
         self._check_known(task)
+        if engine.running.is_settling(execution_id):
+            # What is about to be true is the better answer: who polls need not ask again.
+            await engine.running.settled(execution_id)
         # No coroutine more than it needs: most is found at once, and has no children.
         record = _of_task(task, execution_id, await engine.commits.get(execution_id))
         if has_children(record) or may_have_past(record):
