@@ -187,7 +187,7 @@ async def run(url: str, rows: int) -> float:
 def main() -> None:
     """Run for every storage that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--storages", default="sqlite-normal,postgres")
+    parser.add_argument("--storages", default="sqlite-normal,postgres,mariadb")
     parser.add_argument("--rows", type=int, default=1_000_000)
     asked = parser.parse_args()
     with Storages() as storages:

@@ -40,6 +40,7 @@ SEARCHES = {
     ),
 }
 """Some of the searches there are."""
+WHAT_RUNS = Search(statuses=frozenset({"running"}), id_before="b")
 
 
 def golden_texts(dialect: SqlDialect) -> dict[str, str]:
@@ -47,6 +48,9 @@ def golden_texts(dialect: SqlDialect) -> dict[str, str]:
     statements = {field.name: getattr(built, field.name) for field in dataclasses.fields(built)}
     searches = Searches(dialect)
     statements |= {f"search_{name}": searches.of(search)[0] for name, search in SEARCHES.items()}
+    if not searches.is_led(WHAT_RUNS):
+        statements["search_edge"] = searches.edge(WHAT_RUNS)[0]
+        statements["search_among_all"] = searches.among_all(WHAT_RUNS)[0]
     if isinstance(dialect, MySqlDialect):
         statements |= {
             f"{name}_together": Statement(text, ("values of all rows",))

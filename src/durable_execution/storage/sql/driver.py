@@ -141,6 +141,11 @@ class SqlDialect(Protocol):
         ...
 
     @property
+    def finds_unfinished(self) -> bool:
+        """Whether an index leads to what is unfinished, in the order of ids."""
+        ...
+
+    @property
     def does_claim_look_ahead(self) -> bool:
         """Whether `claim` has the next start as one more column, in a row without id if need be."""
         ...
@@ -307,8 +312,12 @@ class Driver(Protocol):
         """
         ...
 
-    async def scan(self, work: Work[T]) -> T:
-        """Do the same for work that may read for long, and that `read` must not wait for."""
+    async def scan(self, work: Work[T], *, is_led: bool = True) -> T:
+        """Do the same for work that may read for long, and that `read` must not wait for.
+
+        Where no index leads to what is looked for, it is not `is_led`: then it is for the database
+        to decide, each time, whether it walks an index or reads the whole table.
+        """
         ...
 
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:

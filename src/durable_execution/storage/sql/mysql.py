@@ -69,8 +69,13 @@ _ONE: Final = literal_column("1", Integer)
 class _Compiler(MySQLCompiler):
     def limit_clause(self, select: GenerativeSelect, **options: object) -> str:
         """Leave out the offset of 0 that SQLAlchemy adds as one more parameter."""
-        limit = select._limit_clause  # noqa: SLF001  # how SQLAlchemy's own dialects read it
-        return "" if limit is None else f"\n LIMIT {self.process(limit, **options)}"
+        # How SQLAlchemy's own dialects read them.
+        parts = {"LIMIT": select._limit_clause, "OFFSET": select._offset_clause}  # noqa: SLF001
+        return "".join(
+            f"\n {word} {self.process(part, **options)}"
+            for word, part in parts.items()
+            if part is not None
+        )
 
 
 class MySqlDialect:
@@ -87,6 +92,7 @@ class MySqlDialect:
     name = "mysql"
     schema_lock = LOCK_SCHEMA
     schema_unlock = UNLOCK_SCHEMA
+    finds_unfinished = False
     does_claim_look_ahead = False
     does_insert_look_for_lease = False
 

@@ -90,6 +90,7 @@ class PostgresDialect:
     name = "postgresql"
     schema_lock = LOCK_SCHEMA
     schema_unlock = None
+    finds_unfinished = False
     does_claim_look_ahead = True
     does_insert_look_for_lease = True
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import itemgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import asyncpg  # type: ignore[import-untyped]  # has no types
@@ -50,6 +51,13 @@ SETTINGS: Final = {
     "idle_in_transaction_session_timeout": "30s",
     "lock_timeout": "10s",
 }
+NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
+UNLED_SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {"plan_cache_mode": "force_custom_plan", "enable_seqscan": "on"}
+)
+"""For what no index leads to. Reading all pages in their order, by several processes, takes half as
+long as finding all rows by their ids; where enough of them match, or few ids are asked for, the
+planner sees it by the values and walks the ids."""
 Begin = Literal["BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"]
 
 
@@ -111,12 +119,14 @@ def _notice_silence(connection: Connection) -> None:
                 door.setsockopt(level, option, value)
 
 
-def opening_of(begin: Begin, place: Place, *, is_pooled: bool) -> str:
-    """Return the text that begins a transaction."""
-    if not is_pooled:
-        return begin
-    texts = [f"SET LOCAL {name} = '{value}'" for name, value in SETTINGS.items()]
-    if place.schema is not None:
+def opening_of(
+    begin: Begin, place: Place, settings: Mapping[str, str] = NO_SETTINGS, *, is_pooled: bool
+) -> str:
+    """Return the text that begins a transaction, in which other settings hold than usually."""
+    if is_pooled:
+        settings = {**SETTINGS, **settings}
+    texts = [f"SET LOCAL {name} = '{value}'" for name, value in settings.items()]
+    if is_pooled and place.schema is not None:
         texts.append(f"SET LOCAL search_path = {quoted(place.schema)}")
     return "; ".join([begin, *texts])
 

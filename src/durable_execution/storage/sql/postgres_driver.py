@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # has no types
@@ -14,7 +14,9 @@ from durable_execution.storage.sql.driver import Statement, Transaction, Work
 from durable_execution.storage.sql.pool import ConnectionPool
 from durable_execution.storage.sql.postgres import PostgresDialect
 from durable_execution.storage.sql.postgres_connection import (
+    NO_SETTINGS,
     SETTINGS,
+    UNLED_SETTINGS,
     Begin,
     Place,
     PostgresTransaction,
@@ -41,6 +43,7 @@ T = TypeVar("T")
 _NOW: Final = Statement(
     "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)", ()
 )
+_TO_READ: Final[Begin] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _IS_REFUSED_SETTING: Final = "unsupported startup parameter"
 
 
@@ -139,14 +142,13 @@ class PostgresDriver:
         return await self._run(work, "BEGIN", is_single=is_single)
 
     async def read(self, work: Work[T], *, is_single: bool = False) -> T:  # noqa: D102
-        begin: Begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        return await self._run(work, begin, is_single=is_single)
+        return await self._run(work, _TO_READ, is_single=is_single)
 
     async def look_up(self, work: Work[T]) -> T:  # noqa: D102
         return await self.read(work, is_single=True)
 
-    async def scan(self, work: Work[T]) -> T:  # noqa: D102
-        return await self.read(work)
+    async def scan(self, work: Work[T], *, is_led: bool = True) -> T:  # noqa: D102
+        return await self._run(work, _TO_READ, settings=NO_SETTINGS if is_led else UNLED_SETTINGS)
 
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:  # noqa: D102
         pool = self._opened()
@@ -163,11 +165,18 @@ class PostgresDriver:
 
         return stop
 
-    async def _run(self, work: Work[T], begin: Begin, *, is_single: bool) -> T:
+    async def _run(
+        self,
+        work: Work[T],
+        begin: Begin,
+        *,
+        is_single: bool = False,
+        settings: Mapping[str, str] = NO_SETTINGS,
+    ) -> T:
         pool = self._opened()
         opening = None
         if not is_single or self._is_pooled:
-            opening = opening_of(begin, self._place, is_pooled=self._is_pooled)
+            opening = opening_of(begin, self._place, settings, is_pooled=self._is_pooled)
         return await past_conflicts(
             lambda: self._attempt(pool, work, opening),
             driver_errors=DRIVER_ERRORS,

@@ -7,13 +7,14 @@ of the tag, of the children, of what has failed, of the task, or the ids, from o
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
-from sqlalchemy import and_, bindparam, select
+import msgspec
+from sqlalchemy import Integer, and_, bindparam, literal_column, select
 
 from durable_execution._core.found import SearchOrder
 from durable_execution._core.status import ERRORED, UNFINISHED, Status
-from durable_execution.storage.search import Search, Span
+from durable_execution.storage.search import Search
 from durable_execution.storage.sql.driver import SqlDialect, Statement
 from durable_execution.storage.sql.rows import FIELDS, FIELDS_BUT_PAYLOADS, Row, Value
 from durable_execution.storage.sql.schema import IS_ANY, IS_UNFINISHED, executions, tags
@@ -26,6 +27,8 @@ _E: Final = executions.c
 _STATEMENTS_KEPT: Final = 256
 _PLACES: Final = frozenset({"parent_execution_id", "root_execution_id"})
 """Filters that find their rows by the index of children."""
+NEAR: Final = 2_000
+"""Rows among which is looked first for what no index leads to."""
 
 
 Kind = Literal["failed", "ready", "unfinished"]
@@ -49,6 +52,16 @@ class Searches:
     def __init__(self, dialect: SqlDialect) -> None:
         self._dialect = dialect
         self._statement_of = lru_cache(_STATEMENTS_KEPT)(partial(search_statement, dialect))
+        self._among_all_of = lru_cache(_STATEMENTS_KEPT)(partial(among_all_statement, dialect))
+        self._edge_of = lru_cache(_STATEMENTS_KEPT)(partial(edge_statement, dialect))
+
+    def is_led(self, search: Search) -> bool:
+        """Whether an index leads to what is looked for, or it is common."""
+        if self._dialect.finds_unfinished or _kind_of(search.statuses) in ("failed", "ready"):
+            return True
+        is_common = not search.statuses or "completed" in search.statuses
+        is_placed = search.parent_execution_id is not None or search.root_execution_id is not None
+        return is_common or is_placed or bool(search.tags)
 
     def of(self, search: Search) -> tuple[Statement, Row]:
         """Return the statement of a search, and its parameters.
@@ -56,25 +69,51 @@ class Searches:
         Raises:
             InvalidInputError: The cursor is not one of such a search.
         """
-        values = self._values(search, search.span())
-        given = frozenset(name for name, value in values.items() if value is not None)
-        shape = Shape(
-            given,
+        values = self._values(search)
+        statement = self._statement_of(self._shape_of(search))
+        return statement, statement.bind(**values)
+
+    def among_all(self, search: Search) -> tuple[Statement, Row]:
+        """Return the same for a search that no index leads, and that may have to read all rows.
+
+        Raises:
+            InvalidInputError: The cursor is not one of such a search.
+        """
+        values = self._values(search)
+        statement = self._among_all_of(self._shape_of(search))
+        return statement, statement.bind(**values)
+
+    def edge(self, search: Search) -> tuple[Statement, Row]:
+        """Return what finds the id that bounds the `NEAR` first rows, if there are as many.
+
+        Raises:
+            InvalidInputError: The cursor is not one of such a search.
+        """
+        values = self._values(search)
+        bounds = frozenset(name for name in _bounds(_E.execution_id) if values[name] is not None)
+        statement = self._edge_of(bounds, search.order)
+        return statement, statement.bind(**values)
+
+    def _shape_of(self, search: Search) -> Shape:
+        filters = self._filters(search).items()
+        return Shape(
+            frozenset(name for name, value in filters if value is not None),
             _kind_of(search.statuses),
             search.is_root,
             len(search.tags),
             search.order,
             search.with_payloads,
         )
+
+    def _values(self, search: Search) -> dict[str, Value]:
+        # One more than the page holds tells whether there are more.
+        values = {**self._filters(search), "limit": search.limit + 1}
         for place, (name, value) in enumerate(search.tags):
             values |= {f"tag_name_{place}": name, f"tag_value_{place}": value}
-        # One more than the page holds tells whether there are more.
-        values["limit"] = search.limit + 1
-        statement = self._statement_of(shape)
-        return statement, statement.bind(**values)
+        return values
 
-    def _values(self, search: Search, span: Span) -> dict[str, Value]:
-        task_ids = search.task_ids
+    def _filters(self, search: Search) -> dict[str, Value]:
+        span, task_ids = search.span(), search.task_ids
         is_single = task_ids is not None and len(task_ids) == 1
         return {
             "task_id": next(iter(task_ids)) if task_ids is not None and is_single else None,
@@ -97,8 +136,7 @@ class Searches:
 
 def search_statement(dialect: SqlDialect, shape: Shape) -> Statement:
     """Build and compile the statement of a shape."""
-    names = FIELDS if shape.with_payloads else FIELDS_BUT_PAYLOADS
-    statement = select(*[_E[name] for name in names])
+    statement = select(*_columns(shape))
     # The table of tags is in the order of ids for each tag: the first tag leads, if there is one.
     is_failed = shape.kind == "failed" and not shape.tags and not shape.filters & _PLACES
     lead: ColumnElement[str] = dialect.failed_id() if is_failed else _E.execution_id
@@ -114,11 +152,71 @@ def search_statement(dialect: SqlDialect, shape: Shape) -> Statement:
     statement = statement.where(*[conditions[name] for name in sorted(shape.filters)])
     if not shape.tags and not shape.filters & _PLACES:
         statement = statement.where(*_hints(dialect, shape))
-    if shape.is_root is not None:
-        has_no_parent = _E.parent_execution_id.is_(None)
-        statement = statement.where(has_no_parent if shape.is_root else ~has_no_parent)
-    ordered = lead.asc() if shape.order == "oldest_first" else lead.desc()
-    return compiled(statement.order_by(ordered).limit(bindparam("limit")), dialect)
+    statement = statement.where(*_placed(shape)).order_by(_ordered(lead, shape.order))
+    return compiled(statement.limit(bindparam("limit")), dialect)
+
+
+def among_all_statement(dialect: SqlDialect, shape: Shape) -> Statement:
+    """Build and compile the statement of a shape that no index leads.
+
+    The order is hidden, so that no planner walks the ids for it, row after row: reading the table
+    from its first page to the last takes half the time. All else is read of what is found only.
+    """
+    conditions = _conditions(dialect, _E.execution_id)
+    unordered = _E.execution_id.concat(literal_column("''"))
+    found = (
+        select(_E.execution_id)
+        .where(
+            *[conditions[name] for name in sorted(shape.filters)],
+            *_hints(dialect, shape),
+            *_placed(shape),
+        )
+        .order_by(_ordered(unordered, shape.order))
+        .limit(bindparam("limit"))
+        .subquery("found")
+    )
+    statement = (
+        select(*_columns(shape))
+        .join(found, found.c.execution_id == _E.execution_id)
+        .order_by(_ordered(_E.execution_id, shape.order))
+    )
+    return compiled(statement, dialect)
+
+
+def edge_statement(dialect: SqlDialect, bounds: frozenset[str], order: SearchOrder) -> Statement:
+    """Build and compile the statement that steps over the `NEAR` first rows between bounds."""
+    conditions = _bounds(_E.execution_id)
+    statement = (
+        select(_E.execution_id)
+        .where(*[conditions[name] for name in sorted(bounds)])
+        .order_by(_ordered(_E.execution_id, order))
+        .limit(literal_column("1", Integer))
+        .offset(literal_column(str(NEAR), Integer))
+    )
+    return compiled(statement, dialect)
+
+
+def narrowed(search: Search, edge: str) -> Search:
+    """Return the search for the same before an edge, in its order."""
+    if search.order == "oldest_first":
+        return msgspec.structs.replace(search, id_before=edge)
+    return msgspec.structs.replace(search, id_from=edge)
+
+
+def _columns(shape: Shape) -> list[ColumnElement[Any]]:
+    names = FIELDS if shape.with_payloads else FIELDS_BUT_PAYLOADS
+    return [_E[name] for name in names]
+
+
+def _ordered(lead: ColumnElement[str], order: SearchOrder) -> ColumnElement[str]:
+    return lead.asc() if order == "oldest_first" else lead.desc()
+
+
+def _placed(shape: Shape) -> list[ColumnElement[bool]]:
+    if shape.is_root is None:
+        return []
+    has_no_parent = _E.parent_execution_id.is_(None)
+    return [has_no_parent if shape.is_root else ~has_no_parent]
 
 
 def _hints(dialect: SqlDialect, shape: Shape) -> list[ColumnElement[bool]]:
@@ -160,6 +258,12 @@ def _conditions(dialect: SqlDialect, lead: ColumnElement[str]) -> dict[str, Colu
             _E.execution_id.in_(_below_root()),
             _E.root_execution_id == bindparam("root_execution_id"),
         ),
+        **_bounds(lead),
+    }
+
+
+def _bounds(lead: ColumnElement[str]) -> dict[str, ColumnElement[bool]]:
+    return {
         "id_from": lead >= bindparam("id_from"),
         "id_after": lead > bindparam("id_after"),
         "id_before": lead < bindparam("id_before"),

@@ -74,6 +74,7 @@ class SqliteDialect:
     name = "sqlite"
     schema_lock = None
     schema_unlock = None
+    finds_unfinished = True
     does_claim_look_ahead = False
     does_insert_look_for_lease = False
 

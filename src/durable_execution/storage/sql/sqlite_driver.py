@@ -115,7 +115,7 @@ class SqliteDriver:
         except NotNearError:
             return await self.read(work, is_single=True)
 
-    async def scan(self, work: Work[T]) -> T:  # noqa: D102
+    async def scan(self, work: Work[T], *, is_led: bool = True) -> T:  # noqa: D102
         return await self._scanner.run(work, "BEGIN")
 
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:  # noqa: D102

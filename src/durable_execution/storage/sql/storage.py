@@ -46,6 +46,7 @@ from durable_execution.storage.sql.driver import (
     Transaction,
     Work,
 )
+from durable_execution.storage.sql.finding import Finding
 from durable_execution.storage.sql.insertion import insert_claimed, insert_roots
 from durable_execution.storage.sql.leases import Leases
 from durable_execution.storage.sql.migrations import migrate
@@ -64,7 +65,6 @@ from durable_execution.storage.sql.rows import (
     without_payloads,
 )
 from durable_execution.storage.sql.schema_state import SchemaState, check_schema, state_of
-from durable_execution.storage.sql.searching import Searches
 from durable_execution.storage.sql.server_facts import ServerFacts, server_facts
 from durable_execution.storage.sql.statements import build_statements
 
@@ -95,8 +95,8 @@ class SqlStorage:
         self._dialect = driver.dialect
         self._statements = build_statements(driver.dialect)
         self._peeking = Peeking(driver, self._statements.peek)
-        self._searches = Searches(driver.dialect)
         self._leases = Leases(driver, self._statements)
+        self._finding = Finding(driver)
         self._opening = asyncio.Lock()
         self._is_open = False
 
@@ -426,9 +426,8 @@ class SqlStorage:
         return to_instant(start_at)
 
     async def search(self, search: Search) -> Page:  # noqa: D102
-        statement, values = self._searches.of(search)
         complete = None if search.with_payloads else without_payloads
-        rows = await self._scan(statement, values)
+        rows = await self._finding.rows_of(search)
         return search.page([to_record(complete(row) if complete else row) for row in rows])
 
     async def counts(  # noqa: D102
@@ -440,7 +439,10 @@ class SqlStorage:
             statement = self._statements.counts_of_tasks
             values = statement.bind(task_ids=self._dialect.texts(sorted(task_ids)))
 
-        return to_counts(await self._scan(statement, values))
+        async def work(transaction: Transaction) -> list[Row]:
+            return await transaction.fetch(statement, values)
+
+        return to_counts(await self._driver.scan(work, is_led=False))
 
     async def delete_finished(  # noqa: D102
         self, finished_before: int, limit: int, *, id_before: str
@@ -461,12 +463,6 @@ class SqlStorage:
             deleted = await self._driver.write(work)
             if deleted is not None:
                 return deleted
-
-    async def _scan(self, statement: Statement, values: Row) -> list[Row]:
-        async def work(transaction: Transaction) -> list[Row]:
-            return await transaction.fetch(statement, values)
-
-        return await self._driver.scan(work)
 
     async def _migrate(self, transaction: Transaction) -> None:
         await migrate(transaction, self._dialect, self._statements)

@@ -26,6 +26,8 @@ _FILTERS: tuple[Search, ...] = (
     Search(task_ids=frozenset()),
     Search(statuses=frozenset({"completed"})),
     Search(statuses=frozenset({"failed", "ready"})),
+    Search(statuses=frozenset({"running"})),
+    Search(statuses=frozenset({"ready", "waiting_for_children", "waiting_for_finalize"})),
     Search(statuses=frozenset()),
     Search(is_root=True),
     Search(is_root=False),
@@ -37,6 +39,9 @@ _FILTERS: tuple[Search, ...] = (
     Search(tags=(("tenant", "acme"),), statuses=frozenset({"ready"}), is_root=True),
     Search(tags=(("tenant", "acme"),), is_root=False),
 )
+
+_MANY = 2_100
+"""More than an SQL storage looks at first for what no index leads to."""
 
 
 async def check_search_finds_what_matches(harness: Harness) -> None:
@@ -111,6 +116,26 @@ async def check_search_goes_page_by_page(harness: Harness) -> None:
         check(found == (expected if order == "oldest_first" else expected[::-1]), f"{paged}")
     exact = Search(limit=len(rows))
     check((await harness.storage.search(exact)).next_cursor is None, "a full last page has more")
+
+
+async def check_search_finds_what_is_far(harness: Harness) -> None:
+    """What runs is found at both ends of thousands that do not run, page by page."""
+    old = await harness.running(3)
+    between = await harness.insert_roots(_MANY, task_id="b")
+    new = await harness.running(3)
+    expected = ids([*old, *new])
+    running = Search(statuses=frozenset({"running"}))
+    for limit, order in product((2, 4, 100), ("oldest_first", "newest_first")):
+        paged = msgspec.structs.replace(running, limit=limit, order=order)
+        found = await _all_pages(harness, paged)
+        check(found == (expected if order == "oldest_first" else expected[::-1]), f"{paged}")
+    bounds = {"id_from": old[1].execution_id, "id_before": new[2].execution_id}
+    page = await harness.storage.search(msgspec.structs.replace(running, **bounds))
+    check(ids(page.records) == expected[4:0:-1], "bounds of ids are passed over")
+    unfinished = msgspec.structs.replace(running, statuses=frozenset({"ready", "running"}), limit=9)
+    page = await harness.storage.search(unfinished)
+    newest = sorted(ids([*between, *new]), reverse=True)
+    check(ids(page.records) == newest[: unfinished.limit], "the newest page is another one")
 
 
 async def check_pages_survive_changes_between_them(harness: Harness) -> None:
@@ -249,6 +274,7 @@ CHECKS = (
     check_search_by_place_in_a_tree,
     check_search_by_ids,
     check_search_goes_page_by_page,
+    check_search_finds_what_is_far,
     check_pages_survive_changes_between_them,
     check_search_refuses_foreign_cursors,
     check_search_limits_are_checked,

@@ -1,0 +1,6 @@
+-- parameters:
+-- id_before
+SELECT durable_task_executions.execution_id
+FROM durable_task_executions
+WHERE durable_task_executions.execution_id < $1 ORDER BY durable_task_executions.execution_id DESC
+LIMIT 1 OFFSET 2000;
