@@ -153,6 +153,23 @@ async def test_calls_that_find_the_file_locked_hear_of_it_together(
     assert await storage.insert(rest) == [None, None]
 
 
+async def test_reads_see_the_writes_before_them_and_no_others() -> None:
+    storage = open_storage("sqlite://")  # has one connection for everything
+    await storage.open()
+    rows = MAKE.roots(1, 3)
+    ids = [each.execution_id for each in rows]
+    _, _, early, _, late = await asyncio.gather(
+        storage.insert(rows[:1]),
+        storage.insert(rows[1:2]),
+        storage.get(ids),
+        storage.insert(rows[2:]),
+        storage.get(ids),
+    )
+    assert [row and row.execution_id for row in early] == [*ids[:2], None]
+    assert [row and row.execution_id for row in late] == ids
+    await storage.close()
+
+
 async def test_queue_ends_with_the_storage(tmp_path: Path) -> None:
     storage = open_storage(f"sqlite:///{tmp_path}/tasks.db")
     await storage.open()

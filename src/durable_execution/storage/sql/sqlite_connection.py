@@ -7,6 +7,8 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 
 from durable_execution.errors import StorageError
@@ -27,9 +29,9 @@ _MOST_JOBS: Final = 64
 class SqliteConnection:
     """A connection that lives in one thread; calls queue up and run in the order they came.
 
-    What has queued up meanwhile runs in one transaction, because to commit takes longer than most
-    work does: it waits for the disk. One piece of work that fails is no matter of the others: all
-    are rolled back then, and run again one by one. So work must not remember that it ran before.
+    Writes that have queued up meanwhile share a transaction, because to commit takes longer than
+    most work does: it waits for the disk. One that fails is no matter of the others: all are rolled
+    back then, and run again one by one. So work must not remember that it ran before.
 
     Args:
         connect: Opens and prepares the connection; called in the thread.
@@ -74,7 +76,7 @@ class SqliteConnection:
             thread.shutdown()
 
     async def run(self, work: Work[T], begin: Begin) -> T:
-        """Run work in a transaction; all calls of one connection begin in the same way.
+        """Run work in a transaction, which may be that of other work, too.
 
         Raises:
             StorageError: It failed and was rolled back.
@@ -128,9 +130,13 @@ class SqliteConnection:
             job = self._jobs.popleft()
             if job.answer.set_running_or_notify_cancel():
                 jobs.append(job)
-        if len(jobs) < 2 or not self._are_settled_together(jobs):
-            for job in jobs:
-                self._run_alone(job)
+        for begin, part in groupby(jobs, key=attrgetter("begin")):
+            together = list(part)
+            # What only reads gains nothing: its commit is no work.
+            is_shared = begin == "BEGIN IMMEDIATE" and len(together) > 1
+            if not is_shared or not self._are_settled_together(together):
+                for job in together:
+                    self._run_alone(job)
 
     def _are_settled_together(self, jobs: list[_Job[Any]]) -> bool:
         """Run jobs in one transaction; or roll it back, if it cannot be that of all of them."""
