@@ -17,14 +17,17 @@ import asyncio, sys
 from durable_execution.storage import open_storage
 from durable_execution.testing.records import RecordBuilder
 
-async def main(url):
-    storage = open_storage(url)
-    await storage.open()
-    builder = RecordBuilder()
+async def write(storage, builder):
     while True:
         rows = builder.roots(1, 7)
         await storage.insert(rows)
         print(*[row.execution_id for row in rows], flush=True)
+
+async def main(url, writers):
+    storage = open_storage(url)
+    await storage.open()
+    builder = RecordBuilder()
+    await asyncio.gather(*(write(storage, builder) for _ in range(int(writers))))
 
 asyncio.run(main(*sys.argv[1:]))
 """
@@ -72,9 +75,10 @@ async def _start(program: str, *arguments: str) -> asyncio.subprocess.Process:
     )
 
 
-async def test_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("writers", [1, 5])  # those of five share their commits
+async def test_kill_loses_nothing_that_was_acknowledged(tmp_path: Path, writers: int) -> None:
     url = f"sqlite:///{tmp_path}/tasks.db"
-    process = await _start(WRITER, url)
+    process = await _start(WRITER, url, str(writers))
     assert process.stdout is not None
     acknowledged: list[str] = []
     while len(acknowledged) < 70:
