@@ -221,6 +221,15 @@ def test_application_that_does_not_start_exits_3_with_its_reason(tmp_path: Path)
     assert "RuntimeError: no such database" in answer.stderr
 
 
+def test_storage_that_cannot_be_opened_is_said_in_one_line(tmp_path: Path) -> None:
+    broken = "from durable_execution import StorageError; raise StorageError('SQLite is away')"
+    (tmp_path / "served_app.py").write_text(STARLETTE.format(before=broken, after="pass"))
+    answer = refused(tmp_path, "served_app:app", "--port", "0")
+    assert answer.returncode == 3
+    assert "the executor cannot start: SQLite is away" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
 def test_application_that_does_not_end_well_exits_1(tmp_path: Path) -> None:
     (tmp_path / "served_app.py").write_text(STARLETTE.format(before="pass", after=BROKEN))
     with served(tmp_path) as server:

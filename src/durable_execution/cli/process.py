@@ -7,13 +7,14 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
 from durable_execution import tune_garbage_collector
 from durable_execution.cli.loading import AsgiApp
 from durable_execution.cli.supervisor import ALIVE, READY, STOPPING, Supervisor
+from durable_execution.errors import StorageError
 
 ANSWER_TIMEOUT: Final = 5
 """Seconds that calls under way get before the application is drained: enqueues are short, and who
@@ -45,7 +46,8 @@ class ServerProcess(uvicorn.Server):
         rest = self._supervisor.rest
         super().__init__(
             uvicorn.Config(
-                app,
+                _telling_storages(app),
+                interface="asgi3",
                 ws="none",
                 log_config=None,
                 access_log=is_verbose,
@@ -89,3 +91,32 @@ class ServerProcess(uvicorn.Server):
                 self._supervisor.tell(ALIVE)
 
         return tell
+
+
+def _telling_storages(app: AsgiApp) -> AsgiApp:
+    """Have a storage that cannot be opened told in a line: lifespans tell errors by tracebacks."""
+
+    async def live(scope: Any, receive: Any, send: Any) -> None:
+        failures: list[dict[str, Any]] = []
+
+        async def hold(message: dict[str, Any]) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failures.append(message)
+            else:
+                await send(message)
+
+        try:
+            await app(scope, receive, hold)
+        except StorageError as error:
+            if not failures:
+                raise
+            failures = [{**failures[0], "message": f"the executor cannot start: {error}"}]
+        finally:
+            for failure in failures:
+                await send(failure)
+
+    def serve(scope: Any, receive: Any, send: Any) -> Awaitable[None]:
+        is_lifespan = scope["type"] == "lifespan"
+        return live(scope, receive, send) if is_lifespan else app(scope, receive, send)
+
+    return serve
