@@ -194,6 +194,16 @@ async def test_only_a_task_is_enqueued(executor: DurableExecutor) -> None:
         await executor.enqueue_task("nothing", 1)  # type: ignore[arg-type]
 
 
+def test_an_option_that_is_not_there_is_named() -> None:
+    with pytest.raises(InvalidOptionError, match="unknown option 'retries' of task nothing"):
+        Tasks().task(retries=3)(nothing)  # type: ignore[call-overload]
+
+
+def test_a_child_is_made_of_a_task() -> None:
+    with pytest.raises(InvalidOptionError, match="task of a child must be a Task, got <function"):
+        child_task(nothing)  # type: ignore[call-overload]
+
+
 def test_retries_are_options_and_no_number() -> None:
     with pytest.raises(InvalidOptionError, match=r"retry must be RetryOptions\(.* got int"):
         Tasks().task(retry=3)(nothing)  # type: ignore[call-overload]

@@ -102,8 +102,9 @@ def child_task(
     """Name a child for `ParentTaskOutput`: which task, on what, with which options of its own.
 
     Raises:
-        InvalidOptionError: An option is out of bounds.
+        InvalidOptionError: An option is out of bounds, or the task is none.
     """
+    _check_is_task(task, "task of a child")
     options = task.options.overridden(
         timeout=timeout, retry=retry, sleep_before_run=sleep_before_run
     )
@@ -263,7 +264,13 @@ def _split(
     retry: RetryOptions | None = None,
     sleep_before_run: Duration | None = None,
     validate_input: Callable[[Any], Any] | None = None,
+    **unknown: object,
 ) -> tuple[str, TaskOptions, Callable[[Any], Any] | None]:
+    if unknown:
+        raise InvalidOptionError(
+            f"unknown option {next(iter(unknown))!r} of task {id or name}; there are id, timeout, "
+            "retry, sleep_before_run and validate_input"
+        )
     task_id = check_task_id(name if id is None else id)
     options = DEFAULT_OPTIONS.overridden(
         timeout=timeout, retry=retry, sleep_before_run=sleep_before_run
