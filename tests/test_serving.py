@@ -162,6 +162,12 @@ def test_paths_that_would_never_answer_are_refused(path: str) -> None:
         create_executor_app(executor, {path: handler_of(executor)})
 
 
+def test_a_router_is_no_application() -> None:
+    executor = DurableExecutor(InMemoryStorage())
+    with pytest.raises(InvalidOptionError, match=r"RPCHandler\(router\) makes one"):
+        create_executor_app(executor, {"/rpc": {}})  # type: ignore[dict-item]
+
+
 def test_missing_starlette_is_answered_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "starlette.applications", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'durable-execution\[server\]'"):

@@ -276,8 +276,13 @@ def _metrics_of(executor: DurableExecutor, mounts: Mapping[str, AsgiApp]) -> Met
 
 
 def _check_mounts(mounts: Mapping[str, AsgiApp], open_mounts: Collection[str]) -> None:
-    for path in mounts:
+    for path, mounted in mounts.items():
         _check_path(path)
+        if not callable(mounted):
+            raise InvalidOptionError(
+                f"mounts[{path!r}]: expected an ASGI application, got {type(mounted).__name__}; "
+                "RPCHandler(router) makes one of a router"
+            )
     for path in open_mounts:
         if path not in mounts:
             raise InvalidOptionError(f"open_mounts: nothing is mounted at {path!r}")

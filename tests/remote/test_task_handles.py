@@ -428,3 +428,5 @@ def test_arguments_are_checked_when_the_handles_are_made(client: ORPCClient) -> 
         create_task_client_handles("http://localhost", {})
     with pytest.raises(InvalidOptionError, match=r"tasks\['echo'\] must be a task"):
         create_task_client_handles(client, {"echo": str})
+    with pytest.raises(InvalidOptionError, match="tasks must be a mapping"):
+        create_task_client_handles(client, [])  # type: ignore[call-overload]

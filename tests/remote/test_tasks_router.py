@@ -372,6 +372,13 @@ def test_task_of_another_executor_is_refused_when_the_router_is_made(lab: Lab) -
         create_tasks_router(rpc, stranger, lab.tasks)
 
 
+def test_what_is_no_executor_and_no_mapping_is_refused_when_the_router_is_made(lab: Lab) -> None:
+    with pytest.raises(InvalidOptionError, match="tasks must be a mapping of keys to tasks, got l"):
+        create_tasks_router(rpc, lab.executor, [])  # type: ignore[arg-type]
+    with pytest.raises(InvalidOptionError, match="executor must be a DurableExecutor, got Builder"):
+        create_tasks_router(rpc, rpc, {})  # type: ignore[arg-type]
+
+
 def test_group_of_tasks_is_a_mapping_for_the_router() -> None:
     group = Tasks()
 

@@ -9,7 +9,7 @@ The six plans below say what running means for each kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
@@ -266,3 +266,11 @@ class ParentTaskOutput(Generic[OutputT]):
 
     output: OutputT
     children: list[ChildTask] = field(default_factory=list)
+
+
+def check_keyed(tasks: object) -> None:
+    """Raise InvalidOptionError unless tasks come with the keys that clients name them by."""
+    if not isinstance(tasks, Mapping):
+        raise InvalidOptionError(
+            f"tasks must be a mapping of keys to tasks, got {type(tasks).__name__}"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Generic, TypeVar, overload
 
-from durable_execution._core.task import TaskDeclaration
+from durable_execution._core.task import TaskDeclaration, check_keyed
 from durable_execution.errors import InvalidOptionError
 from durable_execution.orpc import ORPCClient, SyncLink, SyncORPCClient
 from durable_execution.remote.client_kinds import made_of
@@ -45,6 +45,7 @@ def create_task_client_handles(
     Raises:
         InvalidOptionError: `client` is no client, or a task is no declaration.
     """
+    check_keyed(tasks)
     for key, task in tasks.items():
         if not isinstance(task, TaskDeclaration):
             raise InvalidOptionError(

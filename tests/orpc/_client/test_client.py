@@ -137,6 +137,11 @@ def test_path_of_another_type_is_refused(path: list[str]) -> None:
         create_orpc_client(RecordingLink(), path)
 
 
+def test_a_url_is_no_link() -> None:
+    with pytest.raises(TypeError, match="link must be a link, got str"):
+        create_orpc_client("http://localhost/rpc")  # type: ignore[call-overload]
+
+
 def test_item_of_another_type_is_refused() -> None:
     with pytest.raises(TypeError, match="procedure name: expected str, got int"):
         create_orpc_client(RecordingLink())[0]  # type: ignore[index]  # the point of the test

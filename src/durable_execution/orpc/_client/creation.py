@@ -53,10 +53,13 @@ def create_orpc_client(
     Calls are awaited, except over a `SyncLink`, where they block; its contracts are `App[Sync]`.
 
     Raises:
-        TypeError, ValueError: The path is not a sequence of names that can stand in a URL, or the
-            contract has a hint that cannot be used.
+        TypeError, ValueError: The path is not a sequence of names that can stand in a URL, the
+            contract has a hint that cannot be used, or the link is a URL.
     """
     place = checked_path(path)
+    given: object = link
+    if isinstance(given, str):
+        raise TypeError("link must be a link, got str; RPCLink(url) makes one of a URL")
     if not isinstance(link, SyncLink):
         client = ORPCClient(link, place)
         return client if contract is None else contract_client(contract, client, ProcedureCall)

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from durable_execution._codec import Encoded, ValidationFailed
-from durable_execution._core.task import Task
+from durable_execution._core.task import Task, check_keyed
 from durable_execution.access import caller_of
 from durable_execution.errors import (
     DurableExecutionError,
@@ -28,11 +28,18 @@ class MountedTasks:
     """The tasks of one router by the keys that callers name them with; nothing else is reachable.
 
     Raises:
-        InvalidOptionError: A task is not registered on the executor, or a key is no text.
+        InvalidOptionError: A task is not registered on the executor, or a key is no text; or one of
+            the two is something else.
     """
 
     def __init__(self, executor: DurableExecutor, tasks: Mapping[str, Task[Any, Any]]) -> None:
+        given: object = executor
+        if not isinstance(given, DurableExecutor):
+            raise InvalidOptionError(
+                f"executor must be a DurableExecutor, got {type(given).__name__}"
+            )
         self.executor = executor
+        check_keyed(tasks)
         self._tasks = {key: _checked(key, task, executor) for key, task in tasks.items()}
 
     def task(self, ctx: CallContext, key: str) -> Task[Any, Any]:
