@@ -26,7 +26,8 @@ from durable_execution._engine.options import ExecutorOptions, seconds
 from durable_execution._engine.pace import Pace
 from durable_execution._engine.reports import Reports
 from durable_execution._engine.running import Attempt, Running
-from durable_execution._engine.services.chore import Chore, keep_doing
+from durable_execution._engine.services.chore import Chore
+from durable_execution._engine.services.chores import TURN_TIMEOUT, Chores
 from durable_execution._engine.services.claimer import Claimer
 from durable_execution._engine.services.expirer import Expirer
 from durable_execution._engine.services.finishes import Finishes
@@ -42,7 +43,6 @@ from durable_execution._engine.spawning import Spawning
 from durable_execution._engine.storage_metrics import StorageMetrics
 from durable_execution._engine.surroundings import MACHINE, Surroundings
 from durable_execution._engine.telling import tell_finished
-from durable_execution._engine.wakeups import Wakeup
 from durable_execution._observing import (
     EnqueueTasks,
     current_baggage,
@@ -59,8 +59,6 @@ from durable_execution.storage.protocol import Reopened, Storage
 
 logger = logging.getLogger(__name__)
 
-TURN_TIMEOUT: Final = 5.0
-"""Seconds that a chore's turn and the last flush get at shutdown."""
 LAST_WORDS: Final = 1.0
 """Seconds that threads get to see their cancel signal before nobody waits for them any more."""
 
@@ -166,30 +164,42 @@ class Engine:
             monotonic=surroundings.monotonic,
             tell=tell,
         )
-        self._pruner: Pruner | None = None
+        self._chores = Chores(
+            (
+                self._claimer,
+                self._joiner,
+                self._expirer,
+                self._rescuer,
+                self.finishes,
+                self.watches,
+                self._reporter,
+                *self._asked_for(),
+            ),
+            self.commits.pumps(),
+            jitter=surroundings.jitter,
+        )
+        self._life: asyncio.Task[None] | None = None
+        self._stop_listening: Callable[[], None] | None = None
+
+    def _asked_for(self) -> Iterator[Chore]:
+        """Make the chores that not every executor has."""
+        options, surroundings = self.options, self._surroundings
         if options.retention_ms is not None:
-            self._pruner = Pruner(
-                storage,
+            yield Pruner(
+                self.storage,
                 self.clock,
                 retention_ms=options.retention_ms,
                 jitter=surroundings.jitter,
             )
-        self._lookout: Lookout | None = None
-        if tell is not None:
-            self._lookout = Lookout(
-                storage,
+        if self.tell is not None:
+            yield Lookout(
+                self.storage,
                 self.running,
                 self.clock,
                 executor_id=self.executor_id,
                 capacity=options.max_concurrent_task_executions,
-                tell=tell,
+                tell=self.tell,
             )
-        self._stops: dict[str, asyncio.Event] = {}
-        self._wakeups: dict[str, Wakeup] = {}
-        self._jobs: dict[str, asyncio.Task[None]] = {}
-        self._stop_pumps = asyncio.Event()
-        self._life: asyncio.Task[None] | None = None
-        self._stop_listening: Callable[[], None] | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -261,14 +271,16 @@ class Engine:
         await self.heart.start()
         self._stop_listening = self.storage.listen(self._changed)
         is_started = asyncio.Event()
-        self._life = asyncio.create_task(self._live(is_started), name="durable-execution-engine")
+        self._life = asyncio.create_task(
+            self._chores.run(is_started), name="durable-execution-engine"
+        )
         self._life.add_done_callback(self._died)
         await is_started.wait()
 
     async def stop(self) -> None:
         """Shut down, in an order in which every step leaves rows that others can go on from."""
         self._eager.stop()
-        await self._stop_chore("claimer")
+        await self._chores.stop("claimer")
         await self._find_lost_claims()
         self._shutdown_signal.set()
         patience = seconds(self.options.shutdown_timeout)
@@ -291,9 +303,9 @@ class Engine:
             "watches",
             "reporter",
         ):
-            await self._stop_chore(name)
+            await self._chores.stop(name)
         await self._flush()
-        self._stop_pumps.set()
+        self._chores.finish()
         if self._life is not None:
             await asyncio.wait({self._life})
         await self.heart.stop()
@@ -323,33 +335,6 @@ class Engine:
             self._joiner.sweep_soon()
             self._changed()
 
-    async def _live(self, is_started: asyncio.Event) -> None:
-        """Run the services; one that ends with an error is a bug and ends them all."""
-        chores: tuple[Chore, ...] = (
-            self._claimer,
-            self._joiner,
-            self._expirer,
-            self._rescuer,
-            self.finishes,
-            self.watches,
-            self._reporter,
-            *([] if self._pruner is None else [self._pruner]),
-            *([] if self._lookout is None else [self._lookout]),
-        )
-        async with asyncio.TaskGroup() as services:
-            pumps = [services.create_task(pump()) for pump in self.commits.pumps()]
-            for chore in chores:
-                stop = self._stops[chore.name] = asyncio.Event()
-                self._wakeups[chore.name] = chore.wakeup
-                self._jobs[chore.name] = services.create_task(
-                    keep_doing(chore, stop, jitter=self._surroundings.jitter),
-                    name=f"durable-execution-{chore.name}",
-                )
-            is_started.set()
-            await self._stop_pumps.wait()
-            for pump in pumps:
-                pump.cancel()
-
     def _died(self, life: asyncio.Task[None]) -> None:
         if life.cancelled() or life.exception() is None:
             return
@@ -361,18 +346,6 @@ class Engine:
     def _fail_all(self, error: ExecutorShutDownError) -> None:
         self.finishes.fail_all(error)
         self.watches.fail_all(error)
-
-    async def _stop_chore(self, name: str) -> None:
-        """Let a chore end its turn; a turn that hangs on the storage is cut off."""
-        job = self._jobs.get(name)
-        if job is None:
-            return
-        self._stops[name].set()
-        self._wakeups[name].set()
-        _, hanging = await asyncio.wait({job}, timeout=TURN_TIMEOUT)
-        if hanging:
-            job.cancel()
-            await asyncio.wait({job})
 
     async def _find_lost_claims(self) -> None:
         """Take up what a claim took whose answer was lost, to hand it back like the rest."""
