@@ -31,6 +31,7 @@ from sqlalchemy import (
 from durable_execution._core.status import ERRORED, WAITING
 from durable_execution.storage.sql.driver import SqlDialect, Statement
 from durable_execution.storage.sql.new_rows import CHILD, ROOT, TRACED_CHILD, TRACED_ROOT
+from durable_execution.storage.sql.oversight import oversight
 from durable_execution.storage.sql.past import past_of, with_one_attempt_more
 from durable_execution.storage.sql.rows import (
     EXECUTOR,
@@ -38,7 +39,6 @@ from durable_execution.storage.sql.rows import (
     FIELDS_BUT_PAYLOADS,
     PROGRESS,
     REOPEN,
-    TAG,
 )
 from durable_execution.storage.sql.schema import (
     IS_HELD,
@@ -52,7 +52,6 @@ from durable_execution.storage.sql.schema import (
     progress,
     schema_version,
     status_in,
-    tags,
 )
 
 _E: Final = executions.c
@@ -156,9 +155,7 @@ def build_statements(dialect: SqlDialect) -> Statements:
         **_reopenings(dialect),
         **_sweeps(dialect),
         **_leases(dialect),
-        **_counts(dialect),
-        **_backlog(dialect),
-        **_deletions(dialect),
+        **oversight(dialect),
         **_versions(),
     }
     adapted = dialect.adapted(parts)
@@ -468,77 +465,6 @@ def _leases(dialect: SqlDialect) -> dict[str, ClauseElement]:
         "forget_executor": delete(executors).where(
             who, executors.c.lease_expires_at == bindparam("lease")
         ),
-    }
-
-
-def _counts(dialect: SqlDialect) -> dict[str, ClauseElement]:
-    counts = select(_E.task_id, _E.status, func.count()).group_by(_E.task_id, _E.status)
-    return {
-        "counts": counts,
-        "counts_of_tasks": counts.where(dialect.is_any_of(_E.task_id, "task_ids")),
-    }
-
-
-def _backlog(dialect: SqlDialect) -> dict[str, ClauseElement]:
-    limit = bindparam("limit", type_=Integer)
-    ready = (
-        select(_E.task_id, dialect.ready_at().label("at"))
-        .where(dialect.is_ready())
-        .order_by(dialect.ready_at())
-        .limit(limit)
-        .subquery("ready")
-    )
-    failed = (
-        select(_E.task_id, _E.status, _E.finished_at)
-        .where(dialect.has_failed())
-        .order_by(dialect.failed_id().desc())
-        .limit(limit)
-        .subquery("failed")
-    )
-    sleeping = select(_E.execution_id).where(IS_SLEEPING).limit(limit).subquery("sleeping")
-    created = (
-        select(_E.finished_at)
-        .where(_E.execution_id >= bindparam("id_from"), _E.created_at >= bindparam("since"))
-        .limit(limit)
-        .subquery("created")
-    )
-    return {
-        "backlog_ready": select(ready.c.task_id, func.count(), func.min(ready.c.at)).group_by(
-            ready.c.task_id
-        ),
-        "backlog_failed": select(failed.c.task_id, failed.c.status, func.count())
-        .where(failed.c.finished_at >= bindparam("since"))
-        .group_by(failed.c.task_id, failed.c.status),
-        "backlog_sleeping": select(func.count()).select_from(sleeping),
-        "backlog_created": select(func.count(), func.count(created.c.finished_at)).select_from(
-            created
-        ),
-    }
-
-
-def _deletions(dialect: SqlDialect) -> dict[str, ClauseElement]:
-    return {
-        "finished_roots": select(_E.execution_id)
-        .where(
-            _E.execution_id < bindparam("id_before"),
-            _E.parent_execution_id.is_(None),
-            _E.finished_at < bindparam("finished_before"),
-        )
-        .order_by(_E.execution_id)
-        .limit(bindparam("limit")),
-        "children_ids": select(_E.execution_id)
-        .where(dialect.is_any_of(_E.parent_execution_id, "parent_execution_ids"))
-        .limit(bindparam("limit")),
-        "delete_finished": delete(executions)
-        .where(
-            dialect.is_any_of(_E.execution_id, "execution_ids"),
-            _E.finished_at.is_not(None),
-        )
-        .returning(_E.execution_id, _E.tags),
-        "delete_progress": delete(progress).where(
-            dialect.is_any_of(progress.c.execution_id, "execution_ids")
-        ),
-        "delete_tag": delete(tags).where(*[tags.c[name] == bindparam(name) for name in TAG]),
     }
 
 

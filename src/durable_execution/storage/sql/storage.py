@@ -12,7 +12,7 @@ from durable_execution._core.patch import Transition
 from durable_execution._core.progress import Report
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import Status
-from durable_execution.errors import DuplicateSleepingIdError, InvalidOptionError
+from durable_execution.errors import InvalidOptionError
 from durable_execution.storage._felling import Felling
 from durable_execution.storage.protocol import (
     Applied,
@@ -66,6 +66,7 @@ from durable_execution.storage.sql.rows import (
 )
 from durable_execution.storage.sql.schema_state import SchemaState, check_schema, state_of
 from durable_execution.storage.sql.server_facts import ServerFacts, server_facts
+from durable_execution.storage.sql.sleeping_ids import duplicate_among
 from durable_execution.storage.sql.statements import build_statements
 
 if TYPE_CHECKING:
@@ -486,24 +487,8 @@ class SqlStorage:
         try:
             return await self._driver.write(work, is_single=is_single)
         except SleepingIdConflictError as conflict:
-            raise await self._duplicate(conflict.records) from conflict
+            raise await duplicate_among(
+                conflict.records, self._driver, self._statements
+            ) from conflict
         except KeyConflictError as error:
             raise error.conflict from None
-
-    async def _duplicate(self, records: Sequence[ExecutionRecord]) -> DuplicateSleepingIdError:
-        """Find out which of these rows' sleeping ids is taken, after an insert said that one is."""
-        statement = self._statements.taken_sleeping_ids
-        wanted = [row.sleeping_unique_id for row in records if row.sleeping_unique_id is not None]
-        values = statement.bind(sleeping_unique_ids=self._dialect.texts(wanted))
-
-        async def work(transaction: Transaction) -> list[Row]:
-            return await transaction.fetch(statement, values)
-
-        owners = {row[0]: row[1] for row in await self._driver.read(work, is_single=True)}
-        for record in records:
-            unique_id = record.sleeping_unique_id
-            if unique_id is None:
-                continue
-            if owners.setdefault(unique_id, record.execution_id) != record.execution_id:
-                return DuplicateSleepingIdError(unique_id)
-        return DuplicateSleepingIdError(wanted[0])
