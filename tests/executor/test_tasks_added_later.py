@@ -67,7 +67,8 @@ async def test_a_parent_is_joined_as_soon_as_its_task_is_added(storage: Storage)
 async def test_other_executors_learn_of_it_with_the_next_beat(storage: Storage) -> None:
     faulty = FaultyStorage(storage)
     loop, has_beaten = asyncio.get_running_loop(), asyncio.Event()
-    async with DurableExecutor(faulty, OPTIONS) as executor:
+    # A lease so long that no other beat comes meanwhile.
+    async with DurableExecutor(faulty, replace(OPTIONS, lease=3600)) as executor:
         faulty.after_next("heartbeat", lambda: loop.call_soon_threadsafe(has_beaten.set))
         executor.add(late)
         await has_beaten.wait()
