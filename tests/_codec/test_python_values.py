@@ -142,6 +142,16 @@ def test_a_date_that_leaves_the_calendar_in_utc_is_still_written() -> None:
     assert loads(dumps(first)) == JsDate(-62_135_596_800_000 - 3_600_000)
 
 
+async def test_a_coroutine_is_to_be_awaited_first() -> None:
+    async def forgotten() -> int:
+        return 1
+
+    coroutine = forgotten()
+    with pytest.raises(EncodeError, match=r"coroutine cannot be encoded; await it first"):
+        dumps(coroutine)
+    assert await coroutine == 1
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

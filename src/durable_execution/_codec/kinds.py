@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -202,6 +202,8 @@ def _file(walk: Walk, value: object) -> object:
 
 def _refuse(walk: Walk, value: object) -> object:
     name = f"{type(value).__module__}.{type(value).__qualname__}"
+    if isinstance(value, Awaitable):
+        raise walk.error(f"a value of type {name} cannot be encoded; await it first")
     raise walk.error(
         f"a value of type {name} cannot be encoded; use plain values, a dataclass, "
         "a msgspec.Struct or a pydantic model, or give the codec a Rule"
