@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from durable_execution._core import transitions
-from durable_execution._core.patch import patched
-from durable_execution._core.status import UNFINISHED, Status
+from durable_execution._core.patch import joined_by, patched
+from durable_execution._core.status import UNFINISHED, WAITING, Status
 from tests._core.acts import ACTS, CHILD, ERROR, FINALIZE, STEP
 from tests._core.records import NOW, OLD_ERROR, record_in, sleeper_in
 
@@ -15,7 +15,8 @@ def test_every_guard_names_the_row_its_status_and_its_fence(status: Status) -> N
     record = record_in(status)
     guard = transitions.cancel(record, error=ERROR, now=NOW).guard
     assert (guard.execution_id, guard.status, guard.fence) == ("te_1", status, 4)
-    assert guard.must_be_joinable == record.is_joinable
+    assert not guard.must_be_joinable
+    assert guard.children_count == (record.children_count if record.status in WAITING else None)
 
 
 @pytest.mark.parametrize("act", ["advance", "finalize"])
@@ -95,3 +96,34 @@ def test_a_child_that_does_not_come_next_is_refused(change: dict[str, object], r
     child = msgspec.structs.replace(STEP, **change)
     with pytest.raises(transitions.IllegalTransitionError, match=reason):
         transitions.advance(record_in("waiting_for_children"), child=child, now=NOW)
+
+
+def test_a_parent_joins_with_the_child_that_it_waits_for_alone() -> None:
+    parent = record_in("waiting_for_children")
+    ready = msgspec.structs.replace(parent, active_children_count=0)
+    child = msgspec.structs.replace(record_in("running"), parent_execution_id=parent.execution_id)
+    end = transitions.complete(child, output=b"1", now=NOW)
+    move = transitions.joining(end, transitions.join(ready, output=b"2", now=NOW))
+    assert move.joins is not None
+    alone = msgspec.structs.replace(parent, active_children_count=1)
+    crowded = msgspec.structs.replace(parent, active_children_count=2)
+    stale = msgspec.structs.replace(alone, fence=parent.fence + 1)
+    assert [joined_by(move, each) for each in (alone, crowded, stale, None)] == [True, *[False] * 3]
+    assert not joined_by(end, alone)
+
+
+def test_only_the_parent_of_a_child_joins_with_it() -> None:
+    ready = msgspec.structs.replace(record_in("waiting_for_children"), active_children_count=0)
+    join = transitions.join(ready, output=b"2", now=NOW)
+    stranger = transitions.complete(record_in("running"), output=b"1", now=NOW)
+    with pytest.raises(ValueError, match="does not join"):
+        transitions.joining(stranger, join)
+
+
+def test_what_was_claimed_in_advance_is_ready_again() -> None:
+    row = msgspec.structs.replace(
+        record_in("ready"), fence=0, executor_id=None, started_at=None, expires_at=None
+    )
+    row = msgspec.structs.replace(row, updated_at=row.created_at)
+    claimed = transitions.claimed(row, executor_id="de_1", now=max(NOW, row.start_at))
+    assert transitions.unclaimed(claimed) == row

@@ -134,6 +134,15 @@ async def trap(ctx: TaskContext, where: Trap) -> int:
 
 
 @tasks.task
+async def set_out(ctx: TaskContext, where: Trap) -> Trap:
+    leave(ctx)
+    return where
+
+
+trap_in_order = tasks.sequential_tasks("trap_in_order", (set_out, trap, add_one))
+
+
+@tasks.task
 def trap_in_thread(ctx: TaskContext, where: Trap) -> int:
     leave(ctx)
     if os.getpid() == where["pid"] and ctx.cancel_signal.wait_in_thread(where["nap"]):

@@ -8,7 +8,7 @@ import pytest
 
 from durable_execution import FailedTaskExecution
 from tests.processes.arena import CALM_LEASE, LEASE, SHORT_LEASE, Arena, report, until
-from tests.processes.tasks import add_one, poison, trap, trap_in_thread
+from tests.processes.tasks import add_one, poison, trap, trap_in_order, trap_in_thread
 
 pytestmark = [pytest.mark.processes, SHORT_LEASE]
 
@@ -39,6 +39,29 @@ async def test_work_of_a_killed_process_runs_elsewhere_within_the_lease(arena: A
     assert recovery < 2 * LEASE
     facts = {(row["fence"], row["crash_count"], row["attempt"]) for row in arena.rows()}
     assert facts == {(2, 1, 0)}
+
+
+async def test_a_sequence_goes_on_elsewhere_from_the_step_that_a_process_died_in(
+    arena: Arena,
+) -> None:
+    victim = await arena.start()
+    async with arena.observer() as observer:
+        handle = await observer.enqueue_task(trap_in_order, {"pid": victim.pid, "nap": FOREVER})
+        await until(lambda: len(arena.effects()) == 2, "the victim is in the second step")
+        heir = await arena.start(lease=CALM_LEASE)
+        await victim.kill()
+        assert await handle.result(timeout=30) == heir.pid + 1
+
+    begun = [effect.task_id for effect in arena.effects()]
+    assert begun == ["set_out", "trap", "trap", "add_one"]
+    rows = {row["task_id"]: row for row in arena.rows()}
+    assert len(rows) == 4
+    assert {task_id: row["crash_count"] for task_id, row in rows.items()} == {
+        "trap_in_order": 0,
+        "set_out": 0,
+        "trap": 1,
+        "add_one": 0,
+    }
 
 
 async def test_a_task_that_kills_its_process_fails_once_its_crash_budget_is_spent(

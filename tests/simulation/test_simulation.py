@@ -93,6 +93,21 @@ class Uncounted(Database):
         return super().execute(verb, *args, **kwargs)
 
 
+class Halved(Database):
+    """Lets parents go on with the end of a step, and forgets the next one."""
+
+    def execute(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        if verb == "apply":
+            args = ([self._halved(each) for each in args[0]],)
+        return super().execute(verb, *args, **kwargs)
+
+    def _halved(self, transition: Transition) -> Transition:
+        if transition.joins is None:
+            return transition
+        joins = msgspec.structs.replace(transition.joins, children=())
+        return msgspec.structs.replace(transition, joins=joins)
+
+
 class Silent(Database):
     """Never says which parents became joinable, and finds none left over."""
 
@@ -133,11 +148,11 @@ class Heedless(Database):
 
 
 @pytest.mark.parametrize(
-    "broken", [Forgetful, Unguarded, Uncounted, Silent, Blind, Credulous, Heedless]
+    "broken", [Forgetful, Unguarded, Uncounted, Halved, Silent, Blind, Credulous, Heedless]
 )
 def test_a_broken_database_is_found_out(broken: Callable[[World], Database]) -> None:
     with pytest.raises(SimulationError) as found:
-        _simulate_many(60, broken)
+        _simulate_many(100, broken)
     assert f"make simulate SEEDS=1 FIRST={found.value.seed}" in str(found.value)
     assert "the last events:" in str(found.value)
 

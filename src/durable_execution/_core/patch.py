@@ -28,15 +28,23 @@ class Guard(msgspec.Struct, frozen=True, gc=False):
     must_be_joinable: bool = False
     expires_at: int | None = None
     """When the row must expire still, for a move that no extension may cross; None: whenever."""
+    children_count: int | None = None
+    """How many children the row had, for a move that steps may come before: the fence has then
+    risen with the children, one by one. None: none may come before."""
 
     def holds(self, record: ExecutionRecord) -> bool:
         """Whether the row is still as expected."""
         return (
             record.status == self.status
-            and record.fence == self.fence
+            and record.fence == self.fence + self._steps_of(record)
             and (not self.must_be_joinable or record.active_children_count == 0)
             and (self.expires_at is None or record.expires_at == self.expires_at)
         )
+
+    def _steps_of(self, record: ExecutionRecord) -> int:
+        if self.children_count is None:
+            return 0
+        return record.children_count - self.children_count
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -96,6 +104,9 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Where the guard holds: the row is patched, `children` are inserted, the parent named by
     `counts_off` has one active child less, and with `cancels_descendants` all unfinished
     descendants become `cancelled` with that error.
+
+    With `joins` the parent goes on at the same moment: where its guard holds once this child is
+    counted off, it is applied whole, in the place of the count-off.
     """
 
     guard: Guard
@@ -103,6 +114,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     children: tuple[ExecutionRecord, ...] = ()
     counts_off: str | None = None
     cancels_descendants: StoredError | None = None
+    joins: Transition | None = None
+    """Of the parent that `counts_off` names. It neither joins another one nor cancels."""
 
 
 def patched(record: ExecutionRecord, patch: Patch) -> ExecutionRecord:
@@ -158,6 +171,14 @@ def patched(record: ExecutionRecord, patch: Patch) -> ExecutionRecord:
             )
         case _:
             assert_never(patch)
+
+
+def joined_by(move: Transition, parent: ExecutionRecord | None) -> bool:
+    """Whether the parent, as it is before the move, goes on with it as `Transition.joins` says."""
+    joins = move.joins
+    if joins is None or parent is None:
+        return False
+    return joins.guard.holds(counted_off(parent, 1, parent.updated_at))
 
 
 def counted_off(parent: ExecutionRecord, finished_children: int, now: int) -> ExecutionRecord:

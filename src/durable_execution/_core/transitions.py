@@ -16,7 +16,13 @@ import msgspec
 from durable_execution._core.past import AttemptOutcome, ended_attempt
 from durable_execution._core.patch import Finish, Guard, Park, Patch, Requeue, Transition, Wait
 from durable_execution._core.record import PARKED_PREFIX, ExecutionRecord
-from durable_execution._core.status import UNFINISHED, FinishedStatus, Status, WaitingStatus
+from durable_execution._core.status import (
+    UNFINISHED,
+    WAITING,
+    FinishedStatus,
+    Status,
+    WaitingStatus,
+)
 from durable_execution.errors import StoredError
 
 Move = Literal[
@@ -100,6 +106,26 @@ def claimed(record: ExecutionRecord, *, executor_id: str, now: int) -> Execution
         expires_at=now + record.timeout_ms,
         updated_at=now,
     )
+
+
+def unclaimed(record: ExecutionRecord) -> ExecutionRecord:
+    """Return a new row that was claimed in advance as it was before."""
+    return msgspec.structs.replace(
+        record,
+        status="ready",
+        executor_id=None,
+        fence=0,
+        started_at=None,
+        expires_at=None,
+        updated_at=record.created_at,
+    )
+
+
+def joining(transition: Transition, joins: Transition) -> Transition:
+    """Let the parent that a move counts a child off go on in the same transaction."""
+    if transition.counts_off != joins.guard.execution_id or not joins.guard.must_be_joinable:
+        raise ValueError(f"{joins.guard.execution_id} does not join with this move")
+    return msgspec.structs.replace(transition, joins=joins)
 
 
 def complete(record: ExecutionRecord, *, output: bytes, now: int) -> Transition:
@@ -227,10 +253,19 @@ def expire(record: ExecutionRecord, *, error: StoredError, now: int) -> Transiti
 
 
 def cancel(record: ExecutionRecord, *, error: StoredError, now: int) -> Transition:
-    """Somebody cancelled the execution; whatever still runs below it is cancelled with it."""
+    """Somebody cancelled the execution; whatever still runs below it is cancelled with it.
+
+    A loop of short turns would always be one ahead: a row that waits is cancelled whatever step it
+    has come to.
+    """
     _check("cancel", record, "cancelled")
     transition = _finish(record, Finish(status="cancelled", error=error, finished_at=now))
-    return msgspec.structs.replace(transition, cancels_descendants=error)
+    guard = transition.guard
+    if record.status in WAITING:
+        guard = msgspec.structs.replace(
+            guard, must_be_joinable=False, children_count=record.children_count
+        )
+    return msgspec.structs.replace(transition, guard=guard, cancels_descendants=error)
 
 
 def cancelled_with_ancestor(

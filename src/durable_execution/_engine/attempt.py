@@ -36,13 +36,14 @@ from durable_execution._core.task import (
     SleepPlan,
 )
 from durable_execution._engine.clock import Clock
-from durable_execution._engine.commits import Change, Commits
+from durable_execution._engine.commits import Commits
 from durable_execution._engine.deadlines import Deadlines
 from durable_execution._engine.inputs import encode_output, validated
 from durable_execution._engine.options import ExecutorOptions
 from durable_execution._engine.running import NOT_DECODED, Attempt, OnProgress, Running
 from durable_execution._engine.signals import OneShot
 from durable_execution._engine.spawning import Spawning
+from durable_execution._engine.successors import Change, Joins
 from durable_execution._engine.telling import AttemptsTold
 from durable_execution._engine.threads import Call
 from durable_execution._engine.tracebacks import stored_with_traceback
@@ -78,17 +79,19 @@ class AttemptRunner:
         commits: Commits,
         deadlines: Deadlines,
         spawning: Spawning,
+        joins: Joins,
         clock: Clock,
         options: ExecutorOptions,
         shutdown_signal: OneShot,
         on_progress: OnProgress,
-        finalize_input: Callable[[ExecutionRecord], Any],
+        finalize_input: Callable[[Attempt], Awaitable[bytes]],
         tell: Callable[[Fact], None] | None,
     ) -> None:
         self._running = running
         self._commits = commits
         self._deadlines = deadlines
         self._spawning = spawning
+        self._joins = joins
         self._clock = clock
         self._options = options
         self._shutdown_signal = shutdown_signal
@@ -182,7 +185,7 @@ class AttemptRunner:
         record, task = attempt.record, attempt.task
         payload = record.input
         if record.is_finalize:
-            payload = await self._finalize_input(record)
+            payload = await self._finalize_input(attempt)
             if task.validate_input is not None:
                 payload = validated(task, payload)
         plan = task.plan
@@ -264,7 +267,9 @@ class AttemptRunner:
         transition = decisions.conclude(attempt.record, outcome, now=self._now(attempt.record))
         if self._telling is not None:
             self._telling.ended(attempt, outcome, transition)
-        writing = _Writing(attempt.record, transition, self, attempt)
+        if attempt.parent is not None:
+            transition = self._joins.with_join(attempt, transition)
+        writing = _Writing(attempt.record, transition, attempt=attempt, runner=self)
         self._commits.send(writing, writing)
 
     def written(self, attempt: Attempt, *, matched: bool) -> None:
@@ -278,6 +283,8 @@ class AttemptRunner:
         if isinstance(error, ExecutorShutDownError):
             _log_unwritten(attempt)
         elif attempt.is_ours and not attempt.is_abandoned:
+            # Without its parent, which joins later: what was refused may be the parent's part.
+            transition = msgspec.structs.replace(transition, joins=None)
             attempt.job = asyncio.get_running_loop().create_task(
                 self._write_patiently(attempt, transition, error), name=name_of(attempt)
             )
@@ -340,20 +347,20 @@ class AttemptRunner:
         return await self._commits.apply(record, transition)
 
 
-class _Writing(Change, frozen=True, eq=False):
+class _Writing(Change, frozen=True, eq=False, kw_only=True):
     """Waits for the storage's answer in the place of the attempt's coroutine, which has ended."""
 
-    _runner: AttemptRunner
-    _attempt: Attempt
+    attempt: Attempt
+    runner: AttemptRunner
 
     def done(self) -> bool:
         return False
 
     def set_result(self, matched: bool, /) -> None:  # noqa: FBT001 # as a future has it
-        self._runner.written(self._attempt, matched=matched)
+        self.runner.written(self.attempt, matched=matched)
 
     def set_exception(self, error: BaseException, /) -> None:
-        self._runner.write_again(self._attempt, self.transition, error)
+        self.runner.write_again(self.attempt, self.transition, error)
 
 
 def name_of(attempt: Attempt) -> str:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Container,
+    Coroutine,
+    Iterator,
+    Sequence,
+)
 from typing import Final, NamedTuple, TypeVar
-
-import msgspec
 
 from durable_execution._core.past import NO_PAST, Past, may_have_past
 from durable_execution._core.patch import Finish, Park, Patch, Requeue, Transition
@@ -17,6 +23,7 @@ from durable_execution._engine.batcher import Batcher, OnFlush, Receiver
 from durable_execution._engine.eager import EagerStart, NewRow, Start
 from durable_execution._engine.patience import Patience
 from durable_execution._engine.reports import Reports
+from durable_execution._engine.successors import Change, new_rows, not_inserted, with_claimed
 from durable_execution._observing import BatchWritten, Fact
 from durable_execution.errors import StorageUnavailableError
 from durable_execution.storage.protocol import Applied, Storage
@@ -30,13 +37,6 @@ PATIENT_TRIES: Final = 8
 """Tries for a caller who waits, while the storage cannot be reached: about two seconds."""
 
 ResultT = TypeVar("ResultT")
-
-
-class Change(msgspec.Struct, frozen=True, gc=False):
-    """A transition, and the record that it was decided on."""
-
-    record: ExecutionRecord
-    transition: Transition
 
 
 class Group(NamedTuple):
@@ -263,7 +263,7 @@ class Commits:
                 self._eager.finish(start, is_inserted=is_inserted)
         if is_inserted:
             return holders, [None] * len(start.records)
-        return holders, await self._insert_ready(start.ready)
+        return holders, await self._insert_ready([row.record for row in start.rows])
 
     async def _insert_ready(
         self, records: Sequence[ExecutionRecord], strict_ids: Collection[str] = ()
@@ -278,8 +278,8 @@ class Commits:
 
     async def _apply(self, changes: list[Change]) -> Sequence[bool]:
         """Apply a batch; what would change a row twice waits for a second round."""
-        rows = {change.transition.guard.execution_id for change in changes}
-        if len(rows) == len(changes):
+        rows = [row for change in changes for row in change.rows()]
+        if len(set(rows)) == len(rows):
             return await self._apply_distinct(changes)
         results: list[bool] = [False] * len(changes)
         places = list(range(len(changes)))
@@ -288,9 +288,9 @@ class Commits:
             now: list[int] = []
             later: list[int] = []
             for place in places:
-                row = changes[place].transition.guard.execution_id
-                (later if row in seen else now).append(place)
-                seen.add(row)
+                concerned = changes[place].rows()
+                (now if seen.isdisjoint(concerned) else later).append(place)
+                seen.update(concerned)
             answers = await self._apply_distinct([changes[place] for place in now])
             for place, matched in zip(now, answers, strict=True):
                 results[place] = matched
@@ -298,8 +298,28 @@ class Commits:
         return results
 
     async def _apply_distinct(self, changes: list[Change]) -> Sequence[bool]:
-        applied = await self._apply_once([change.transition for change in changes])
-        self._announce(changes, applied.matched, applied.joinable)
+        start = None
+        if self._eager is not None and (rows := new_rows(changes)):
+            start = self._eager.choose(rows)
+        if start is None:
+            applied = await self._apply_once([change.transition for change in changes])
+            self._announce(changes, applied)
+            return applied.matched
+        claimed = {record.execution_id: record for record in start.records}
+        is_inserted: bool | None = None
+        left_out: Collection[str] = ()
+        try:
+            applied = await self._apply_once(with_claimed(changes, claimed))
+            is_inserted, left_out = applied.has_started, not_inserted(changes, applied)
+        except StorageUnavailableError:
+            raise
+        except Exception:
+            is_inserted = False  # refused as a whole
+            raise
+        finally:
+            if self._eager is not None:
+                self._eager.finish(start, is_inserted=is_inserted, left_out=left_out)
+        self._announce(changes, applied, claimed if is_inserted else ())
         return applied.matched
 
     async def _apply_once(self, transitions: Sequence[Transition]) -> Applied:
@@ -323,27 +343,25 @@ class Commits:
     def _announce(
         self,
         changes: Sequence[Change],
-        matched: Sequence[bool],
-        joinable: Sequence[ExecutionRecord],
+        applied: Applied,
+        started: Container[str] = (),
     ) -> None:
         listeners = self._listeners
         if listeners is None:
             return
         finished: list[tuple[ExecutionRecord, Finish]] = []
-        for change, was_matched in zip(changes, matched, strict=True):
-            if not was_matched:
-                continue
-            transition = change.transition
+        for record, transition in _applied_moves(changes, applied):
             if isinstance(transition.patch, Finish):
-                finished.append((change.record, transition.patch))
+                finished.append((record, transition.patch))
             else:
-                _announce_unfinished(change.record, transition.patch, listeners)
-            if transition.children:
-                listeners.inserted(transition.children)
+                _announce_unfinished(record, transition.patch, listeners)
+            ready = [each for each in transition.children if each.execution_id not in started]
+            if ready:
+                listeners.inserted(ready)
             if transition.cancels_descendants is not None:
                 listeners.cascaded()
-        if joinable:
-            listeners.joinable(joinable)
+        if applied.joinable:
+            listeners.joinable(applied.joinable)
         if finished:
             # A turn of the loop later: an attempt gives its place free before its result is told.
             self._loop.call_soon(listeners.finished, finished)
@@ -377,6 +395,17 @@ class Commits:
             except StorageUnavailableError as error:
                 refusal = error
         raise refusal
+
+
+def _applied_moves(
+    changes: Sequence[Change], applied: Applied
+) -> Iterator[tuple[ExecutionRecord, Transition]]:
+    """Return what was applied, with the records that it was decided on."""
+    for place, (change, was_matched) in enumerate(zip(changes, applied.matched, strict=True)):
+        if was_matched and applied.joined and applied.joined[place]:
+            yield from change.moves()
+        elif was_matched:
+            yield change.record, change.transition
 
 
 def _announce_unfinished(record: ExecutionRecord, patch: Patch, listeners: Listeners) -> None:

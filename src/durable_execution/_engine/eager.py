@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,24 +24,25 @@ from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
 from durable_execution._core.transitions import claimed
 from durable_execution._engine.clock import Clock
-from durable_execution._engine.running import Attempt, Running
+from durable_execution._engine.running import NOT_DECODED, Attempt, Running
 
 
 class NewRow(msgspec.Struct, frozen=True, gc=False):
-    """A root that is about to be inserted."""
+    """A row that is about to be inserted."""
 
     record: ExecutionRecord
-    decoded_input: object
-    may_start: bool
-    """Whether this is the first try: a later one may meet the row that an earlier one left."""
+    decoded_input: object = NOT_DECODED
+    may_start: bool = True
+    """Whether a try to insert it alone is the first: a later one may meet what an earlier left."""
+    parent: ExecutionRecord | None = None
+    """The execution that is to wait for this one and no other."""
 
 
 class Start(NamedTuple):
     """Rows that start with their insert, and the lease that they are claimed by."""
 
     records: list[ExecutionRecord]
-    inputs: list[object]
-    ready: list[ExecutionRecord]
+    rows: list[NewRow]
     """The same rows, not claimed."""
     threaded: int
     term: int
@@ -95,8 +96,7 @@ class EagerStart:
         now = self._clock.now()
         repeated = _repeated_keys(rows)
         chosen: list[ExecutionRecord] = []
-        ready: list[ExecutionRecord] = []
-        inputs: list[object] = []
+        ready: list[NewRow] = []
         threaded = 0
         for row in rows:
             record = row.record
@@ -110,25 +110,28 @@ class EagerStart:
                 if threaded >= thread_room:
                     continue
                 threaded += 1
-            ready.append(record)
-            inputs.append(row.decoded_input)
+            ready.append(row)
             chosen.append(claimed(record, executor_id=self._executor_id, now=now))
         if not chosen:
             return None
         self._running.reserve(len(chosen), threaded)
         self._under_way += 1
         self._has_landed.clear()
-        return Start(chosen, inputs, ready, threaded, term)
+        return Start(chosen, ready, threaded, term)
 
-    def finish(self, start: Start, *, is_inserted: bool | None) -> None:
+    def finish(
+        self, start: Start, *, is_inserted: bool | None, left_out: Collection[str] = ()
+    ) -> None:
         """Start what was inserted. None says that nobody knows whether it was."""
         self._running.release(len(start.records), start.threaded)
         self._under_way -= 1
         if not self._under_way:
             self._has_landed.set()
         if is_inserted and self._lease_term() == start.term:
-            for record, decoded_input in zip(start.records, start.inputs, strict=True):
-                self._start(Attempt(record, self._tasks[record.task_id], decoded_input))
+            for record, row in zip(start.records, start.rows, strict=True):
+                if record.execution_id not in left_out:
+                    task = self._tasks[record.task_id]
+                    self._start(Attempt(record, task, row.decoded_input, row.parent))
         elif is_inserted is not False:
             # The answer is lost, or outlived the lease: others may have begun these already.
             self._doubt()

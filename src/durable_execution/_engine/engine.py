@@ -41,6 +41,7 @@ from durable_execution._engine.services.watches import Watches
 from durable_execution._engine.signals import OneShot
 from durable_execution._engine.spawning import Spawning
 from durable_execution._engine.storage_metrics import StorageMetrics
+from durable_execution._engine.successors import Joins
 from durable_execution._engine.surroundings import MACHINE, Surroundings
 from durable_execution._engine.telling import tell_finished
 from durable_execution._observing import (
@@ -113,6 +114,7 @@ class Engine:
             commits=self.commits,
             deadlines=self._deadlines,
             spawning=spawning,
+            joins=Joins(tasks, spawning, max_output_size=options.max_serialized_output_size),
             clock=self.clock,
             options=options,
             shutdown_signal=self._shutdown_signal,
@@ -441,9 +443,11 @@ class Engine:
         self._rescuer.wakeup.set()
         self._joiner.sweep_soon()
 
-    async def _finalize_input(self, record: ExecutionRecord) -> bytes:
-        parent_id = record.parent_execution_id
-        parent = None if parent_id is None else await self.commits.get(parent_id, tries=None)
+    async def _finalize_input(self, attempt: Attempt) -> bytes:
+        parent_id = attempt.record.parent_execution_id
+        if attempt.parent is None and parent_id is not None:
+            attempt.parent = await self.commits.get(parent_id, tries=None)
+        parent = attempt.parent
         if parent is None:
             raise DurableExecutionNotFoundError(
                 f"Task execution not found [executionId={parent_id}]"

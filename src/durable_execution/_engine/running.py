@@ -32,6 +32,8 @@ class Attempt(msgspec.Struct, eq=False):
     task: Task[Any, Any]
     decoded_input: object = NOT_DECODED
     """The input, where it has just been decoded to check it; nobody else has this object."""
+    parent: ExecutionRecord | None = None
+    """The execution that waits for this one and no other, as far as is known."""
     cancel_signal: OneShot = msgspec.field(default_factory=OneShot)
     stop_reason: StopReason | None = None
     span: str | None = None

@@ -26,13 +26,14 @@ from durable_execution._core.patch import (
     Transition,
     Wait,
     counted_off,
+    joined_by,
     patched,
 )
 from durable_execution._core.progress import Progress, Report
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.reopening import Family
 from durable_execution._core.status import ERRORED, Status
-from durable_execution._core.transitions import cancelled_with_ancestor, claimed
+from durable_execution._core.transitions import cancelled_with_ancestor, claimed, unclaimed
 from durable_execution.errors import DuplicateSleepingIdError, StoredError
 from durable_execution.storage._backlog import backlog_of
 from durable_execution.storage._felling import rows_to_delete
@@ -470,23 +471,45 @@ class InMemoryStorage:
             for row, transition, holds in zip(rows, transitions, matched, strict=True)
             if row is not None and holds
         ]
+        joining = [
+            (parent, transition.joins)
+            for _, transition in held
+            if transition.joins is not None
+            and joined_by(transition, parent := self._shelf.get(transition.counts_off or ""))
+            and parent is not None
+        ]
+        joined = {id(joins) for _, joins in joining}
+        moved = [*held, *joining]
+        children = [child for _, transition in moved for child in transition.children]
+        has_started = self._can_start(children)
         # First what may be refused: after it nothing can fail, so that a batch is all or nothing.
-        self._insert([child for _, transition in held for child in transition.children])
+        self._insert(children if has_started else [_unstarted(child) for child in children])
         waiting: list[str] = []
-        for row, transition in held:
+        for row, transition in moved:
             patch = transition.patch
             self._shelf.put(patched(row, patch))
             if isinstance(patch, Wait):
                 waiting.append(row.execution_id)
             elif isinstance(patch, Requeue):
                 self._add_to_past(row.execution_id, patch.ended)
-        waiting += self._count_off(transition for _, transition in held)
+        waiting += self._count_off(each for _, each in moved if id(each.joins) not in joined)
         for row, transition in held:
             if transition.cancels_descendants is not None:
                 self._cancel_below(row.execution_id, transition, transition.cancels_descendants)
         current = (self._shelf.get(execution_id) for execution_id in dict.fromkeys(waiting))
         joinable = tuple(row for row in current if row is not None and row.is_joinable)
-        return Applied(matched=matched, joinable=joinable)
+        return Applied(
+            matched=matched,
+            joinable=joinable,
+            joined=tuple(id(each.joins) in joined for each in transitions) if joined else (),
+            has_started=has_started,
+        )
+
+    def _can_start(self, children: Sequence[ExecutionRecord]) -> bool:
+        """Whether the executor of those that are given as running has a lease."""
+        now = self._clock()
+        owners = {child.executor_id for child in children if _is_claimed(child)}
+        return all(self._leases.get(owner or "", _SIGNED_OFF) > now for owner in owners)
 
     def _add_to_past(self, execution_id: str, ended: Attempt | None) -> None:
         if ended is not None:
@@ -515,6 +538,14 @@ class InMemoryStorage:
                 if not child.is_finished:
                     self._shelf.put(cancelled_with_ancestor(child, error=error, now=now))
                     ancestors.append(child.execution_id)
+
+
+def _is_claimed(child: ExecutionRecord) -> bool:
+    return child.executor_id is not None
+
+
+def _unstarted(child: ExecutionRecord) -> ExecutionRecord:
+    return unclaimed(child) if _is_claimed(child) else child
 
 
 def _instant(patch: Patch) -> int:

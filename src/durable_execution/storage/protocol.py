@@ -58,6 +58,10 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     """For each transition, in order, whether its guard held and it was applied."""
     joinable: tuple[ExecutionRecord, ...] = ()
     """Rows that wait and whose count is zero because of this batch, as they are now."""
+    joined: tuple[bool, ...] = ()
+    """For each transition, in order, whether what it `joins` was applied; empty where none was."""
+    has_started: bool = True
+    """Whether children that were given as running were inserted so."""
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
@@ -307,6 +311,15 @@ class Storage(Protocol):
         children, all count-offs, and last the cascades in the order of the batch. The instant of
         a count-off or a cascade is that of its transition; a parent that several transitions of
         the batch count off gets the latest of theirs.
+
+        What a transition `joins` is judged with it (`patch.joined_by`) and applied whole in the
+        place of its count-off: the parent's patch, its children, and one off the count of its own
+        parent. If its guard does not hold, the child is counted off as without it. A batch holds
+        no other transition for a row that is joined.
+
+        Children may be given as running, as `transitions.claimed` leaves new ones, all of a batch
+        claimed by one executor at one instant. If that executor is not registered, or its lease is
+        over, they are inserted as `transitions.unclaimed` says, and `has_started` is False.
 
         Raises:
             DuplicateSleepingIdError: A child's `sleeping_unique_id` is taken; nothing was applied.

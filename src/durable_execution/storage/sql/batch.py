@@ -7,7 +7,7 @@ ids: all that cascades may reach, from the highest id down; the rows of the batc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from durable_execution._core.patch import Finish, Park, Requeue, Transition, Wait
 from durable_execution._core.record import ExecutionRecord
@@ -17,7 +17,7 @@ from durable_execution.storage.sql.driver import (
     Statement,
     Transaction,
 )
-from durable_execution.storage.sql.insertion import insert_rows
+from durable_execution.storage.sql.insertion import insert_children
 from durable_execution.storage.sql.rows import (
     COMPLETE,
     Row,
@@ -39,22 +39,36 @@ async def apply_batch(
     statements: Statements,
     dialect: SqlDialect,
     transitions: Sequence[Transition],
+    *,
+    clock: Callable[[], int],
 ) -> Applied:
-    """Apply the transitions whose guards hold, as `Storage.apply` says."""
+    """Apply the transitions whose guards hold, as `Storage.apply` says.
+
+    `clock` is the caller's, for dialects that use it.
+    """
     has_below = await _lock_trees(transaction, statements, dialect, transitions)
     matched = await _patch(transaction, statements, transitions)
     held = [move for move, holds in zip(transitions, matched, strict=True) if holds]
-    await insert_rows(transaction, statements, [row for move in held for row in move.children])
-    parent_ids = await _count_off(transaction, statements, held)
+    joined = await _join(transaction, statements, held)
+    moved = [*held, *joined.values()]
+    children = [row for move in moved for row in move.children]
+    has_started = await insert_children(transaction, statements, dialect, children, now=clock)
+    left = [move for move in moved if move.guard.execution_id not in joined]
+    parent_ids = await _count_off(transaction, statements, left)
     for move in held if has_below else ():
         await _cancel_below(transaction, statements, move)
-    candidates = [*parent_ids, *(move.guard.execution_id for move in held if _is_idle(move))]
+    candidates = [*parent_ids, *(move.guard.execution_id for move in moved if _is_idle(move))]
     joinable: list[ExecutionRecord] = []
     if candidates:
         among = statements.joinable_among
         values = among.bind(execution_ids=dialect.texts(candidates))
         joinable = [to_record(row) for row in await transaction.fetch(among, values)]
-    return Applied(matched=tuple(matched), joinable=tuple(joinable))
+    return Applied(
+        matched=tuple(matched),
+        joinable=tuple(joinable),
+        joined=tuple(move.guard.execution_id in joined for move in transitions) if joined else (),
+        has_started=has_started,
+    )
 
 
 def are_completions(transitions: Sequence[Transition]) -> bool:
@@ -110,9 +124,11 @@ async def _lock_trees(
     if statements.lock_trees is None or not ancestors:
         return bool(ancestors)
     own = {move.guard.execution_id for move in transitions}
-    known = own | {move.counts_off for move in transitions if move.counts_off is not None}
+    joins = [move.joins for move in transitions if move.joins is not None]
+    moves = [*transitions, *joins]
+    known = own | {move.counts_off for move in moves if move.counts_off is not None}
     named = sorted(known)
-    has_below = any(move.children for move in transitions)
+    has_below = any(move.children for move in moves)
     while True:
         rows = await _lock_found(transaction, statements, dialect, ancestors, named)
         has_below = has_below or any(is_below for _, is_below in rows)
@@ -143,9 +159,30 @@ async def _lock_found(
     return [(row[0], row[0] in below) for row in locked]
 
 
+async def _join(
+    transaction: Transaction, statements: Statements, held: Sequence[Transition]
+) -> dict[str, Transition]:
+    """Apply what parents do that go on with a child's move, by the ids of these children."""
+    children = [move for move in held if move.joins is not None]
+    if not children:
+        return {}
+    joins = [move.joins for move in children if move.joins is not None]
+    matched = await _patch(transaction, statements, joins, counted_off=1)
+    return {
+        child.guard.execution_id: move
+        for child, move, holds in zip(children, joins, matched, strict=True)
+        if holds
+    }
+
+
 async def _patch(
-    transaction: Transaction, statements: Statements, transitions: Sequence[Transition]
+    transaction: Transaction,
+    statements: Statements,
+    transitions: Sequence[Transition],
+    *,
+    counted_off: int = 0,
 ) -> list[bool]:
+    """Patch the rows whose guards hold, once so many of their children are counted off."""
     completions: list[tuple[int, Row]] = []
     finishes: list[tuple[int, Row]] = []
     requeues: list[tuple[int, Row]] = []
@@ -158,11 +195,13 @@ async def _patch(
                 row = complete_row(move.guard, move.patch, is_positional=is_positional)
                 completions.append((place, row))
             case Finish():
-                finishes.append((place, finish_row(move.guard, move.patch)))
+                finishes.append(
+                    (place, finish_row(move.guard, move.patch, counted_off=counted_off))
+                )
             case Requeue():
                 requeues.append((place, requeue_row(move.guard, move.patch)))
             case Wait():
-                waits.append((place, wait_row(move.guard, move.patch)))
+                waits.append((place, wait_row(move.guard, move.patch, counted_off=counted_off)))
             case Park():
                 parks.append((place, park_row(move.guard, move.patch)))
     matched = [False] * len(transitions)

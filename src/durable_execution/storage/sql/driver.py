@@ -86,7 +86,7 @@ class Transaction(Protocol):
         ...
 
     async def insert_new(self, statement: Statement, rows: Sequence[Row], shared: Row = ()) -> bool:
-        """Run `insert_root`, `insert_claimed` or `insert_child` for rows of its layout.
+        """Run one of the inserts of new roots or children for rows of its layout.
 
         Return whether any is new. `shared` are the values of the parameters that follow those of a
         row, for all rows.
@@ -212,7 +212,7 @@ class SqlDialect(Protocol):
         ...
 
     def insert_claimed(self, layout: Sequence[str]) -> ClauseElement:
-        """Return the same for a row of `ROOT` or `TRACED_ROOT` that an executor has claimed.
+        """Return the same for a row that an executor has claimed, of a root or `CLAIMED_CHILD`.
 
         Where `does_insert_look_for_lease`, it inserts only while that executor has a lease.
         """

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from durable_execution._core.labels import check_same_input
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.transitions import unclaimed
 from durable_execution.errors import IdempotencyConflictError, StorageUnavailableError
 from durable_execution.storage.sql.driver import (
     KeyConflictError,
@@ -17,11 +18,14 @@ from durable_execution.storage.sql.driver import (
 )
 from durable_execution.storage.sql.new_rows import (
     are_traced,
+    is_claimed_child,
     is_new_child,
     is_new_root,
     to_child_row,
+    to_claimed_child_row,
     to_root_row,
     to_traced_child_row,
+    to_traced_claimed_child_row,
     to_traced_root_row,
 )
 from durable_execution.storage.sql.rows import to_record, to_row
@@ -46,6 +50,34 @@ async def insert_rows(
     except SleepingIdConflictError as conflict:
         conflict.records = records
         raise
+
+
+async def insert_children(
+    transaction: Transaction,
+    statements: Statements,
+    dialect: SqlDialect,
+    records: Sequence[ExecutionRecord],
+    *,
+    now: Callable[[], int],
+) -> bool:
+    """Insert new children, claimed ones as such while their executor has a lease.
+
+    `now` is the caller's clock, for dialects that use it. Return whether they were inserted so.
+
+    Raises:
+        SleepingIdConflictError: With the records.
+    """
+    started = [record for record in records if is_claimed_child(record)]
+    if not started:
+        await insert_rows(transaction, statements, records)
+        return True
+    rest = [record for record in records if not is_claimed_child(record)]
+    has_started = await _insert_claimed_children(transaction, statements, dialect, started, now())
+    if not has_started:
+        rest += map(unclaimed, started)
+    if rest:
+        await insert_rows(transaction, statements, rest)
+    return has_started
 
 
 async def insert_roots(
@@ -131,6 +163,27 @@ async def _insert_claimed(
         return await transaction.insert_new(insert, rows, (now,) if "now" in insert.names else ())
     values = statements.has_lease.bind(executor_id=records[0].executor_id, now=now)
     return await transaction.insert_while((statements.has_lease, values), insert, rows)
+
+
+async def _insert_claimed_children(
+    transaction: Transaction,
+    statements: Statements,
+    dialect: SqlDialect,
+    records: Sequence[ExecutionRecord],
+    now: int,
+) -> bool:
+    """Insert children that are claimed already, if their executor has a lease."""
+    insert, to_narrow = statements.insert_claimed_child, to_claimed_child_row
+    if are_traced(records):
+        insert, to_narrow = statements.insert_claimed_child_traced, to_traced_claimed_child_row
+    rows = list(map(to_narrow, records))
+    if dialect.does_insert_look_for_lease:
+        return await transaction.insert_new(insert, rows, (now,) if "now" in insert.names else ())
+    lease = statements.has_lease
+    values = lease.bind(executor_id=records[0].executor_id, now=now)
+    if not await transaction.fetch(lease, values):
+        return False
+    return await transaction.insert_new(insert, rows)
 
 
 async def _insert_ready(

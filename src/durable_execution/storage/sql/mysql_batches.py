@@ -27,8 +27,9 @@ _KINDS: Final = {
     "error": _TEXT,
     "finished_at": _NUMBER,
     "guard_fence": _NUMBER,
+    "guard_children_count": _NUMBER,
     "guard_expires_at": _NUMBER,
-    "must_be_joinable": _NUMBER,
+    "at_most_active": _NUMBER,
 }
 """What the values are; a statement that has others is done row by row."""
 

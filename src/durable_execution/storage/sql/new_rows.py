@@ -53,9 +53,21 @@ CHILD: Final = (
     "updated_at",
     "input",
 )
-"""What tells new children apart. Both in the order of the table, as statements are written."""
+"""What tells new children apart. All in the order of the table, as statements are written."""
+CLAIMED_CHILD: Final = (
+    *CHILD[:13],
+    "status",
+    "fence",
+    "executor_id",
+    *CHILD[13:16],
+    "started_at",
+    "expires_at",
+    *CHILD[16:],
+)
+"""What tells new children apart that are claimed already."""
 TRACED_ROOT: Final = (*ROOT, "traceparent")
 TRACED_CHILD: Final = (*CHILD, "traceparent")
+TRACED_CLAIMED_CHILD: Final = (*CLAIMED_CHILD, "traceparent")
 """The same for batches in which an execution belongs to a trace; others do not pay for it."""
 
 _TRACEPARENT: Final = attrgetter("traceparent")
@@ -98,6 +110,11 @@ def is_new_child(record: ExecutionRecord) -> bool:
     return record.parent_execution_id is not None and _is_new(record)
 
 
+def is_claimed_child(record: ExecutionRecord) -> bool:
+    """Whether the record is a child that an executor has claimed in advance."""
+    return record.executor_id is not None
+
+
 def _is_new(record: ExecutionRecord) -> bool:
     return (
         record.status == "ready"
@@ -137,6 +154,18 @@ def to_traced_root_row(record: ExecutionRecord) -> Row:
 def to_traced_child_row(record: ExecutionRecord) -> Row:
     """Return a new child as a row of `TRACED_CHILD`."""
     return (*to_child_row(record), record.traceparent)
+
+
+def to_traced_claimed_child_row(record: ExecutionRecord) -> Row:
+    """Return a child that was claimed in advance as a row of `TRACED_CLAIMED_CHILD`."""
+    return (*to_claimed_child_row(record), record.traceparent)
+
+
+def to_claimed_child_row(record: ExecutionRecord) -> Row:
+    """Return a child that was claimed in advance as a row of `CLAIMED_CHILD`."""
+    row = to_child_row(record)
+    claim = record.status, record.fence, record.executor_id
+    return (*row[:13], *claim, *row[13:16], record.started_at, record.expires_at, *row[16:])
 
 
 def to_root_row(record: ExecutionRecord) -> Row:

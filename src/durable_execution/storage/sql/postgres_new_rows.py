@@ -30,7 +30,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import Grouping
 
-from durable_execution.storage.sql.new_rows import CHILD, ROOT, constants_beside
+from durable_execution.storage.sql.new_rows import CHILD, CLAIMED_CHILD, ROOT, constants_beside
 from durable_execution.storage.sql.rows import Row, Value
 from durable_execution.storage.sql.schema import executions
 
@@ -80,7 +80,7 @@ def insert_children(layout: Sequence[str]) -> ClauseElement:
 
 
 def insert_claimed(layout: Sequence[str], lease: Select[int]) -> ClauseElement:
-    """Return the insert of new roots that an executor with a lease claimed, all at one instant."""
+    """Return the insert of rows that an executor with a lease claimed, all at one instant."""
     values = _given_values(*_shares(layout))
     at = sql_cast(bindparam("started_at"), BigInteger)
     values |= {
@@ -96,7 +96,9 @@ def insert_claimed(layout: Sequence[str], lease: Select[int]) -> ClauseElement:
 
 def packed(names: Sequence[str], rows: Sequence[Row], shared: Row) -> Row:
     """Return rows of a layout as the parameters, of these names, of such an insert."""
-    layout = CHILD if "parent_execution_id" in names else ROOT
+    layout: tuple[str, ...] = ROOT
+    if "parent_execution_id" in names:
+        layout = CLAIMED_CHILD if "executor_id" in names else CHILD
     if "traceparent" in names:
         layout = (*layout, "traceparent")
     columns = dict(zip(layout, zip(*rows, strict=True), strict=True))

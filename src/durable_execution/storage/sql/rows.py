@@ -67,14 +67,25 @@ GUARD: Final = (
     "guard_id",
     "guard_status",
     "guard_fence",
-    "must_be_joinable",
+    "at_most_active",
     "guard_expires_at",
 )
-FINISH: Final = ("status", "output", "error", "finished_at", "finished_at", *GUARD)
+FINISH: Final = (
+    "status",
+    "output",
+    "error",
+    "finished_at",
+    "finished_at",
+    *GUARD[:3],
+    "guard_children_count",
+    *GUARD[3:],
+)
 COMPLETE: Final = ("output", "finished_at", "guard_id", "guard_fence")
 """A `FINISH` of what has run well, as nearly all are."""
 REQUEUE: Final = ("start_at", "updated_at", "attempt", "crash_count", "error", "ended", *GUARD)
 PARK: Final = ("expires_at", "expires_at", "sleeping_unique_id", "updated_at", *GUARD)
+ANY_NUMBER: Final = 2**31 - 1
+"""So many children may be active, for a move that does not depend on it."""
 REOPEN: Final = (
     "status",
     "executor_id",
@@ -250,19 +261,24 @@ def to_executor(row: tuple[Any, ...]) -> ListedExecutor:
     return ListedExecutor(**values)
 
 
-def guard_values(guard: Guard) -> Row:
+def guard_values(guard: Guard, counted_off: int = 0) -> Row:
     """Return the values of `GUARD`."""
     return (
         guard.execution_id,
         guard.status,
         guard.fence,
-        guard.must_be_joinable,
+        at_most_active(guard, counted_off),
         guard.expires_at,
     )
 
 
-def finish_row(guard: Guard, patch: Finish) -> Row:
-    """Return the values of `FINISH`."""
+def at_most_active(guard: Guard, counted_off: int = 0) -> int:
+    """Return how many children may be active; so many of them are counted off by the move."""
+    return counted_off if guard.must_be_joinable else ANY_NUMBER
+
+
+def finish_row(guard: Guard, patch: Finish, *, counted_off: int = 0) -> Row:
+    """Return the values of `FINISH`, of a row one of whose children may end at this moment."""
     return (
         patch.status,
         patch.output,
@@ -272,7 +288,8 @@ def finish_row(guard: Guard, patch: Finish) -> Row:
         guard.execution_id,
         guard.status,
         guard.fence,
-        guard.must_be_joinable,
+        guard.children_count,
+        at_most_active(guard, counted_off),
         guard.expires_at,
     )
 
@@ -309,8 +326,8 @@ def requeue_row(guard: Guard, patch: Requeue) -> Row:
     )
 
 
-def wait_row(guard: Guard, patch: Wait) -> Row:
-    """Return the values of `WAIT`."""
+def wait_row(guard: Guard, patch: Wait, *, counted_off: int = 0) -> Row:
+    """Return the values of `WAIT`, of a row one of whose children may end at this moment."""
     return (
         patch.status,
         patch.run_output,
@@ -319,7 +336,7 @@ def wait_row(guard: Guard, patch: Wait) -> Row:
         patch.waiting_for_children_at,
         patch.waiting_for_finalize_at,
         patch.updated_at,
-        *guard_values(guard),
+        *guard_values(guard, counted_off),
     )
 
 

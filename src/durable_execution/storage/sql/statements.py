@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ClauseElement,
     Column,
     ColumnElement,
@@ -30,7 +29,14 @@ from sqlalchemy import (
 
 from durable_execution._core.status import ERRORED, WAITING
 from durable_execution.storage.sql.driver import SqlDialect, Statement
-from durable_execution.storage.sql.new_rows import CHILD, ROOT, TRACED_CHILD, TRACED_ROOT
+from durable_execution.storage.sql.new_rows import (
+    CHILD,
+    CLAIMED_CHILD,
+    ROOT,
+    TRACED_CHILD,
+    TRACED_CLAIMED_CHILD,
+    TRACED_ROOT,
+)
 from durable_execution.storage.sql.oversight import oversight
 from durable_execution.storage.sql.past import past_of, with_one_attempt_more
 from durable_execution.storage.sql.rows import (
@@ -68,9 +74,11 @@ class Statements:
     insert_root: Statement
     insert_claimed: Statement
     insert_child: Statement
+    insert_claimed_child: Statement
     insert_root_traced: Statement
     insert_claimed_traced: Statement
     insert_child_traced: Statement
+    insert_claimed_child_traced: Statement
     insert_keyed: Statement
     insert_tag: Statement
     present: Statement
@@ -174,9 +182,11 @@ def _rows(dialect: SqlDialect) -> dict[str, ClauseElement]:
         "insert_root": dialect.insert_root(ROOT),
         "insert_claimed": dialect.insert_claimed(ROOT),
         "insert_child": dialect.insert_child(CHILD),
+        "insert_claimed_child": dialect.insert_claimed(CLAIMED_CHILD),
         "insert_root_traced": dialect.insert_root(TRACED_ROOT),
         "insert_claimed_traced": dialect.insert_claimed(TRACED_ROOT),
         "insert_child_traced": dialect.insert_child(TRACED_CHILD),
+        "insert_claimed_child_traced": dialect.insert_claimed(TRACED_CLAIMED_CHILD),
         "insert_keyed": dialect.insert_keyed(),
         "insert_tag": dialect.insert_tag(),
         "present": select(_E.execution_id).where(
@@ -253,7 +263,7 @@ def _moves(dialect: SqlDialect) -> dict[str, ClauseElement]:
             (_E.updated_at, bindparam("finished_at")),
             (_E.active_children_count, _ZERO),
         )
-        .where(*_guard()),
+        .where(*_guard(may_advance=True)),
         "complete": update(executions)
         .ordered_values(
             (_E.status, literal_column("'completed'")),
@@ -317,12 +327,16 @@ def _extended() -> ColumnElement[int]:
     return case((before > asked, before), else_=asked)
 
 
-def _guard() -> tuple[ColumnElement[bool], ...]:
+def _guard(*, may_advance: bool = False) -> tuple[ColumnElement[bool], ...]:
+    fence: ColumnElement[int] = bindparam("guard_fence", type_=BigInteger)
+    if may_advance:
+        before = bindparam("guard_children_count", type_=Integer)
+        fence = fence + func.coalesce(_E.children_count - before, _ZERO)
     return (
         _E.execution_id == bindparam("guard_id"),
         _E.status == bindparam("guard_status"),
-        _E.fence == bindparam("guard_fence"),
-        or_(not_(bindparam("must_be_joinable", type_=Boolean)), _E.active_children_count == _ZERO),
+        _E.fence == fence,
+        _E.active_children_count <= bindparam("at_most_active", type_=Integer),
         # In one place of the text, as every parameter; NULL asks for nothing.
         func.coalesce(bindparam("guard_expires_at", type_=BigInteger), _E.expires_at, _ZERO)
         == func.coalesce(_E.expires_at, _ZERO),

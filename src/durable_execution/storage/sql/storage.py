@@ -330,7 +330,13 @@ class SqlStorage:
             )
 
         async def work(transaction: Transaction) -> Applied:
-            return await apply_batch(transaction, self._statements, self._dialect, transitions)
+            return await apply_batch(
+                transaction,
+                self._statements,
+                self._dialect,
+                transitions,
+                clock=self._driver.clock,
+            )
 
         return await self._insert(work, is_single=is_one_statement(transitions))
 

@@ -59,7 +59,7 @@ async def check_cascade_is_deep(harness: Harness) -> None:
 async def check_cascade_needs_a_matched_guard(harness: Harness) -> None:
     """A cancellation that came too late cancels nothing below."""
     parent, children = await harness.waiting(2)
-    stale = msgspec.structs.replace(parent, fence=parent.fence - 1)
+    stale = msgspec.structs.replace(parent, status="running", fence=parent.fence - 1)
     move = law.cancel(stale, error=CANCELLED, now=await harness.storage.now())
     check((await harness.storage.apply([move])).matched == (False,), "a stale cancel matched")
     await harness.expect(parent, *children)

@@ -1,10 +1,10 @@
 -- parameters:
 -- status, run_output, children_count, active_children_count, waiting_for_children_at,
--- waiting_for_finalize_at, updated_at, guard_id, guard_status, guard_fence,
--- must_be_joinable, guard_expires_at
+-- waiting_for_finalize_at, updated_at, guard_id, guard_status, guard_fence, at_most_active,
+-- guard_expires_at
 UPDATE durable_task_executions SET status=?, fence=(durable_task_executions.fence + 1), error=NULL,
   run_output=?, children_count=?, active_children_count=?, waiting_for_children_at=?,
   waiting_for_finalize_at=?, updated_at=? WHERE durable_task_executions.execution_id = ? AND
-  durable_task_executions.status = ? AND durable_task_executions.fence = ? AND (? = 0 OR
-  durable_task_executions.active_children_count = 0) AND coalesce(?,
+  durable_task_executions.status = ? AND durable_task_executions.fence = ? AND
+  durable_task_executions.active_children_count <= ? AND coalesce(?,
   durable_task_executions.expires_at, 0) = coalesce(durable_task_executions.expires_at, 0);
