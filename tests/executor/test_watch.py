@@ -17,6 +17,7 @@ from durable_execution import (
     ExecutorShutDownError,
     InMemoryStorage,
     InvalidOptionError,
+    NotDone,
     ParentTaskOutput,
     ProgressChange,
     RetryOptions,
@@ -149,6 +150,23 @@ async def test_cancellation_is_told_of_what_is_below_too(executor: DurableExecut
         pass
     await handle.cancel()
     assert told(await all_of(changes)) == ["cancelled"]
+
+
+async def test_the_cancellation_of_a_loop_of_short_turns_is_told_once(
+    executor: DurableExecutor,
+) -> None:
+    @executor.task()
+    async def turn(ctx: TaskContext, _: int) -> NotDone:
+        return NotDone()
+
+    handle = await executor.enqueue_task(executor.looping_task("loop", turn, 100_000), 0)
+    changes = handle.watch()
+    while told([await next_of(changes)]) != ["waiting_for_children"]:
+        pass
+    await handle.cancel()
+    last = (await all_of(changes))[-1]
+    assert told([last]) == ["cancelled"]
+    assert await all_of(handle.watch(after=last.id)) == []
 
 
 async def test_what_happens_on_another_executor_is_told(storage: Storage) -> None:

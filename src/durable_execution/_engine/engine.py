@@ -13,6 +13,7 @@ from typing import Any, Final
 from durable_execution._core.offspring import in_trace
 from durable_execution._core.patch import Finish, Patch, Transition, patched
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.status import WAITING
 from durable_execution._core.task import Task
 from durable_execution._engine.attempt import AttemptRunner, name_of
 from durable_execution._engine.clock import Clock
@@ -406,7 +407,9 @@ class Engine:
             tell_finished(self.tell, finished)
         if self.watches.is_needed:
             for record, finish in finished:
-                self._moved(record, finish)
+                # Who cancels may have read a waiting row some steps ago: `_cascaded` looks again.
+                if finish.status != "cancelled" or record.status not in WAITING:
+                    self._moved(record, finish)
 
     def _reported(self, execution_ids: Iterable[str]) -> None:
         for execution_id in execution_ids:
