@@ -13,9 +13,6 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Final
-
-import msgspec
 
 from durable_execution._core.labels import check_same_input
 from durable_execution._core.past import NO_PAST, Attempt, Past
@@ -37,6 +34,7 @@ from durable_execution._core.transitions import cancelled_with_ancestor, claimed
 from durable_execution.errors import DuplicateSleepingIdError, StoredError
 from durable_execution.storage._backlog import backlog_of
 from durable_execution.storage._felling import rows_to_delete
+from durable_execution.storage._leases import Leases
 from durable_execution.storage._reopening import rows_to_reopen
 from durable_execution.storage._saved import Saved, read_saved
 from durable_execution.storage._shelf import Shelf, place
@@ -53,8 +51,6 @@ from durable_execution.storage.protocol import (
     Sleepers,
 )
 from durable_execution.storage.search import Page, Search, Span
-
-_SIGNED_OFF: Final = 0
 
 
 def wall_clock() -> int:
@@ -76,11 +72,7 @@ class InMemoryStorage:
         self._clock = clock
         self._lock = threading.Lock()
         self._shelf = Shelf()
-        self._leases: dict[str, int] = {}
-        self._task_ids: dict[str, frozenset[str]] = {}
-        """By executor, forgotten with its lease."""
-        self._beats: dict[str, ListedExecutor] = {}
-        """The last of each executor, forgotten with its lease."""
+        self._leases = Leases()
         self._progress: dict[str, Progress] = {}
         """By execution."""
         self._past: dict[str, Past] = {}
@@ -118,7 +110,7 @@ class InMemoryStorage:
         """Return everything as bytes, to be given to `load` later, by any version from this on."""
         with self._lock:
             saved = Saved(
-                executors=self._leases,
+                executors=self._leases.ends(),
                 records=list(self._shelf.rows()),
                 progress=self._progress,
                 past=self._past,
@@ -137,13 +129,9 @@ class InMemoryStorage:
         shelf = Shelf()
         for record in content.records:
             shelf.put(record)
-        leases = dict.fromkeys(content.executors, _SIGNED_OFF)
-        leases.update(dict.fromkeys(shelf.owners(), _SIGNED_OFF))
         with self._lock:
             self._shelf = shelf
-            self._leases = leases
-            self._task_ids = {}
-            self._beats = {}
+            self._leases = Leases(dead=(*content.executors, *shelf.owners()))
             self._progress = content.progress
             self._past = content.past
 
@@ -160,7 +148,7 @@ class InMemoryStorage:
         with self._lock:
             now = self._clock()
             for record in records:
-                if self._leases.get(record.executor_id or "", _SIGNED_OFF) <= now:
+                if not self._leases.runs(record.executor_id, now):
                     return False
             keyed = [record for record in records if record.idempotency_key is not None]
             if keyed and self._is_one_held(keyed):
@@ -218,7 +206,7 @@ class InMemoryStorage:
     async def claim(self, claim: Claim) -> Claimed:  # noqa: D102
         with self._lock:
             now = self._clock()
-            if self._leases.get(claim.executor_id, _SIGNED_OFF) <= now or claim.limit < 1:
+            if not self._leases.runs(claim.executor_id, now) or claim.limit < 1:
                 return Claimed(records=())
             ready = self._shelf.take_due(claim.task_ids, now=now, limit=claim.limit)
             records = tuple(claimed(row, executor_id=claim.executor_id, now=now) for row in ready)
@@ -255,39 +243,22 @@ class InMemoryStorage:
     async def heartbeat(self, beat: Beat) -> Pulse:  # noqa: D102
         with self._lock:
             now = self._clock()
-            was_known = self._leases.get(beat.executor_id, _SIGNED_OFF) != _SIGNED_OFF
-            self._leases[beat.executor_id] = now + beat.lease_ms
-            if beat.task_ids is not None:
-                self._task_ids[beat.executor_id] = beat.task_ids
-            self._beats[beat.executor_id] = self._listed(beat, now)
+            was_known = self._leases.extend(beat, now)
             lost = tuple(
                 execution_id
                 for execution_id, fence in beat.held
                 if not _is_held(self._shelf.get(execution_id), beat.executor_id, fence)
             )
-            found_dead = any(over <= now for over in self._leases.values())
+            found_dead = bool(self._leases.dead(now))
             return Pulse(now=now, was_known=was_known, found_dead=found_dead, lost=lost)
 
     async def known_task_ids(self) -> frozenset[str]:  # noqa: D102
         with self._lock:
-            now = self._clock()
-            alive = [executor_id for executor_id, over in self._leases.items() if over > now]
-            return frozenset().union(*(self._task_ids.get(each, ()) for each in alive))
+            return self._leases.known_task_ids(self._clock())
 
     async def executors(self, limit: int) -> list[ListedExecutor]:  # noqa: D102
         with self._lock:
-            listed = [
-                msgspec.structs.replace(
-                    self._beats.get(
-                        executor_id, ListedExecutor(executor_id=executor_id, lease_expires_at=0)
-                    ),
-                    lease_expires_at=over,
-                    task_ids=self._task_ids.get(executor_id),
-                )
-                for executor_id, over in self._leases.items()
-            ]
-        listed.sort(key=lambda each: (-each.lease_expires_at, each.executor_id))
-        return sorted(listed[: max(0, limit)], key=lambda each: each.executor_id)
+            return self._leases.listed(limit)
 
     async def backlog(self, limit: int, *, since: int, id_from: str) -> Backlog:  # noqa: D102
         with self._lock:
@@ -295,8 +266,7 @@ class InMemoryStorage:
 
     async def sign_off(self, executor_id: str) -> None:  # noqa: D102
         with self._lock:
-            if executor_id in self._leases:
-                self._leases[executor_id] = _SIGNED_OFF
+            self._leases.sign_off(executor_id)
 
     async def held_by(  # noqa: D102
         self, executor_id: str, limit: int
@@ -306,16 +276,12 @@ class InMemoryStorage:
 
     async def orphans(self, limit: int) -> list[ExecutionRecord]:  # noqa: D102
         with self._lock:
-            now = self._clock()
-            dead = [executor_id for executor_id, over in self._leases.items() if over <= now]
             orphans: list[ExecutionRecord] = []
-            for executor_id in dead:
+            for executor_id in self._leases.dead(self._clock()):
                 held = self._shelf.held_by(executor_id)
                 orphans.extend(held)
                 if not held:
-                    del self._leases[executor_id]
-                    self._task_ids.pop(executor_id, None)
-                    self._beats.pop(executor_id, None)
+                    self._leases.forget(executor_id)
             return orphans[: max(0, limit)]
 
     async def joinable(  # noqa: D102
@@ -381,17 +347,6 @@ class InMemoryStorage:
                 if row is not None:
                     shelf.keep_finished_root(row)
             return len(doomed)
-
-    def _listed(self, beat: Beat, now: int) -> ListedExecutor:
-        before = self._beats.get(beat.executor_id)
-        return ListedExecutor(
-            executor_id=beat.executor_id,
-            lease_expires_at=now + beat.lease_ms,
-            started_at=now if before is None else before.started_at,
-            beat_at=now,
-            held_count=len(beat.held),
-            ended_count=beat.ended,
-        )
 
     def _progress_of(self, row: ExecutionRecord) -> Progress | None:
         return self._progress.get(row.execution_id)
@@ -509,7 +464,7 @@ class InMemoryStorage:
         """Whether the executor of those that are given as running has a lease."""
         now = self._clock()
         owners = {child.executor_id for child in children if _is_claimed(child)}
-        return all(self._leases.get(owner or "", _SIGNED_OFF) > now for owner in owners)
+        return all(self._leases.runs(owner, now) for owner in owners)
 
     def _add_to_past(self, execution_id: str, ended: Attempt | None) -> None:
         if ended is not None:
