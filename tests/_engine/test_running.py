@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from durable_execution._engine.running import Attempt, Running
+from durable_execution._engine.threads import Call
 from tests._engine.attempts import running_attempt
 
 
@@ -55,6 +56,19 @@ async def test_whoever_is_short_of_room_hears_of_a_thread_that_is_free() -> None
     attempt.job.cancel()
     await asyncio.gather(attempt.job, return_exceptions=True)
     running.threads.close()
+
+
+async def test_what_waits_for_a_thread_does_so_in_no_time_of_its_own(running: Running) -> None:
+    attempt = running_attempt(running, task_id="in_a_thread")
+    now = asyncio.get_running_loop().time()
+    attempt.call = Call(running.threads, now - 0.02)
+    attempt.time_out()
+    assert not attempt.is_overdue
+    attempt.call.begin(now + 0.01)
+    while not attempt.is_overdue:
+        await asyncio.sleep(0.001)
+    assert attempt.spared == pytest.approx(0.03)
+    assert _is_cancelled(attempt)
 
 
 async def test_threads_never_have_more_room_than_there_is(running: Running) -> None:

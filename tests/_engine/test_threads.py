@@ -8,11 +8,12 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from textwrap import dedent
+from time import monotonic
 from typing import Any
 
 import pytest
 
-from durable_execution._engine.threads import Call, WorkerThreads
+from durable_execution._engine.threads import Call, NotBegunError, WorkerThreads
 
 
 @pytest.fixture
@@ -86,6 +87,54 @@ async def test_whoever_is_cancelled_may_wait_again(threads: WorkerThreads) -> No
     assert not call.has_ended
     gate.set()
     assert await result_of(call) is True
+
+
+async def test_what_has_not_begun_is_taken_back() -> None:
+    threads, gate, called = WorkerThreads(1), threading.Event(), []
+    busy = threads.call(gate.wait, 30)
+    assert not threads.is_crowded
+    waiting = threads.call(called.append, 1)
+    assert threads.is_crowded
+    assert waiting.withdraw()
+    assert not threads.is_crowded
+    assert not waiting.withdraw()
+    with pytest.raises(NotBegunError):
+        await result_of(waiting)
+    gate.set()
+    assert await result_of(busy) is True
+    assert await result_of(threads.call(int)) == 0
+    assert called == []
+    assert not busy.withdraw()
+    threads.close()
+
+
+async def test_what_has_begun_is_not_taken_back(threads: WorkerThreads) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def wait() -> str:
+        begun.set()
+        gate.wait(30)
+        return "ended"
+
+    call = threads.call(wait)
+    begun.wait(30)
+    assert not call.withdraw()
+    gate.set()
+    assert await result_of(call) == "ended"
+
+
+async def test_a_call_knows_how_long_it_waited_and_took() -> None:
+    threads, gate = WorkerThreads(1), threading.Event()
+    busy, waiting = threads.call(gate.wait, 30), threads.call(gate.wait, 30)
+    asked_at = monotonic()
+    assert waiting.waited(asked_at + 5) >= 5
+    gate.set()
+    await busy.ended()
+    await waiting.ended()
+    assert waiting.waited(asked_at + 5) < 5 + monotonic() - asked_at
+    assert waiting.waited(0) == waiting.waited(1)
+    assert busy.seconds >= 0
+    threads.close()
 
 
 async def test_many_ends_wake_the_loop_once(

@@ -224,7 +224,7 @@ class Ledger:
         assert process.engine.executor_id == row.executor_id, (
             f"{process.name} wrote what {row.executor_id} runs: {row} {patch}"
         )
-        if isinstance(patch, Requeue) and process.is_running:
+        if isinstance(patch, Requeue) and process.is_running and not _had_no_thread(process, row):
             assert patch.attempt == row.attempt + 1, f"a retry was not counted: {row} {patch}"
 
     def _check_deleted(self, deleted_before: int, *, finished_before: int) -> None:
@@ -354,3 +354,14 @@ def _check_alone(row: ExecutionRecord) -> None:
             assert row.expires_at <= row.attempt_ends_at, row
     if row.status == "ready":
         assert row.executor_id is None, row
+
+
+def _had_no_thread(process: Process, row: ExecutionRecord) -> bool:
+    """Whether a row is claimed there for a thread that has not begun with it."""
+    attempt = process.engine.running._by_id.get(row.execution_id)
+    return (
+        attempt is not None
+        and attempt.call is not None
+        and attempt.record.fence == row.fence
+        and attempt.call._began_at is None
+    )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from durable_execution import DurableExecutor, ExecutorOptions, StorageUnavailableError
 from durable_execution._core.task import Task
+from durable_execution._engine.ahead import SOON, Ahead
 from durable_execution._engine.surroundings import Surroundings
 from durable_execution._engine.threads import Call
 from tests.simulation.database import EPOCH_MS
@@ -58,13 +61,15 @@ class Process:
         self.main = world.new_loop(self)
         self.main.thread_pause = adversary.duration_in_thread
         self.loops = [self.main]
+        # So that some claim ahead of functions that others find too slow for that.
+        soon = world.random.choice((SOON, 30.0, 30.0, 30.0))
         surroundings = Surroundings(
             wall_clock=self.wall_clock,
             monotonic=world.time,
             random_bytes=world.random.randbytes,
             jitter=world.random.random,
             new_rhythm=lambda: _Rhythm(self),
-            new_threads=lambda _: _Threads(self.main),
+            new_threads=lambda most: _Threads(self.main, most, soon=soon),
         )
         self.executor = DurableExecutor(Link(self, "work"), options)
         self.executor._surroundings = surroundings
@@ -191,21 +196,47 @@ class Process:
 class _Threads:
     """Threads that are as long at work as the loop says."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
+    def __init__(self, loop: VirtualLoop, most: int, *, soon: float) -> None:
+        self.ahead = Ahead(most, soon=soon)
         self._loop = loop
+        self._most = most
+        self._busy = 0
+        self._under_way = 0
+        self._waiting: deque[tuple[Call, Callable[..., Any], tuple[Any, ...]]] = deque()
+
+    @property
+    def is_crowded(self) -> bool:
+        return self._under_way > self._most
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Call:
-        call = Call()
-
-        def end(done: asyncio.Future[Any]) -> None:
-            error = done.exception()
-            call.end(None if error is not None else done.result(), error)
-
-        self._loop.run_in_executor(None, function, *arguments).add_done_callback(end)
+        call = Call(self, self._loop.time())
+        self._under_way += 1
+        self._waiting.append((call, function, arguments))
+        self._begin_next()
         return call
+
+    def forget(self, call: Call) -> None:
+        self._under_way -= 1
 
     def close(self) -> None:
         """Nothing to do: nobody is idle."""
+
+    def _begin_next(self) -> None:
+        while self._waiting and self._busy < self._most:
+            call, function, arguments = self._waiting.popleft()
+            began_at = self._loop.time()
+            if call.begin(began_at):
+                self._busy += 1
+                done = self._loop.run_in_executor(None, function, *arguments)
+                done.add_done_callback(partial(self._end, call, began_at))
+
+    def _end(self, call: Call, began_at: float, done: asyncio.Future[Any]) -> None:
+        self._busy -= 1
+        self._under_way -= 1
+        self.ahead.note(self._loop.time() - began_at)
+        error = done.exception()
+        call.end(None if error is not None else done.result(), error)
+        self._begin_next()
 
 
 class _Rhythm:

@@ -46,7 +46,7 @@ class Raised(msgspec.Struct, frozen=True, gc=False):
 
 
 class HandedBack(msgspec.Struct, frozen=True, gc=False):
-    """The executor shuts down before the run has ended."""
+    """The executor shuts down before the run has ended, or no thread began with it in time."""
 
 
 class Parked(msgspec.Struct, frozen=True, gc=False):

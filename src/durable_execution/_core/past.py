@@ -17,7 +17,7 @@ from durable_execution.errors import StoredError, bounded_text
 
 AttemptOutcome = Literal["completed", "failed", "timed_out", "cancelled", "crashed", "handed_back"]
 """How an attempt ended. One that crashed was lost with its executor, or with that one's lease; one
-that was handed back had not ended when its executor shut down."""
+that was handed back had not ended when its executor shut down, or got no thread to begin in."""
 
 KEPT_ATTEMPTS: Final = 20
 """Past attempts of a row that are kept; of those before them the number is known."""

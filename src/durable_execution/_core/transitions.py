@@ -156,7 +156,7 @@ def retry(record: ExecutionRecord, *, error: StoredError, start_at: int, now: in
 
 
 def hand_back(record: ExecutionRecord, *, now: int) -> Transition:
-    """An executor that shuts down returns the row at once; no retry is spent."""
+    """An executor that shuts down, or has no thread for it, returns the row; no retry is spent."""
     _check("hand_back", record, "ready", is_sleeping=False, is_parked=False)
     return _requeue(record, "handed_back", start_at=now, now=now)
 

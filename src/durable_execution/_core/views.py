@@ -27,7 +27,7 @@ class PastAttempt:
     """As `ctx.attempt` was: after a crash or a hand-back the next attempt has the same number."""
     outcome: AttemptOutcome
     """`failed`, `timed_out` or `cancelled`; `crashed` if its executor died or lost its lease;
-    `handed_back` if its executor shut down meanwhile."""
+    `handed_back` if its executor shut down meanwhile, or had no thread for it after all."""
     started_at: datetime
     ended_at: datetime
     """When its end was noticed."""

@@ -35,6 +35,7 @@ from durable_execution._core.task import (
     SequencePlan,
     SleepPlan,
 )
+from durable_execution._engine.ahead import PATIENCE
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.commits import Commits
 from durable_execution._engine.deadlines import Deadlines
@@ -45,7 +46,7 @@ from durable_execution._engine.signals import OneShot
 from durable_execution._engine.spawning import Spawning
 from durable_execution._engine.successors import Change, Joins
 from durable_execution._engine.telling import AttemptsTold
-from durable_execution._engine.threads import Call
+from durable_execution._engine.threads import Call, NotBegunError
 from durable_execution._engine.tracebacks import stored_with_traceback
 from durable_execution._observing import (
     Fact,
@@ -154,7 +155,7 @@ class AttemptRunner:
         except (GeneratorExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            if attempt.stop_reason is not None:
+            if attempt.stop_reason is not None or isinstance(error, NotBegunError):
                 return _outcome_of_stop(attempt)
             if attempt.is_overdue:
                 return _timed_out(attempt)
@@ -251,15 +252,22 @@ class AttemptRunner:
     ) -> Any:
         """Call a plain function in a thread; however this is cancelled, wait until it returns."""
         run = contextvars.copy_context().run
-        call = self._running.threads.call(run, function, *arguments)
+        threads = self._running.threads
+        call = attempt.call = threads.call(run, function, *arguments)
+        place = self._deadlines.add(call, PATIENCE) if threads.is_crowded else None
         try:
             await call.ended()
         except asyncio.CancelledError:
             attempt.cancel_signal.set()
+            if call.withdraw():
+                raise
             await _ended(call, attempt)
             if attempt.stop_reason == "shutdown":
                 return call.result()
             raise  # what it returned or raised now is nobody's
+        finally:
+            if place is not None:
+                place.pop(call, None)
         return call.result()
 
     def _write(self, attempt: Attempt, outcome: Outcome) -> None:

@@ -25,7 +25,7 @@ class ExecutorOptions:
         max_concurrent_task_executions: Attempts at the same time, 0 to 100,000. With 0 the executor
             enqueues, waits and wakes up, but leaves the running to others on the same storage.
         max_threads: Threads for tasks that are plain functions, 1 to 1000; so many of them run at
-            the same time.
+            the same time. While they are short, a few more are claimed in advance.
         lease: Within this time after an executor died its executions run elsewhere, 0.2 to 3600.
         max_crash_recoveries: Times an execution is taken over from a dead executor before it
             is failed, 0 to 1000.

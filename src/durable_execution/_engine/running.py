@@ -12,11 +12,13 @@ import msgspec
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
 from durable_execution._engine.signals import OneShot
-from durable_execution._engine.threads import Threads, WorkerThreads
+from durable_execution._engine.threads import Call, Threads, WorkerThreads
 
 NOT_DECODED: Final = object()
 LONGEST_WRITE: Final = 0.05
 """Seconds for which an outcome that is being written is worth to be waited for."""
+SHORTEST_WAIT: Final = 0.001
+"""Seconds that an attempt has to wait for a thread before they count."""
 StopReason = Literal["cancelled", "lost", "shutdown"]
 """Why an attempt is stopped: its execution was cancelled, belongs to somebody else, or must go."""
 
@@ -50,6 +52,10 @@ class Attempt(msgspec.Struct, eq=False):
     """Whether the time of the attempt was over while the task's code still ran."""
     has_thread: bool = False
     """Whether it takes up one of the places for plain functions."""
+    call: Call | None = None
+    """The call of a plain function."""
+    spared: float = 0.0
+    """Seconds by which its end was put off, because it had to wait for a thread."""
     on_progress: OnProgress | None = None
     is_abandoned: bool = False
     """Whether nobody waits any more for the thread to end."""
@@ -80,15 +86,28 @@ class Attempt(msgspec.Struct, eq=False):
         if not self.is_ours:
             return
         self.stop_reason = reason
+        self.withdraw()
         self.cancel_signal.set()
         is_only_writing = self.has_ended and reason == "shutdown"
         if self.job is not None and self.has_begun and not is_only_writing:
             self.job.cancel(reason)
 
+    def withdraw(self) -> None:
+        """Take back the call of a function that has not begun."""
+        if self.call is not None:
+            self.call.withdraw()
+
     def time_out(self) -> None:
         """Cancel the attempt because its time is over, unless it has ended or is stopped anyway."""
         if self.has_ended or self.stop_reason is not None:
             return
+        if self.call is not None:
+            loop = asyncio.get_running_loop()
+            waited = self.call.waited(loop.time()) - self.spared
+            if waited >= SHORTEST_WAIT:
+                self.spared += waited
+                loop.call_later(waited, self.time_out)
+                return
         self.is_overdue = True
         self.cancel_signal.set()
         if self.job is not None:
@@ -138,8 +157,9 @@ class Running:
 
     @property
     def thread_room(self) -> int:
-        """How many more attempts of plain functions may start."""
-        return min(self.room, self._thread_capacity - self._threaded - self._reserved_threads)
+        """How many more attempts of plain functions may start, or are going to in a moment."""
+        places = self._thread_capacity + self.threads.ahead.places
+        return min(self.room, places - self._threaded - self._reserved_threads)
 
     def reserve(self, places: int, threads: int) -> None:
         """Keep room for attempts that may be about to start."""
@@ -254,7 +274,10 @@ class Running:
 
     def stop_all(self, reason: StopReason) -> None:
         """Stop everything, but no outcome of a lost lease: its guard tells whether it holds."""
-        for attempt in self.attempts():
+        attempts = self.attempts()
+        for attempt in attempts:
+            attempt.withdraw()  # before any thread sees a signal, ends and takes the next
+        for attempt in attempts:
             if not (attempt.has_ended and reason == "lost"):
                 attempt.stop(reason)
 

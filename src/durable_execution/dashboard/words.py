@@ -11,7 +11,7 @@ PHASES: Final = {
     "queued": "waiting for an executor",
     "failed": "attempt that failed",
     "crashed": "attempt lost in a crash",
-    "handed_back": "attempt handed back at a shutdown",
+    "handed_back": "attempt handed back",
     "over": "over until it was retried",
     "running": "running",
     "sleeping": "sleeping",

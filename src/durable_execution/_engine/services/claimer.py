@@ -23,7 +23,7 @@ class Claimer:
 
     Plain functions have fewer places than coroutines. While both have room one claim looks for
     either; where that comes back full, and while only one kind has room, each is claimed for
-    itself, so that no row is taken that would wait here for a thread.
+    itself, so that no row is taken that would wait here for a thread for longer than a moment.
     """
 
     name = "claimer"
