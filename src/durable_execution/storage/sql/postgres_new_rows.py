@@ -53,6 +53,9 @@ _OF_A_PARENT: Final[_Types] = {
     "parent_execution_id": Text(),
     "is_only_child": Boolean(),
     "is_finalize": Boolean(),
+    # They come into being together, and mostly start together.
+    "start_at": BigInteger(),
+    "created_at": BigInteger(),
 }
 _OF_A_ROW: Final[_Types] = {
     "execution_id": Text(),
@@ -60,7 +63,11 @@ _OF_A_ROW: Final[_Types] = {
     "created_at": BigInteger(),
     "input": LargeBinary(),
 }
-_OF_A_CHILD: Final[_Types] = {**_OF_A_ROW, "index_in_parent": Integer()}
+_OF_A_CHILD: Final[_Types] = {
+    "execution_id": Text(),
+    "input": LargeBinary(),
+    "index_in_parent": Integer(),
+}
 _OF_A_TRACE: Final[_Types] = {"traceparent": Text()}
 _OF_ALL: Final = ("executor_id", "started_at")
 

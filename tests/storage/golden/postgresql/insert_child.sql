@@ -1,18 +1,19 @@
 -- parameters:
 -- task_id, retry, sleep_before_run_ms, timeout_ms, are_children_sequential, root_task_id,
--- root_execution_id, parent_task_id, parent_execution_id, is_only_child, is_finalize, kind,
--- execution_id, start_at, created_at, input, index_in_parent
+-- root_execution_id, parent_task_id, parent_execution_id, is_only_child, is_finalize,
+-- start_at, created_at, kind, execution_id, input, index_in_parent
 INSERT INTO durable_task_executions (task_id, retry, sleep_before_run_ms, timeout_ms,
   are_children_sequential, root_task_id, root_execution_id, parent_task_id, parent_execution_id,
-  is_only_child, is_finalize, execution_id, start_at, created_at, input, index_in_parent,
+  is_only_child, is_finalize, start_at, created_at, execution_id, input, index_in_parent,
   updated_at, status, fence, attempt, crash_count, children_count, active_children_count) SELECT
   (CAST($1 AS TEXT[]))[given.kind] AS anon_1, (CAST($2 AS TEXT[]))[given.kind] AS anon_2, (CAST($3
   AS BIGINT[]))[given.kind] AS anon_3, (CAST($4 AS BIGINT[]))[given.kind] AS anon_4, (CAST($5 AS
   BOOLEAN[]))[given.kind] AS anon_5, (CAST($6 AS TEXT[]))[given.kind] AS anon_6, (CAST($7 AS
   TEXT[]))[given.kind] AS anon_7, (CAST($8 AS TEXT[]))[given.kind] AS anon_8, (CAST($9 AS
   TEXT[]))[given.kind] AS anon_9, (CAST($10 AS BOOLEAN[]))[given.kind] AS anon_10, (CAST($11 AS
-  BOOLEAN[]))[given.kind] AS anon_11, given.execution_id, given.start_at, given.created_at,
-  given.input, given.index_in_parent, given.created_at AS created_at__1, 'ready', 0, 0, 0, 0, 0
-FROM unnest(CAST($12 AS INTEGER[]), CAST($13 AS TEXT[]), CAST($14 AS BIGINT[]), CAST($15 AS
-  BIGINT[]), CAST($16 AS BYTEA[]), CAST($17 AS INTEGER[])) AS given(kind, execution_id, start_at,
-  created_at, input, index_in_parent) ON CONFLICT (execution_id) DO NOTHING;
+  BOOLEAN[]))[given.kind] AS anon_11, (CAST($12 AS BIGINT[]))[given.kind] AS anon_12, (CAST($13 AS
+  BIGINT[]))[given.kind] AS anon_13, given.execution_id, given.input, given.index_in_parent,
+  (CAST($13 AS BIGINT[]))[given.kind] AS anon__1, 'ready', 0, 0, 0, 0, 0
+FROM unnest(CAST($14 AS INTEGER[]), CAST($15 AS TEXT[]), CAST($16 AS BYTEA[]), CAST($17 AS
+  INTEGER[])) AS given(kind, execution_id, input, index_in_parent) ON CONFLICT (execution_id) DO
+  NOTHING;

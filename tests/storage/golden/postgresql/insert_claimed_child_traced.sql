@@ -1,11 +1,11 @@
 -- parameters:
 -- task_id, retry, sleep_before_run_ms, timeout_ms, are_children_sequential, root_task_id,
 -- root_execution_id, parent_task_id, parent_execution_id, is_only_child, is_finalize,
--- traceparent, executor_id, started_at, kind, execution_id, start_at, created_at, input,
+-- start_at, created_at, traceparent, executor_id, started_at, kind, execution_id, input,
 -- index_in_parent
 INSERT INTO durable_task_executions (task_id, retry, sleep_before_run_ms, timeout_ms,
   are_children_sequential, root_task_id, root_execution_id, parent_task_id, parent_execution_id,
-  is_only_child, is_finalize, traceparent, execution_id, start_at, created_at, input,
+  is_only_child, is_finalize, start_at, created_at, traceparent, execution_id, input,
   index_in_parent, status, fence, executor_id, updated_at, started_at, expires_at, attempt,
   crash_count, children_count, active_children_count) SELECT (CAST($1 AS TEXT[]))[given.kind] AS
   anon_1, (CAST($2 AS TEXT[]))[given.kind] AS anon_2, (CAST($3 AS BIGINT[]))[given.kind] AS anon_3,
@@ -13,15 +13,14 @@ INSERT INTO durable_task_executions (task_id, retry, sleep_before_run_ms, timeou
   (CAST($6 AS TEXT[]))[given.kind] AS anon_6, (CAST($7 AS TEXT[]))[given.kind] AS anon_7, (CAST($8
   AS TEXT[]))[given.kind] AS anon_8, (CAST($9 AS TEXT[]))[given.kind] AS anon_9, (CAST($10 AS
   BOOLEAN[]))[given.kind] AS anon_10, (CAST($11 AS BOOLEAN[]))[given.kind] AS anon_11, (CAST($12 AS
-  TEXT[]))[given.kind] AS anon_12, given.execution_id, given.start_at, given.created_at,
-  given.input, given.index_in_parent, 'running', 1, CAST($13 AS TEXT) AS anon_13, CAST($14 AS
-  BIGINT) AS anon_14, CAST($14 AS BIGINT) AS anon__1, CAST($14 AS BIGINT) + (CAST($4 AS
-  BIGINT[]))[given.kind] AS anon_15, 0, 0, 0, 0
-FROM unnest(CAST($15 AS INTEGER[]), CAST($16 AS TEXT[]), CAST($17 AS BIGINT[]), CAST($18 AS
-  BIGINT[]), CAST($19 AS BYTEA[]), CAST($20 AS INTEGER[])) AS given(kind, execution_id, start_at,
-  created_at, input, index_in_parent)
+  BIGINT[]))[given.kind] AS anon_12, (CAST($13 AS BIGINT[]))[given.kind] AS anon_13, (CAST($14 AS
+  TEXT[]))[given.kind] AS anon_14, given.execution_id, given.input, given.index_in_parent,
+  'running', 1, CAST($15 AS TEXT) AS anon_15, CAST($16 AS BIGINT) AS anon_16, CAST($16 AS BIGINT) AS
+  anon__1, CAST($16 AS BIGINT) + (CAST($4 AS BIGINT[]))[given.kind] AS anon_17, 0, 0, 0, 0
+FROM unnest(CAST($17 AS INTEGER[]), CAST($18 AS TEXT[]), CAST($19 AS BYTEA[]), CAST($20 AS
+  INTEGER[])) AS given(kind, execution_id, input, index_in_parent)
 WHERE EXISTS (SELECT 1
 FROM durable_executors
-WHERE durable_executors.executor_id = CAST($13 AS TEXT) AND durable_executors.lease_expires_at >
+WHERE durable_executors.executor_id = CAST($15 AS TEXT) AND durable_executors.lease_expires_at >
   CAST(floor(extract(epoch FROM now()) * 1000) AS BIGINT) FOR KEY SHARE SKIP LOCKED) ON CONFLICT
   (execution_id) DO NOTHING;
