@@ -113,6 +113,8 @@ class Older:
         statements = [f"DROP INDEX {name}{place}" for name in indexes]
         if kind != "sqlite":
             statements.append("ALTER TABLE durable_task_executions DROP COLUMN failed_id")
+        if kind == "postgresql":
+            statements.append("ALTER TABLE durable_task_executions SET (fillfactor = 80)")
         with self._engine.begin() as connection:
             for statement in (*statements, *self.STATEMENTS):
                 connection.exec_driver_sql(statement)
@@ -137,8 +139,15 @@ class Older:
             )
             for name in names
         }
+        if self._engine.dialect.name == "postgresql":
+            shape["options"] = self._options()
         self._engine.dispose()
         return shape
+
+    def _options(self) -> list[str]:
+        query = "SELECT reloptions FROM pg_class WHERE oid = 'durable_task_executions'::regclass"
+        with self._engine.connect() as connection:
+            return sorted(connection.exec_driver_sql(query).scalar_one())
 
 
 def _sync(url: str) -> URL:

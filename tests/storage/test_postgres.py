@@ -74,17 +74,32 @@ async def test_database_clock_decides(harness: Harness, aside: asyncpg.Connectio
 
 
 async def test_finish_touches_no_index(harness: Harness, aside: asyncpg.Connection) -> None:
-    rows = await harness.running(20)
+    rows = await harness.running(10)
     await harness.complete(*rows)
+    hot = await _hot_updates(harness, aside, of=20)
+    assert hot == 10, "a finish wrote to an index: one has a column that a finish changes"
+
+
+async def test_rows_of_a_page_have_room_to_finish_together(
+    harness: Harness, aside: asyncpg.Connection
+) -> None:
+    rows = await harness.running(500)
+    await harness.complete(*rows)
+    hot = await _hot_updates(harness, aside, of=1000)
+    assert hot > 400, "finishes found no room on their pages"
+
+
+async def _hot_updates(harness: Harness, aside: asyncpg.Connection, *, of: int) -> int:
+    """Return how many of the updates stayed on their pages, and wrote to no index."""
     await harness.storage.close()  # at its end a session tells its statistics
     query = (
         "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relid = $1::text::regclass"
     )
     updated = hot = 0
     async with asyncio.timeout(30):
-        while updated < 40:
+        while updated < of:
             updated, hot = await aside.fetchrow(query, TABLE)
-    assert hot == 20, "a finish wrote to an index: one has a column that a finish changes"
+    return hot
 
 
 async def test_characters_that_the_server_has_not_are_refused(harness: Harness) -> None:

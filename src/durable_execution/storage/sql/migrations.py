@@ -165,12 +165,19 @@ _PAST: Final = {
         "ADD COLUMN past_attempts_count INTEGER",
     ),
 }
+# Room for a finish beside every row of a page that is written from now on: a note, no row is moved.
+_ROOM: Final = {
+    "sqlite": (),
+    "postgresql": ("ALTER TABLE durable_task_executions SET (fillfactor = 50)",),
+    "mysql": (),
+}
 STEPS: Final[tuple[Mapping[str, Sequence[str]], ...]] = (
     _PROGRESS,
     _TRACEPARENT,
     _LISTS,
     _TRACESTATE,
     _PAST,
+    _ROOM,
 )
 """The step from version n to n + 1 at position n - 1: DDL by dialect name, frozen once released."""
 

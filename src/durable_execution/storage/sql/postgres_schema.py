@@ -66,10 +66,11 @@ _INDEXED: Final = {
     "durable_sleeping": ("asleep_until",),
     "durable_failed": ("failed_id",),
 }
-# Room on each page for the version that a claim and a finish write; vacuum early, because every
-# task leaves dead rows behind and a table of millions would wait long for a fifth of them.
+# Room on each page for a second version of all its rows, because those of a page mostly finish in
+# one transaction, and what finds no room writes a page elsewhere and all indexes; vacuum early,
+# because every task leaves dead rows behind and a table of millions would wait long for a fifth.
 _STORED: Final = {
-    "fillfactor": 80,
+    "fillfactor": 50,
     "autovacuum_vacuum_scale_factor": 0.02,
     "autovacuum_vacuum_insert_scale_factor": 0.05,
     "autovacuum_analyze_scale_factor": 0.02,

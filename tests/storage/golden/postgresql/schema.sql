@@ -54,7 +54,7 @@ WHEN 'finalize_failed' THEN finished_at IS NOT NULL AND active_children_count = 
 WHEN 'cancelled' THEN finished_at IS NOT NULL AND active_children_count = 0 AND error IS NOT NULL
 ELSE 1 = 0 END)
 )
- WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
+ WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
 
 CREATE TABLE durable_task_execution_tags (
     name TEXT COLLATE "C" NOT NULL,
