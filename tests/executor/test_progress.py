@@ -168,7 +168,7 @@ async def test_no_task_waits_or_fails_for_a_storage_that_is_away() -> None:
 
 async def test_a_thread_that_outlives_its_executor_may_still_report() -> None:
     """It is not told that nobody listens: nothing is raised into code that nobody can stop."""
-    go, done = threading.Event(), threading.Event()
+    begun, go, done = (threading.Event() for _ in range(3))
     errors: list[BaseException] = []
     options = ExecutorOptions(shutdown_timeout=0)
     async with DurableExecutor(InMemoryStorage(), options) as executor:
@@ -176,6 +176,7 @@ async def test_a_thread_that_outlives_its_executor_may_still_report() -> None:
         @executor.task()
         def stubborn(ctx: TaskContext) -> None:
             ctx.progress(0.1)
+            begun.set()
             go.wait(20)
             try:
                 ctx.progress(0.2)
@@ -184,8 +185,7 @@ async def test_a_thread_that_outlives_its_executor_may_still_report() -> None:
             done.set()
 
         await executor.enqueue_task(stubborn)
-        while not executor.running_task_executions_count:
-            await asyncio.sleep(0)
+        await asyncio.to_thread(begun.wait, 30)
     go.set()
     assert await asyncio.to_thread(done.wait, 10)
     assert errors == []
