@@ -1,8 +1,8 @@
-"""How long lists and counts take once a million executions are stored.
+"""How long lists, pages and counts take once a million executions are stored.
 
 `python -m bench.million --storages sqlite,postgres --rows 1000000` fills an empty database with a
-month of executions and prints the milliseconds of every kind of list: its slowest of several, each
-first page and the one after it.
+month of executions and prints the milliseconds of every kind of list, its slowest of several, each
+first page and the one after it; and those of every page and call of operators over HTTP.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from bench.pages import Request, grow_tree, measure_pages, requests
 from bench.storages import Storages
 from durable_execution import open_storage
 from durable_execution._core.offspring import Label, Seed, root_record
@@ -146,9 +147,8 @@ async def fill(storage: SqlStorage, rows: int) -> tuple[int, str]:
     return now, some_id
 
 
-async def measure(storage: SqlStorage, name: str, search: Search) -> float:
-    """Print how long a list takes, and the page after it; return the slower one."""
-    slowest = 0.0
+async def measure(storage: SqlStorage, name: str, search: Search) -> None:
+    """Print how long a list takes, or the page after it if that is slower."""
     pages: list[float] = []
     found = 0
     for _ in range(2):
@@ -162,14 +162,17 @@ async def measure(storage: SqlStorage, name: str, search: Search) -> float:
         if page.next_cursor is None:
             break
         search = msgspec.structs.replace(search, cursor=page.next_cursor)
-    slowest = max(pages)
-    mark = "  <-- slow" if slowest > BOUND_MS else ""
-    print(f"  {name:36} {found:4} rows {slowest:8.1f} ms{mark}", flush=True)
-    return slowest
+    tell(f"{name:36} {found:4} rows", max(pages))
 
 
-async def run(url: str, rows: int) -> float:
-    """Fill a database and measure all lists; return the slowest."""
+def tell(name: str, milliseconds: float) -> None:
+    """Print how long something takes."""
+    mark = "  <-- slow" if milliseconds > BOUND_MS else ""
+    print(f"  {name:46} {milliseconds:8.1f} ms{mark}", flush=True)
+
+
+async def run(url: str, rows: int) -> Mapping[str, Request]:
+    """Fill a database and measure all lists; return what to ask for over HTTP."""
     storage = open_storage(url)
     assert isinstance(storage, SqlStorage)
     async with AsyncExitStack() as stack:
@@ -178,10 +181,14 @@ async def run(url: str, rows: int) -> float:
         begun = time.perf_counter()
         now, some_id = await fill(storage, rows)
         print(f"  {rows} rows in {time.perf_counter() - begun:.0f} s", flush=True)
-        took = [
-            await measure(storage, name, search) for name, search in lists(now, some_id).items()
-        ]
-    return max(took)
+        for name, search in lists(now, some_id).items():
+            await measure(storage, name, search)
+        tree_id = await grow_tree(url)
+        children = await storage.search(Search(parent_execution_id=tree_id, limit=1))
+        middle = await storage.search(Search(id_from=some_id, order="oldest_first", limit=1))
+    return requests(
+        middle.records[0].execution_id, tree_id, child_id=children.records[0].execution_id
+    )
 
 
 def main() -> None:
@@ -194,7 +201,10 @@ def main() -> None:
         for name in asked.storages.split(","):
             print(name)
             with storages.place(name, scale=1, minutes=0) as place:
-                asyncio.run(run(place.url, asked.rows))
+                wanted = asyncio.run(run(place.url, asked.rows))
+                took = measure_pages(place.url, [*TASKS, "rare"], wanted)
+                for kind, milliseconds in took.items():
+                    tell(kind, milliseconds)
 
 
 if __name__ == "__main__":

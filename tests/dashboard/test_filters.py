@@ -122,3 +122,8 @@ async def test_one_execution_is_found_by_its_id_alone(executor: DurableExecutor)
 def test_what_cannot_be_an_id_is_looked_for_nowhere(execution_id: str) -> None:
     with pytest.raises(InvalidInputError):
         search_for_one(execution_id)
+
+
+def test_what_was_created_since_ever_has_no_lower_bound() -> None:
+    search = Filters(created_from=datetime(1970, 1, 1, tzinfo=UTC)).search()
+    assert (search.created_from, search.id_from) == (None, None)
