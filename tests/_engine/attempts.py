@@ -23,14 +23,13 @@ def in_a_thread(ctx: TaskContext) -> None: ...
 def running_attempt(
     running: Running, execution_id: str = "te_1", *, fence: int = 1, task_id: str = "on_the_loop"
 ) -> Attempt:
-    """Return an attempt that waits for ever, counted as running, whose job has not begun yet."""
+    """Return an attempt that waits for ever, counted as running."""
     record = record_in("running", execution_id=execution_id, fence=fence)
     attempt = Attempt(record, tasks[task_id])
-    attempt.job = asyncio.get_running_loop().create_task(_wait(attempt))
+    attempt.job = asyncio.get_running_loop().create_task(_wait())
     running.add(attempt)
     return attempt
 
 
-async def _wait(attempt: Attempt) -> None:
-    attempt.has_begun = True
+async def _wait() -> None:
     await asyncio.Event().wait()

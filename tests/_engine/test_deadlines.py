@@ -39,7 +39,7 @@ def test_a_deadline_is_never_early_and_hardly_late(world: World, seconds: float)
 
     async def body() -> None:
         await asyncio.sleep(0.7123)
-        Deadlines().add(bell, seconds)
+        Deadlines().add(bell, seconds, since=world.now)
 
     run(world, body, until=seconds * 2 + 1)
     assert bell.rung_at is not None
@@ -52,8 +52,8 @@ def test_a_later_deadline_does_not_delay_a_nearer_one(world: World) -> None:
 
     async def body() -> None:
         deadlines = Deadlines()
-        deadlines.add(far, 100)
-        deadlines.add(near, 1)
+        deadlines.add(far, 100, since=world.now)
+        deadlines.add(near, 1, since=world.now)
 
     run(world, body, until=200)
     assert near.rung_at == pytest.approx(1, rel=0.001)
@@ -65,8 +65,8 @@ def test_who_left_its_place_is_not_told(world: World) -> None:
 
     async def body() -> None:
         deadlines = Deadlines()
-        deadlines.add(left, 1).pop(left)
-        deadlines.add(stayed, 1)
+        deadlines.add(left, 1, since=world.now).pop(left)
+        deadlines.add(stayed, 1, since=world.now)
 
     run(world, body, until=10)
     assert left.rung_at is None
@@ -78,7 +78,7 @@ def test_nobody_is_told_after_the_end(world: World) -> None:
 
     async def body() -> None:
         deadlines = Deadlines()
-        deadlines.add(bell, 1)
+        deadlines.add(bell, 1, since=world.now)
         deadlines.close()
 
     run(world, body, until=10)
@@ -101,7 +101,7 @@ def test_an_attempt_costs_no_timer_of_its_own(world: World) -> None:
 
         loop.call_at = counting  # type: ignore[method-assign] # of this loop only
         for bell in bells:
-            deadlines.add(bell, 30)
+            deadlines.add(bell, 30, since=world.now)
             await asyncio.sleep(0)
 
     run(world, body, until=60)

@@ -99,6 +99,7 @@ class AttemptRunner:
         self._on_progress = on_progress
         self._finalize_input = finalize_input
         self._tracer = options.tracer
+        self._loop = asyncio.get_running_loop()
         self._telling = None if tell is None else AttemptsTold(tell)
 
     async def run(self, attempt: Attempt) -> None:
@@ -107,7 +108,7 @@ class AttemptRunner:
         The caller has counted the attempt as running. It is counted until its outcome is written,
         or until it is known that there is none to write.
         """
-        attempt.has_begun = True
+        attempt.began_at = self._loop.time()
         if self._telling is not None:
             self._telling.started(attempt)
         is_being_written = False
@@ -131,13 +132,20 @@ class AttemptRunner:
         except Exception:
             logger.exception("the outcome of an attempt was not written", extra=_facts(attempt))
         finally:
+            attempt.leave_place()
             if not is_being_written:
                 self._running.remove(attempt)
 
+    def bound(self, attempt: Attempt) -> None:
+        """Have the attempt told when its time is over: it waits now, and could be stopped."""
+        seconds = attempt.record.timeout_ms / 1000
+        attempt.place = self._deadlines.add(attempt, seconds, since=attempt.began_at)
+        if attempt.job is not None:
+            attempt.job.set_name(attempt.name)
+
     async def _outcome_of(self, attempt: Attempt) -> Outcome | None:
-        """Run the task's code under its deadline; None means the outcome is not ours."""
+        """Run the task's code; None means the outcome is not ours."""
         record, plan = attempt.record, attempt.task.plan
-        place = self._deadlines.add(attempt, record.timeout_ms / 1000)
         try:
             if self._tracer is not None:
                 outcome = await self._perform_traced(attempt, self._tracer)
@@ -161,8 +169,6 @@ class AttemptRunner:
                 return _timed_out(attempt)
             logger.debug("attempt raised", exc_info=error, extra=_facts(attempt))
             return Raised(self._stored(error))
-        finally:
-            place.pop(attempt, None)
         if attempt.stop_reason is not None and not attempt.is_ours:
             return None
         return _timed_out(attempt) if attempt.is_overdue else outcome
@@ -254,7 +260,9 @@ class AttemptRunner:
         run = contextvars.copy_context().run
         threads = self._running.threads
         call = attempt.call = threads.call(run, function, *arguments)
-        place = self._deadlines.add(call, PATIENCE) if threads.is_crowded else None
+        place = None
+        if threads.is_crowded:
+            place = self._deadlines.add(call, PATIENCE, since=self._loop.time())
         try:
             await call.ended()
         except asyncio.CancelledError:
@@ -293,8 +301,8 @@ class AttemptRunner:
         elif attempt.is_ours and not attempt.is_abandoned:
             # Without its parent, which joins later: what was refused may be the parent's part.
             transition = msgspec.structs.replace(transition, joins=None)
-            attempt.job = asyncio.get_running_loop().create_task(
-                self._write_patiently(attempt, transition, error), name=name_of(attempt)
+            attempt.job = self._loop.create_task(
+                self._write_patiently(attempt, transition, error), name=attempt.name
             )
             return
         self._running.remove(attempt)
@@ -369,11 +377,6 @@ class _Writing(Change, frozen=True, eq=False, kw_only=True):
 
     def set_exception(self, error: BaseException, /) -> None:
         self.runner.write_again(self.attempt, self.transition, error)
-
-
-def name_of(attempt: Attempt) -> str:
-    """Name the job of an attempt, for logs that say what holds the event loop."""
-    return f"{attempt.record.task_id} {attempt.record.execution_id}"
 
 
 def _timed_out(attempt: Attempt) -> Outcome:

@@ -40,10 +40,13 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
         self._set_for = 0.0
 
-    def add(self, bounded: Bounded, seconds: float) -> Place:
-        """Have it told in that many seconds, unless it leaves the place that is returned."""
+    def add(self, bounded: Bounded, seconds: float, *, since: float) -> Place:
+        """Have it told so many seconds after that instant, unless it leaves its place.
+
+        The instant is one of the event loop's clock; the place is returned.
+        """
         grain = _grain(seconds)
-        instant = ceil((self._loop.time() + seconds) / grain) * grain
+        instant = ceil((since + seconds) / grain) * grain
         place = self._places.get(instant)
         if place is None:
             place = self._places[instant] = {}

@@ -15,10 +15,11 @@ from durable_execution._core.patch import Finish, Patch, Transition, patched
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.status import WAITING
 from durable_execution._core.task import Task
-from durable_execution._engine.attempt import AttemptRunner, name_of
+from durable_execution._engine.attempt import AttemptRunner
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.commits import Commits, Listeners
 from durable_execution._engine.compose import parent_result
+from durable_execution._engine.crew import Crew
 from durable_execution._engine.deadlines import Deadlines
 from durable_execution._engine.eager import EagerStart
 from durable_execution._engine.ids import NewIds, new_executor_id
@@ -75,7 +76,6 @@ class Engine:
         options: ExecutorOptions,
         surroundings: Surroundings = MACHINE,
     ) -> None:
-        self._loop = asyncio.get_running_loop()
         self.executor_id = new_executor_id(surroundings.random_bytes)
         self.clock = Clock(surroundings.steady_clock())
         self.options = options
@@ -123,6 +123,7 @@ class Engine:
             finalize_input=self._finalize_input,
             tell=tell,
         )
+        self._crew = Crew(self._runner.run, on_wait=self._runner.bound)
         self._rescuer = Rescuer(
             storage,
             self.commits,
@@ -383,7 +384,7 @@ class Engine:
         if self.watches.is_needed:
             self.watches.announce(attempt.record)
         self.running.add(attempt)
-        attempt.job = self._loop.create_task(self._runner.run(attempt), name=name_of(attempt))
+        self._crew.start(attempt)
 
     def _inserted(self, records: Sequence[ExecutionRecord]) -> None:
         first_start_at: int | None = None

@@ -11,6 +11,7 @@ import msgspec
 
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
+from durable_execution._engine.deadlines import Place
 from durable_execution._engine.signals import OneShot
 from durable_execution._engine.threads import Call, Threads, WorkerThreads
 
@@ -41,11 +42,12 @@ class Attempt(msgspec.Struct, eq=False):
     span: str | None = None
     """The span of this attempt, where there is a tracer."""
     began_at: float = 0.0
-    """By the event loop's clock. Set only where somebody observes."""
+    """By the event loop's clock."""
+    place: Place | None = None
+    """Where its deadline is noted, once it has waited: before that nobody could tell it."""
     job: asyncio.Task[None] | None = None
-    has_begun: bool = False
-    """Whether the job has taken its first step; one cancelled before that would run nothing at
-    all, not even what writes the outcome down."""
+    """Where it runs, from its first step to its last. One cancelled before that would run nothing
+    at all, not even what writes the outcome down."""
     has_ended: bool = False
     """Whether the task's code has ended, so that only its outcome is left to be written."""
     is_overdue: bool = False
@@ -61,6 +63,11 @@ class Attempt(msgspec.Struct, eq=False):
     """Whether nobody waits any more for the thread to end."""
     is_settled: asyncio.Event | None = None
     """Whether the storage has answered for its outcome; made by whoever waits for that first."""
+
+    @property
+    def name(self) -> str:
+        """Names the attempt, for logs that say what holds the event loop."""
+        return f"{self.record.task_id} {self.record.execution_id}"
 
     @property
     def traceparent(self) -> str | None:
@@ -89,7 +96,7 @@ class Attempt(msgspec.Struct, eq=False):
         self.withdraw()
         self.cancel_signal.set()
         is_only_writing = self.has_ended and reason == "shutdown"
-        if self.job is not None and self.has_begun and not is_only_writing:
+        if self.job is not None and not is_only_writing:
             self.job.cancel(reason)
 
     def withdraw(self) -> None:
@@ -112,6 +119,11 @@ class Attempt(msgspec.Struct, eq=False):
         self.cancel_signal.set()
         if self.job is not None:
             self.job.cancel("timed out")
+
+    def leave_place(self) -> None:
+        """Be told of no deadline any more."""
+        if self.place is not None:
+            self.place.pop(self, None)
 
     def abandon(self) -> None:
         """Stop waiting for a thread that does not end."""
@@ -177,6 +189,11 @@ class Running:
     def attempts(self) -> list[Attempt]:
         """Return the attempts under way."""
         return [*self._displaced, *self._by_id.values()]
+
+    def name_of(self, job: asyncio.Task[Any]) -> str:
+        """Name what runs in a task of asyncio, for who looks at the loop. Safe in any thread."""
+        attempts = [attempt for attempt in self.attempts() if attempt.job is job]
+        return attempts[0].name if attempts else job.get_name()
 
     def held(self) -> tuple[tuple[str, int], ...]:
         """Return (execution id, fence) of what is held. Safe in any thread."""

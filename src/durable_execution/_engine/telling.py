@@ -38,7 +38,6 @@ class AttemptsTold:
     def started(self, attempt: Attempt) -> None:
         """Tell that an attempt begins."""
         record = attempt.record
-        attempt.began_at = asyncio.get_running_loop().time()
         started_at = record.start_at if record.started_at is None else record.started_at
         lag = max(0, started_at - record.start_at) / 1000
         self._tell(AttemptStarted(record.task_id, record.execution_id, record.attempt, lag))

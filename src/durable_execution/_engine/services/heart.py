@@ -238,7 +238,7 @@ class Heart:
         name = "no task"
         if self._loop is not None:
             task = asyncio.current_task(self._loop)
-            name = task.get_name() if task is not None else name
+            name = name if task is None else self._running.name_of(task)
         frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the documented way
         if frame is None:
             return name
