@@ -41,6 +41,7 @@ from durable_execution.errors import (
     DurableExecutionNotFoundError,
     ExecutorShutDownError,
     InvalidOptionError,
+    StorageUnavailableError,
 )
 from durable_execution.storage.protocol import Storage
 from durable_execution.storage.transactional import TransactionalStorage
@@ -295,13 +296,12 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside, StoredExec
         is_new = connection is None
         handle = TaskExecutionHandle(engine, task, record.execution_id, is_new=is_new)
         if connection is None and engine.tracer is None and current_trace.get() is None:
-            holder = await engine.commits.insert(record, decoded)
+            try:
+                holder = await engine.commits.insert(record, decoded)
+            except StorageUnavailableError as error:
+                holder = await engine.commits.insert_again(record, decoded, error)
         else:
-            with engine.enqueuing((record,)) as (record,):
-                if connection is None:
-                    holder = await engine.commits.insert(record, decoded)
-                else:
-                    holder = await self._transactional_storage().insert_with(connection, record)
+            holder = await self._insert_traced(engine, record, decoded, connection)
         if holder is None:
             if engine.tell is not None:
                 engine.tell(TasksEnqueued(task.id, 1))
@@ -439,6 +439,21 @@ class DurableExecutor(Definitions, Oversight, Interventions, Outside, StoredExec
         ending = Ending(task, status, output, error, max_output_size=limit)
         record = await wake_up(engine, task, sleeping_task_unique_id, ending)
         return finished_view_of(record, task)
+
+    async def _insert_traced(
+        self,
+        engine: Engine,
+        record: ExecutionRecord,
+        decoded: object,
+        connection: CallerConnection | None,
+    ) -> ExecutionRecord | None:
+        with engine.enqueuing((record,)) as (record,):
+            if connection is not None:
+                return await self._transactional_storage().insert_with(connection, record)
+            try:
+                return await engine.commits.insert(record, decoded)
+            except StorageUnavailableError as error:
+                return await engine.commits.insert_again(record, decoded, error)
 
     async def _insert_with(
         self,

@@ -9,7 +9,7 @@ import pytest
 from durable_execution._core.patch import Finish
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._engine.pace import Pace
-from durable_execution._engine.services.finishes import READ_LIMIT, Finishes
+from durable_execution._engine.services.finishes import READ_LIMIT, Ended, Finishes
 from durable_execution.errors import DurableExecutionNotFoundError, ExecutorShutDownError
 from tests._core.records import record_in
 
@@ -45,7 +45,7 @@ async def finishes(rows: Rows) -> Finishes:
     return Finishes(rows, executor_id="here", pace=Pace(rows, 60))  # type: ignore[arg-type]
 
 
-async def _waiters(finishes: Finishes, *ids: str) -> list[asyncio.Future[ExecutionRecord]]:
+async def _waiters(finishes: Finishes, *ids: str) -> list[asyncio.Future[Ended]]:
     waiting = [asyncio.ensure_future(finishes.wait_for(each)) for each in ids]
     await asyncio.sleep(0)  # they begin to wait
     return waiting
@@ -61,10 +61,10 @@ async def test_one_read_serves_all_who_wait(finishes: Finishes, rows: Rows) -> N
     rows.finished = {"te_1"}
     assert await finishes.run_once() is False
     assert rows.reads == [["te_1", "te_2"]]
-    assert (await first).execution_id == (await second).execution_id == "te_1"
+    assert (await first).row.execution_id == (await second).row.execution_id == "te_1"
     assert not other.done()
     finishes.tell(record_in("failed", execution_id="te_2"))
-    assert (await other).status == "failed"
+    assert (await other).how.status == "failed"
 
 
 async def test_reads_are_bounded_and_none_is_left_out(finishes: Finishes, rows: Rows) -> None:
@@ -84,21 +84,23 @@ async def test_a_finish_is_remembered_for_as_long_as_somebody_may_ask(finishes: 
     assert finishes.watch("te_1") is watch
     record = record_in("completed", execution_id="te_1")
     finishes.tell(record)
-    assert watch.finished is record
+    assert watch.ended is not None
+    assert watch.ended.row is record
     del watch
     gc.collect()
-    assert finishes.watch("te_1").finished is None
+    assert finishes.watch("te_1").ended is None
 
 
 async def test_what_failed_is_remembered_until_it_runs_again(finishes: Finishes) -> None:
     watch = finishes.watch("te_1")
     finishes.tell(record_in("failed", execution_id="te_1"))
-    assert watch.finished is not None
+    assert watch.ended is not None
     finishes.forget("te_1")
-    assert watch.finished is None
+    assert watch.ended is None
     record = record_in("completed", execution_id="te_1")
     finishes.tell(record)
-    assert watch.finished is record
+    assert watch.ended is not None
+    assert watch.ended.row is record
 
 
 async def test_watches_that_nobody_holds_are_swept_out(finishes: Finishes) -> None:
@@ -109,7 +111,8 @@ async def test_watches_that_nobody_holds_are_swept_out(finishes: Finishes) -> No
     for number, watch in enumerate(held):
         record = record_in("completed", execution_id=f"te_held_{number}")
         finishes.tell(record)
-        assert watch.finished is record
+        assert watch.ended is not None
+    assert watch.ended.row is record
 
 
 async def test_watch_that_nobody_holds_goes_with_the_finish(finishes: Finishes) -> None:
@@ -118,7 +121,7 @@ async def test_watch_that_nobody_holds_goes_with_the_finish(finishes: Finishes) 
     finish = Finish(status="completed", finished_at=1)
     records = [record_in("running", execution_id=each) for each in ("te_held", "te_dropped")]
     finishes.tell_all([(record, finish) for record in records])
-    assert held.finished is not None
+    assert held.ended is not None
     assert finishes._watches == {}
 
 

@@ -157,6 +157,11 @@ def test_a_broken_database_is_found_out(broken: Callable[[World], Database]) -> 
     assert "the last events:" in str(found.value)
 
 
+def _simulate_many(seeds: int, new_database: Callable[[World], Database]) -> None:
+    for seed in range(seeds):
+        simulate(seed, new_database=new_database)
+
+
 def test_a_broken_promise_is_told_across_processes() -> None:
     error = SimulationError(7, "lost", ["0.1 something"])
     again = pickle.loads(pickle.dumps(error))

@@ -132,7 +132,6 @@ class AttemptRunner:
         except Exception:
             logger.exception("the outcome of an attempt was not written", extra=_facts(attempt))
         finally:
-            attempt.leave_place()
             if not is_being_written:
                 self._running.remove(attempt)
 
@@ -369,9 +368,6 @@ class _Writing(Change, frozen=True, eq=False, kw_only=True):
     attempt: Attempt
     runner: AttemptRunner
 
-    def done(self) -> bool:
-        return False
-
     def set_result(self, matched: bool, /) -> None:  # noqa: FBT001 # as a future has it
         self.runner.written(self.attempt, matched=matched)
 
@@ -443,7 +439,8 @@ def _context_of(attempt: Attempt, shutdown_signal: OneShot) -> TaskContext:
             record.is_only_child,
             record.is_finalize,
         )
-    traceparent, tracestate = parts_of(attempt.traceparent)
+    trace = attempt.span or record.traceparent  # of this attempt, or else of what caused it
+    traceparent, tracestate = (None, None) if trace is None else parts_of(trace)
     return TaskContext(
         task_id=record.task_id,
         execution_id=record.execution_id,

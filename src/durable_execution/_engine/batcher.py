@@ -6,6 +6,7 @@ No timer: an idle system pays no delay, and a busy one gets large batches by its
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
@@ -25,16 +26,12 @@ OnFlush = Callable[[int, float], None]
 class Receiver(Protocol[HeardT]):
     """Who hears what became of an item. A future is one; others spare a turn of the loop."""
 
-    def done(self) -> bool:
-        """Whether nobody listens any more."""
-        ...
-
     def set_result(self, result: HeardT, /) -> None:
-        """Take the result. Must neither block nor raise."""
+        """Take the result. Must neither block nor raise but as a future does that is cancelled."""
         ...
 
     def set_exception(self, error: BaseException, /) -> None:
-        """Take the reason why there is none. Must neither block nor raise."""
+        """Take the reason why there is none, likewise."""
         ...
 
 
@@ -126,8 +123,10 @@ class Batcher(Generic[ItemT, ResultT]):
             raise
         else:
             for receiver, result in zip(receivers, results, strict=True):
-                if not receiver.done():
+                try:
                     receiver.set_result(result)
+                except asyncio.InvalidStateError:  # a future that nobody waits for any more
+                    continue
 
     def _fail_pending(self) -> None:
         pending, self._receivers = self._receivers, []
@@ -138,5 +137,5 @@ class Batcher(Generic[ItemT, ResultT]):
 
 def _fail(receivers: list[Receiver[ResultT]], error: Exception) -> None:
     for receiver in receivers:
-        if not receiver.done():
+        with contextlib.suppress(asyncio.InvalidStateError):  # as above
             receiver.set_exception(error)

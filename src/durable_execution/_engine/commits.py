@@ -85,6 +85,11 @@ class Commits:
         self._inserts = Batcher(self._insert, limit=BATCH_LIMIT, told=told("insert"))
         self._groups = Batcher(self._insert_groups, limit=1, told=told("insert_all"))
         self._changes = Batcher(self._apply, limit=BATCH_LIMIT, told=told("apply"))
+        self.send: Callable[[Change, Receiver[bool]], None] = self._changes.add
+        """Applies a transition with the next batch, once; the receiver hears whether it matched.
+
+        Raises ExecutorShutDownError when the engine has ended.
+        """
         self._reads = Batcher(storage.get, limit=BATCH_LIMIT, told=told("get"))
         self._families = Batcher(self._children_of, limit=FAMILY_LIMIT, told=told("children_of"))
         self._summaries = Batcher(self._summaries_of, limit=BATCH_LIMIT, told=told("summaries_of"))
@@ -105,24 +110,31 @@ class Commits:
         self._eager = eager
         self._reports = reports
 
-    async def insert(
+    def insert(
         self, record: ExecutionRecord, decoded_input: object
-    ) -> ExecutionRecord | None:
-        """Insert a record, durable when this returns, or return the one that has its key.
+    ) -> asyncio.Future[ExecutionRecord | None]:
+        """Insert a record, durable when this is done; its result is the one that has its key.
 
-        The decoded input is for an attempt that starts with the insert, and for nobody else.
+        The decoded input is for an attempt that starts with the insert, and for nobody else. Where
+        the storage cannot be reached, `insert_again` is to follow.
+
+        Raises:
+            DuplicateSleepingIdError: Its sleeping id is taken.
+        """
+        return self._inserts.submit(NewRow(record, decoded_input, may_start=True))
+
+    async def insert_again(
+        self, record: ExecutionRecord, decoded_input: object, refusal: StorageUnavailableError
+    ) -> ExecutionRecord | None:
+        """Insert a record after the storage could not be reached, as `insert` does.
 
         Raises:
             DuplicateSleepingIdError: Its sleeping id is taken.
             StorageUnavailableError: The storage could not be reached for about two seconds. The
                 record may have been written if only the answer was lost.
         """
-        try:
-            return await self._inserts.submit(NewRow(record, decoded_input, may_start=True))
-        except StorageUnavailableError as error:
-            first = error
-        again = NewRow(record, decoded_input, may_start=False)
-        return await self._insist(lambda: self._inserts.submit(again), first, tries=PATIENT_TRIES)
+        row = NewRow(record, decoded_input, may_start=False)
+        return await self._insist(lambda: self._inserts.submit(row), refusal, tries=PATIENT_TRIES)
 
     async def insert_all(
         self, records: Sequence[ExecutionRecord], strict_ids: Collection[str]
@@ -184,14 +196,6 @@ class Commits:
         change = Change(record, transition)
         return await self._persist(lambda: self._changes.submit(change), tries=None)
 
-    def send(self, change: Change, receiver: Receiver[bool]) -> None:
-        """Apply a transition with the next batch, once; the receiver hears whether it matched.
-
-        Raises:
-            ExecutorShutDownError: The engine has ended.
-        """
-        self._changes.add(change, receiver)
-
     async def drained(self) -> None:
         """Wait until everything submitted so far is written."""
         await self._inserts.drained()
@@ -230,12 +234,12 @@ class Commits:
         records = [row.record for row in rows]
         if start is None:
             return await self._insert_ready(records)
+        if len(start.records) == len(rows):
+            return (await self._insert_rest_and_start([], start))[1]  # nearly always
         started = {record.execution_id for record in start.records}
         rest = [each for each in records if each.execution_id not in started]
         # What starts goes last: after it nothing may fail, or it would be sent and started again.
         of_rest, of_started = await self._insert_rest_and_start(rest, start)
-        if not rest:
-            return of_started
         holders = iter(of_rest), iter(of_started)
         return [next(holders[each.execution_id in started]) for each in records]
 

@@ -17,6 +17,7 @@ from durable_execution._engine.compose import NOTHING
 from durable_execution._engine.engine import Engine
 from durable_execution._engine.interventions import cancelled
 from durable_execution._engine.options import seconds
+from durable_execution._engine.services.finishes import Ended
 from durable_execution._engine.viewing import (
     UNKNOWN_ERROR,
     finished_view_of,
@@ -74,8 +75,8 @@ class TaskExecutionHandle(Generic[OutputT]):
             ExecutorShutDownError: The executor shut down meanwhile.
             InvalidInputError: What is stored does not fit the task's types as they are now.
         """
-        finished = self._engine.finishes.finish_of(self._watch)
-        record = finished or await self._finished_within(timeout)
+        ended = self._engine.finishes.end_of(self._watch) or await self._end_within(timeout)
+        record = ended.row
         children = await children_shown(self._engine, record)
         past = await self._engine.commits.past_of(record)
         return finished_view_of(record, self._task, children, past)
@@ -90,11 +91,11 @@ class TaskExecutionHandle(Generic[OutputT]):
             TimeoutError: It had not finished within `timeout`; the execution itself goes on.
             ExecutorShutDownError: The executor shut down meanwhile.
         """
-        finished = self._engine.finishes.finish_of(self._watch)
-        record = finished or await self._finished_within(timeout)
-        if record.status == "completed":
-            return self._task.load_output(record.output or NOTHING)
-        raise (record.error or UNKNOWN_ERROR).to_exception()
+        ended = self._engine.finishes.end_of(self._watch) or await self._end_within(timeout)
+        how = ended.how
+        if how.status == "completed":
+            return self._task.load_output(how.output or NOTHING)
+        raise (how.error or UNKNOWN_ERROR).to_exception()
 
     def watch(self, *, after: str | None = None) -> Changes[StatusChange[OutputT]]:
         """Tell how the execution changes, from what it is now to its finish.
@@ -157,27 +158,23 @@ class TaskExecutionHandle(Generic[OutputT]):
         """
         await cancelled(self._engine, await self._record())
 
-    def _finished_within(
-        self, timeout: float | timedelta | None
-    ) -> Coroutine[Any, Any, ExecutionRecord]:
-        if timeout is None:  # a timeout that never comes costs, too
-            return self._finish()
-        return self._finish_within(seconds(timeout))
-
-    async def _finish_within(self, timeout: float) -> ExecutionRecord:
+    async def _within(self, timeout: float, end: Coroutine[Any, Any, Ended]) -> Ended:
         try:
             async with asyncio.timeout(timeout):
-                return await self._finish()
+                return await end
         except TimeoutError as error:
             raise TimeoutError(
                 f"Task execution has not finished in time [executionId={self.execution_id}]"
             ) from error
 
-    def _finish(self) -> Coroutine[Any, Any, ExecutionRecord]:
+    def _end_within(self, timeout: float | timedelta | None) -> Coroutine[Any, Any, Ended]:
         finishes = self._engine.finishes
         if finishes.may_have_finished_elsewhere(self._watch):
-            return finish_anywhere(self._engine, self.execution_id)
-        return finishes.wait_for(self.execution_id)
+            end = _end_anywhere(self._engine, self.execution_id)
+        else:
+            end = finishes.wait_for(self.execution_id)
+        # A timeout that never comes costs, too.
+        return end if timeout is None else self._within(seconds(timeout), end)
 
     async def _view_of(self, record: ExecutionRecord) -> TaskExecution[OutputT]:
         children = await children_shown(self._engine, record)
@@ -197,11 +194,15 @@ async def finish_anywhere(engine: Engine, execution_id: str) -> ExecutionRecord:
         DurableExecutionNotFoundError: It does not exist, or was deleted meanwhile.
         ExecutorShutDownError: The executor shut down meanwhile.
     """
+    return (await _end_anywhere(engine, execution_id)).row
+
+
+async def _end_anywhere(engine: Engine, execution_id: str) -> Ended:
     # The waiting place comes before the look, so that no finish falls between them.
     waiting = asyncio.ensure_future(engine.finishes.wait_for(execution_id))
     try:
         record = await _record_of(engine, execution_id)
-        return record if record.is_finished else await waiting
+        return Ended(record) if record.is_finished else await waiting
     finally:
         waiting.cancel()
 

@@ -69,11 +69,6 @@ class Attempt(msgspec.Struct, eq=False):
         """Names the attempt, for logs that say what holds the event loop."""
         return f"{self.record.task_id} {self.record.execution_id}"
 
-    @property
-    def traceparent(self) -> str | None:
-        """The span of this attempt, or else what caused its execution."""
-        return self.span or self.record.traceparent
-
     def report(self, fraction: float, message: str | None) -> None:
         """Take what the task says of its progress. From any thread."""
         if self.on_progress is not None:
@@ -119,11 +114,6 @@ class Attempt(msgspec.Struct, eq=False):
         self.cancel_signal.set()
         if self.job is not None:
             self.job.cancel("timed out")
-
-    def leave_place(self) -> None:
-        """Be told of no deadline any more."""
-        if self.place is not None:
-            self.place.pop(self, None)
 
     def abandon(self) -> None:
         """Stop waiting for a thread that does not end."""
@@ -242,6 +232,8 @@ class Running:
         if attempt.has_thread:
             attempt.has_thread = False
             self._threaded -= 1
+        if attempt.place is not None:
+            attempt.place.pop(attempt, None)
         if not self._by_id and not self._displaced:
             self._is_empty.set()
         if attempt.is_settled is not None:

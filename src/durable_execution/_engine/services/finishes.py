@@ -15,6 +15,7 @@ import msgspec
 
 from durable_execution._core.patch import Finish, patched
 from durable_execution._core.record import ExecutionRecord
+from durable_execution._core.status import Status
 from durable_execution._engine.pace import Pace
 from durable_execution._engine.services.shared_reading import READ_LIMIT, SharedReading
 from durable_execution._engine.wakeups import Wakeup
@@ -26,6 +27,23 @@ SHORTEST_REST: Final = 0.001
 _FEWEST_TO_SWEEP: Final = 1000
 
 
+class Ended(msgspec.Struct, frozen=True, gc=False):
+    """An execution that has finished: its row, or the row as it was and how it has finished."""
+
+    record: ExecutionRecord
+    finish: Finish | None = None
+
+    @property
+    def how(self) -> Finish | ExecutionRecord:
+        """What has status, output and error of the finish."""
+        return self.finish or self.record
+
+    @property
+    def row(self) -> ExecutionRecord:
+        """The row as it is now. Made when it is asked for: most callers want the output alone."""
+        return self.record if self.finish is None else patched(self.record, self.finish)
+
+
 class Watch(msgspec.Struct, eq=False, weakref=True):
     """Remembers the finish of one execution for as long as somebody holds on to it.
 
@@ -34,7 +52,7 @@ class Watch(msgspec.Struct, eq=False, weakref=True):
     """
 
     unchanged_since: int | None
-    finished: ExecutionRecord | None = None
+    ended: Ended | None = None
 
 
 class Finishes:
@@ -52,7 +70,7 @@ class Finishes:
         """By execution. Those of which nobody holds the watch any more are swept out at times: to
         hear of each would cost more than all the rest."""
         self._sweep_at = _FEWEST_TO_SWEEP
-        self._waiters: dict[str, list[asyncio.Future[ExecutionRecord]]] = {}
+        self._waiters: dict[str, list[asyncio.Future[Ended]]] = {}
         """By execution, in the order in which they came."""
         self._reading = SharedReading(SHORTEST_REST)
         self._cursor = 0
@@ -75,18 +93,18 @@ class Finishes:
         """Forget how an execution finished that is run again: it is yet to finish, anywhere."""
         watch = self._watch_of(execution_id)
         if watch is not None:
-            watch.finished = None
+            watch.ended = None
             watch.unchanged_since = None
 
-    def finish_of(self, watch: Watch) -> ExecutionRecord | None:
+    def end_of(self, watch: Watch) -> Ended | None:
         """Return the finish if it is known to be the last.
 
         What has failed may have been retried by another process, unless none has written since.
         """
-        finished = watch.finished
-        if finished is None or finished.status == "completed":
-            return finished
-        return None if self.may_have_finished_elsewhere(watch) else finished
+        ended = watch.ended
+        if ended is None or ended.how.status == "completed":
+            return ended
+        return None if self.may_have_finished_elsewhere(watch) else ended
 
     def may_have_finished_elsewhere(self, watch: Watch) -> bool:
         """Whether the execution may have finished without this process having heard of it."""
@@ -99,27 +117,24 @@ class Finishes:
 
     def tell_all(self, finished: Iterable[tuple[ExecutionRecord, Finish]]) -> None:
         """Tell all who wait that these executions have finished."""
-        waiters, watches = self._waiters, self._watches
         for record, finish in finished:
-            execution_id = record.execution_id
-            reference = watches.get(execution_id)
-            if execution_id in waiters or (reference is not None and reference() is not None):
-                self.tell(patched(record, finish))
-            elif reference is not None:
-                del watches[execution_id]
+            self._tell(record.execution_id, Ended(record, finish), finish.status)
 
     def tell(self, record: ExecutionRecord) -> None:
         """Tell all who wait that an execution has finished."""
-        execution_id = record.execution_id
+        self._tell(record.execution_id, Ended(record), record.status)
+
+    def _tell(self, execution_id: str, ended: Ended, status: Status) -> None:
         reference = self._watches.get(execution_id)
-        watch = None if reference is None else reference()
-        if watch is not None:
-            watch.finished = record
-            if record.status == "completed":  # which is for ever: nothing else is to be told
+        if reference is not None:
+            watch = reference()
+            if watch is not None:
+                watch.ended = ended
+            if watch is None or status == "completed":  # for ever: nothing else is to be told
                 del self._watches[execution_id]
         for waiter in self._waiters.pop(execution_id, ()):
             if not waiter.done():
-                waiter.set_result(record)
+                waiter.set_result(ended)
 
     def _watch_of(self, execution_id: str) -> Watch | None:
         watch = self._watches.get(execution_id)
@@ -138,12 +153,12 @@ class Finishes:
             if not waiter.done():
                 waiter.set_exception(error)
 
-    async def wait_for(self, execution_id: str) -> ExecutionRecord:
-        """Wait until an execution has finished and return its row.
+    async def wait_for(self, execution_id: str) -> Ended:
+        """Wait until an execution has finished and return how.
 
         Nothing is read for it now: who waits has looked, or knows that there is nothing to see.
         """
-        waiter: asyncio.Future[ExecutionRecord] = self._loop.create_future()
+        waiter: asyncio.Future[Ended] = self._loop.create_future()
         others = self._waiters.get(execution_id)
         if others is None:
             self._waiters[execution_id] = [waiter]
@@ -155,7 +170,7 @@ class Finishes:
             self._leave(execution_id, waiter)
             raise
 
-    def _leave(self, execution_id: str, waiter: asyncio.Future[ExecutionRecord]) -> None:
+    def _leave(self, execution_id: str, waiter: asyncio.Future[Ended]) -> None:
         waiters = self._waiters.get(execution_id)
         if waiters is not None and waiter in waiters:
             waiters.remove(waiter)
