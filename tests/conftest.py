@@ -22,6 +22,9 @@ OPTIONS = ExecutorOptions(lease=30, poll_interval=60, shutdown_timeout=2)
 """No polling: what nobody is told of is never found, and its test hangs. A lease that outlasts a
 machine that stands still for seconds: tests of lost leases bring a short one of their own."""
 
+CLAIMED = {"claimed": "yes"}
+"""Tags of what has to be claimed: what has tags never starts with its insert."""
+
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql", "mariadb"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:

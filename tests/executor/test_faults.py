@@ -21,7 +21,7 @@ from durable_execution import (
 )
 from durable_execution._engine import patience
 from durable_execution._engine.commits import PATIENT_TRIES
-from tests.conftest import OPTIONS
+from tests.conftest import CLAIMED, OPTIONS
 from tests.executor.faulty_storage import FaultyStorage
 
 WHEN = ("fail_before", "fail_after")
@@ -76,9 +76,9 @@ async def test_a_fault_loses_nothing_and_does_nothing_twice(
     when: str,
 ) -> None:
     getattr(faulty, when)(verb, times=3)
-    delay = 0.001 if verb == "claim" else 0  # what starts later is claimed
+    tags = CLAIMED if verb == "claim" else None
     handles = await asyncio.gather(
-        *(executor.enqueue_task(leaf, number, sleep_before_run=delay) for number in range(10))
+        *(executor.enqueue_task(leaf, number, tags=tags) for number in range(10))
     )
     results = await asyncio.gather(*(handle.result() for handle in handles))
     assert results == [each * 2 for each in range(10)]
@@ -261,7 +261,7 @@ async def test_a_claim_whose_answer_is_lost_at_the_end_is_handed_back(storage: S
         await (await executor.enqueue_task(work, 0)).result()
         faulty.fail_after("claim")
         faulty.after_next("claim", claimed.set)
-        handle = await executor.enqueue_task(work, 60, sleep_before_run=0.001)  # and so is claimed
+        handle = await executor.enqueue_task(work, 60, tags=CLAIMED)
         await claimed.wait()
     async with DurableExecutor(storage, OPTIONS) as other:
         (record,) = await other._engine.storage.get([handle.execution_id])  # type: ignore[union-attr]

@@ -17,7 +17,7 @@ from durable_execution import (
     TaskContext,
     Tasks,
 )
-from tests.conftest import OPTIONS
+from tests.conftest import CLAIMED, OPTIONS
 from tests.executor.faulty_storage import FaultyStorage
 
 SHARED = replace(OPTIONS, poll_interval=0.05)
@@ -164,7 +164,7 @@ async def test_an_attempt_that_a_shutdown_meets_before_its_first_step_is_handed_
         faulty.after_next("apply", handed_back.set)
 
     faulty.after_next("claim", stop_soon)
-    handle = await executor.enqueue_task(task, sleep_before_run=0.001)  # and so is claimed
+    handle = await executor.enqueue_task(task, tags=CLAIMED)
     await handed_back.wait()
     assert await handle.result() is None
     while executor.running_task_executions_count:
@@ -259,11 +259,11 @@ async def test_tasks_of_others_are_left_alone(storage: Storage) -> None:
     first = DurableExecutor(storage, replace(SHARED, max_concurrent_task_executions=0))
     stranger = DurableExecutor(storage.sibling(), SHARED)
     theirs = first.task(nothing)
-    own = stranger.task(id="own", sleep_before_run=0.01)(nothing)  # and so is claimed
+    own = stranger.task(id="own")(nothing)
     async with stranger:
         async with first:
             handle = await first.enqueue_task(theirs)
-        await (await stranger.enqueue_task(own)).result()
+        await (await stranger.enqueue_task(own, tags=CLAIMED)).result()
         record = (await stranger._engine.storage.get([handle.execution_id]))[0]  # type: ignore[union-attr]
         assert record is not None
         assert (record.status, record.fence) == ("ready", 0)
