@@ -2,9 +2,9 @@
 
 Nothing here depends on how fast the machine is or what else runs on it. Instructions of the
 process are counted, by the processor (`perf stat`) or where it has no counter by valgrind, and
-each bound is a ratio to what the floor executes for the same work. The bounds are about twice
-what was counted when they were set: a change that adds a tenth is seen in the figures printed, one
-that doubles the work fails.
+each bound is a ratio to what the floor executes for the same work. The bounds are half as much
+again as what was counted when they were set: a change that adds a tenth is seen in the figures
+printed, one that doubles the work fails.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Bound(NamedTuple):
 
 
 BOUNDS = (
-    Bound("memory", "callers", 6.0),
-    Bound("sqlite-normal", "callers", 4.0),
-    Bound("sqlite-normal", "at once", 4.0),
+    Bound("memory", "callers", 3.0),
+    Bound("sqlite-normal", "callers", 3.0),
+    Bound("sqlite-normal", "at once", 3.0),
 )
 
 

@@ -5,6 +5,9 @@
 Workload 1 runs under py-spy, which looks at the stacks of the process some hundred times a second.
 Each look counts for the innermost function of ours, of a driver, or of the event loop; what C code
 does counts for who called it. The server of a database is another process, and is not looked at.
+
+The process is not paused for a look. A pause comes about with the next system call, and a function
+that makes one would seem to take several times what it does.
 """
 
 from __future__ import annotations
@@ -79,8 +82,8 @@ def profiled(tool: str, place: Place) -> Profile:
     """Run the workload once, and return where it was seen."""
     with tempfile.TemporaryDirectory(prefix="durable-bench-") as folder:
         stacks = Path(folder) / "stacks"
-        command = [tool, "record", "--format", "raw", "--full-filenames", "--rate"]
-        command += [str(LOOKS_PER_SECOND), "--output", str(stacks), "--"]
+        command = [tool, "record", "--nonblocking", "--format", "raw", "--full-filenames"]
+        command += ["--rate", str(LOOKS_PER_SECOND), "--output", str(stacks), "--"]
         command += [sys.executable, "-m", "bench.measure", "1", "ours"]
         command.append(msgspec.json.encode(place).decode())
         subprocess.run(command, check=True, capture_output=True)
