@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from durable_execution import DurableExecutor, ExecutorOptions, StorageUnavailableError
 from durable_execution._core.task import Task
 from durable_execution._engine.ahead import SOON, Ahead
+from durable_execution._engine.running import Running
 from durable_execution._engine.surroundings import Surroundings
 from durable_execution._engine.threads import Call
 from tests.simulation.database import EPOCH_MS
@@ -177,12 +178,23 @@ class Process:
         assert engine is not None
         self._executor_id = engine.executor_id
         self.engine = engine
+        self._note_who_is_abandoned(engine.running)
         self.note("starts as", engine.executor_id)
         self.is_running = True
 
+    def _note_who_is_abandoned(self, running: Running) -> None:
+        abandon_all = running.abandon_all
+
+        def noted() -> int:
+            left = abandon_all()
+            # A thread that ends afterwards, before the process does, is left all the same.
+            self.left_threads = left > 0
+            return left
+
+        running.abandon_all = noted  # type: ignore[method-assign]
+
     async def _end(self) -> None:
         await self.executor.shutdown()
-        self.left_threads = self.main.threads > 0
         # What a claim took whose answer was lost, nobody could hand back.
         self.was_disturbed = self.was_disturbed or self.engine._claimer._is_unsure
         self.note("has ended")
