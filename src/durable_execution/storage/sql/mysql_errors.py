@@ -42,8 +42,9 @@ _STAYS: Final = {
     3819: "a row would break an invariant of executions",
     4025: "a row would break an invariant of executions",
 }
-_CONFLICTS: Final = frozenset({1020, 1205, 1213})
-"""Changed since it was read (snapshots of MariaDB 11), a lock held for too long, a deadlock."""
+_CONFLICTS: Final = frozenset({1020, 1205, 1213, 1412})
+"""Changed since it was read (snapshots of MariaDB 11), a lock held for too long, a deadlock, a
+table that came into being after the snapshot."""
 ENDED: Final = frozenset({1317, 1969, 3024})
 """Somebody ended the statement, or the server did because it took too long."""
 _BROKEN_CHECKS: Final = frozenset({3819, 4025})
