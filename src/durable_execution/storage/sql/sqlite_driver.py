@@ -28,7 +28,8 @@ Synchronous = Literal["FULL", "NORMAL"]
 SYNCHRONOUS: Final[tuple[str, ...]] = get_args(Synchronous)
 _WAL_RETRY: Final = 0.005
 """Seconds between tries to switch to WAL, which does not wait for locks by itself."""
-_CACHE_KIB: Final = 32 * 1024
+_CACHE_KIB: Final = 4 * 1024
+_CACHE_TO_READ_KIB: Final = 1024
 
 
 class SqliteDriver:
@@ -143,7 +144,7 @@ class SqliteDriver:
         return list(dict.fromkeys((self._writer, self._reader, self._scanner)))
 
     def _connect_writer(self) -> sqlite3.Connection:
-        connection = self._connect()
+        connection = self._connect(cache_kib=_CACHE_KIB)
         try:
             if self._path is not None:
                 _switch_to_wal(connection, self._path)
@@ -170,14 +171,16 @@ class SqliteDriver:
         connection.execute("PRAGMA busy_timeout = 0")
         return connection
 
-    def _connect(self, *, is_shared: bool = False) -> sqlite3.Connection:
+    def _connect(
+        self, *, cache_kib: int = _CACHE_TO_READ_KIB, is_shared: bool = False
+    ) -> sqlite3.Connection:
         if self._must_exist and self._path is not None and not self._path.exists():
             raise StorageError(f"SQLite, {self._path}: there is no such file")
         name = ":memory:" if self._path is None else str(self._path)
         connection = sqlite3.connect(
             name, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=not is_shared
         )
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
         connection.execute("PRAGMA temp_store = MEMORY")
         return connection
 
