@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from durable_execution import (
 from durable_execution._engine import attempt
 from durable_execution._engine.surroundings import Surroundings
 from durable_execution._engine.threads import WorkerThreads
+from durable_execution._observing import Activity, RunAttempt, Tracer
 from durable_execution.storage.protocol import Storage
 from tests.conftest import OPTIONS
 
@@ -38,7 +40,7 @@ class Gate:
         return ctx.attempt
 
 
-def one_thread(storage: Storage) -> DurableExecutor:
+def one_thread(storage: Storage, tracer: Tracer | None = None) -> DurableExecutor:
     """Return an executor with one thread, which thinks that it will be free in a moment."""
 
     def new_threads(most: int) -> WorkerThreads:
@@ -47,7 +49,8 @@ def one_thread(storage: Storage) -> DurableExecutor:
             threads.ahead.note(0)
         return threads
 
-    executor = DurableExecutor(storage, replace(OPTIONS, max_threads=1, shutdown_timeout=0))
+    options = replace(OPTIONS, max_threads=1, shutdown_timeout=0, tracer=tracer)
+    executor = DurableExecutor(storage, options)
     executor._surroundings = Surroundings(new_threads=new_threads)
     return executor
 
@@ -73,6 +76,34 @@ async def test_what_waits_for_too_long_is_handed_back(
         gate.may_end.set()
         assert [await each.result() for each in handles] == [0, 0, 0], "a retry was spent"
     assert sorted(gate.runs) == sorted(each.execution_id for each in handles)
+
+
+async def test_what_is_handed_back_is_no_error_of_its_span(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "PATIENCE", 0.01)
+    errors: list[BaseException] = []
+    attempts = 0
+
+    @contextmanager
+    def spans(activity: Activity, parent: str | None, /) -> Iterator[str | None]:
+        nonlocal attempts
+        attempts += isinstance(activity, RunAttempt)
+        try:
+            yield None
+        except BaseException as error:
+            errors.append(error)
+            raise
+
+    gate = Gate()
+    async with one_thread(storage, spans) as executor:
+        handles = await enqueued(executor, executor.task(id="gate")(gate))
+        while not await are(handles, "running", "ready", "ready"):
+            await asyncio.sleep(0.001)  # its patience ends by itself
+        gate.may_end.set()
+        assert [await each.result() for each in handles] == [0, 0, 0]
+    assert attempts > len(handles), "nothing was handed back"
+    assert not errors
 
 
 async def test_a_shutdown_hands_back_what_waits(

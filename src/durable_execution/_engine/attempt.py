@@ -185,7 +185,10 @@ class AttemptRunner:
         )
         with traced(tracer, activity, record.traceparent) as trace:
             attempt.span = trace
-            return await self._perform(attempt)
+            try:
+                return await self._perform(attempt)
+            except NotBegunError:  # which is no error of the span
+                return HandedBack()
 
     async def _perform(self, attempt: Attempt) -> Outcome:
         record, task = attempt.record, attempt.task
