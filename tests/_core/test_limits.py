@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durable_execution._core.limits import MIB, check_between, check_task_id, to_ms
+from durable_execution._core.limits import MIB, check_between, check_task_id, to_ms, wait_seconds
 from durable_execution.errors import InvalidOptionError
 
 
@@ -88,6 +88,27 @@ def test_a_duration_out_of_its_bounds_is_refused(value: float | timedelta) -> No
 def test_what_is_no_duration_is_refused(value: float) -> None:
     with pytest.raises(InvalidOptionError, match=r"^timeout must be seconds or a timedelta, got "):
         to_ms("timeout", value, 0, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"),
+    [
+        (1.5, 1.5),
+        (timedelta(minutes=1), 60),
+        (0, 0),
+        (-0.001, 0),
+        (-math.inf, 0),
+        (timedelta(seconds=-1), 0),
+    ],
+)
+def test_a_time_that_is_over_is_not_waited_for(timeout: float | timedelta, seconds: float) -> None:
+    assert wait_seconds(timeout) == seconds
+
+
+@pytest.mark.parametrize("timeout", ["1", True, math.nan, math.inf])
+def test_what_is_no_time_to_wait_is_refused(timeout: float) -> None:
+    with pytest.raises(InvalidOptionError, match=r"^timeout must be "):
+        wait_seconds(timeout)
 
 
 @given(milliseconds=st.integers(0, 100 * 365 * 86_400_000))

@@ -9,6 +9,7 @@ from durable_execution import (
     DurableExecutionNotFoundError,
     DurableExecutor,
     ExecutorShutDownError,
+    InvalidOptionError,
     TaskContext,
 )
 
@@ -49,8 +50,12 @@ async def test_waiting_ends_at_its_timeout_and_the_execution_goes_on(
         await handle.result(timeout=0.01)
     with pytest.raises(TimeoutError):
         await handle.wait_and_get_finished_execution(timeout=0.01)
+    with pytest.raises(TimeoutError):
+        await handle.result(timeout=-1)  # what was left until a deadline
     gate.set()
     assert await handle.result(timeout=30) == "done"
+    with pytest.raises(InvalidOptionError, match="timeout must be seconds or a timedelta"):
+        await handle.result(timeout="1")  # type: ignore[arg-type]
 
 
 async def test_a_failed_execution_raises_its_error(executor: DurableExecutor) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from itertools import count
 
@@ -120,7 +121,7 @@ async def test_question_without_an_answer_ends_with_the_timeout() -> None:
 
 
 @pytest.mark.parametrize(
-    ("timeout", "interval", "named"), [(-1, 1, "timeout"), (1, 0, "polling_interval")]
+    ("timeout", "interval", "named"), [(math.inf, 1, "timeout"), (1, 0, "polling_interval")]
 )
 async def test_duration_out_of_bounds_is_named(timeout: float, interval: float, named: str) -> None:
     async def ask() -> int:

@@ -140,6 +140,8 @@ async def test_waiting_ends_at_its_timeout_and_the_execution_goes_on(
 
     with pytest.raises(TimeoutError, match=execution_id):
         await handles[lab.held].result(execution_id, timeout=0.05)
+    with pytest.raises(TimeoutError, match=execution_id):
+        await handles[lab.held].result(execution_id, timeout=-1)  # left until a deadline
 
     lab.gate.set()
     assert await handles[lab.held].result(execution_id, timeout=5) == "let go"

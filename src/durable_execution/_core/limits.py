@@ -81,6 +81,21 @@ def to_ms(name: str, value: float | timedelta, low_ms: int, high_ms: int) -> int
     return milliseconds
 
 
+def wait_seconds(timeout: float | timedelta) -> float:
+    """Turn how long somebody waits at most into seconds; a time that is over already is none.
+
+    So that what is left until a deadline may be handed on as it comes out.
+
+    Raises:
+        InvalidOptionError: It is no duration, or is out of bounds.
+    """
+    if isinstance(timeout, timedelta):
+        is_over = timeout < timedelta(0)
+    else:
+        is_over = type(timeout) in (int, float) and timeout < 0
+    return 0.0 if is_over else to_ms("timeout", timeout, 0, MAX_DURATION_MS) / 1000
+
+
 def _short(value: object) -> str:
     """Show a value that may be of any size."""
     try:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from durable_execution._core.changes import StatusChange, TaskProgress
+from durable_execution._core.limits import wait_seconds
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import TaskDeclaration
 from durable_execution._core.views import FinishedTaskExecution, TaskExecution
@@ -16,7 +17,6 @@ from durable_execution._engine.changes import Changes, progress_view_of
 from durable_execution._engine.compose import NOTHING
 from durable_execution._engine.engine import Engine
 from durable_execution._engine.interventions import cancelled
-from durable_execution._engine.options import seconds
 from durable_execution._engine.services.finishes import Ended
 from durable_execution._engine.viewing import (
     UNKNOWN_ERROR,
@@ -71,11 +71,13 @@ class TaskExecutionHandle(Generic[OutputT]):
 
         Raises:
             TimeoutError: It had not finished in time.
+            InvalidOptionError: The timeout is no duration.
             DurableExecutionNotFoundError: It does not exist, or was deleted meanwhile.
             ExecutorShutDownError: The executor shut down meanwhile.
             InvalidInputError: What is stored does not fit the task's types as they are now.
         """
-        ended = self._engine.finishes.end_of(self._watch) or await self._end_within(timeout)
+        limit = None if timeout is None else wait_seconds(timeout)
+        ended = self._engine.finishes.end_of(self._watch) or await self._end_within(limit)
         record = ended.row
         children = await children_shown(self._engine, record)
         past = await self._engine.commits.past_of(record)
@@ -89,9 +91,11 @@ class TaskExecutionHandle(Generic[OutputT]):
                 out, `DurableExecutionCancelledError` if it was cancelled, and
                 `DurableExecutionNotFoundError` if it was deleted meanwhile.
             TimeoutError: It had not finished within `timeout`; the execution itself goes on.
+            InvalidOptionError: The timeout is no duration.
             ExecutorShutDownError: The executor shut down meanwhile.
         """
-        ended = self._engine.finishes.end_of(self._watch) or await self._end_within(timeout)
+        limit = None if timeout is None else wait_seconds(timeout)
+        ended = self._engine.finishes.end_of(self._watch) or await self._end_within(limit)
         how = ended.how
         if how.status == "completed":
             return self._task.load_output(how.output or NOTHING)
@@ -167,14 +171,14 @@ class TaskExecutionHandle(Generic[OutputT]):
                 f"Task execution has not finished in time [executionId={self.execution_id}]"
             ) from error
 
-    def _end_within(self, timeout: float | timedelta | None) -> Coroutine[Any, Any, Ended]:
+    def _end_within(self, limit: float | None) -> Coroutine[Any, Any, Ended]:
         finishes = self._engine.finishes
         if finishes.may_have_finished_elsewhere(self._watch):
             end = _end_anywhere(self._engine, self.execution_id)
         else:
             end = finishes.wait_for(self.execution_id)
         # A timeout that never comes costs, too.
-        return end if timeout is None else self._within(seconds(timeout), end)
+        return end if limit is None else self._within(limit, end)
 
     async def _view_of(self, record: ExecutionRecord) -> TaskExecution[OutputT]:
         children = await children_shown(self._engine, record)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from durable_execution._core.limits import wait_seconds
 from durable_execution._core.past import NO_PAST, Past, may_have_past
 from durable_execution._core.record import ExecutionRecord
 from durable_execution._core.task import Task
@@ -16,7 +17,6 @@ from durable_execution._engine.changes import Changes
 from durable_execution._engine.engine import Engine
 from durable_execution._engine.handle import children_shown, finish_anywhere
 from durable_execution._engine.interventions import retried
-from durable_execution._engine.options import seconds
 from durable_execution._engine.trees import Bounds, Grown, tree_below
 from durable_execution._engine.viewing import has_children
 from durable_execution.errors import DurableExecutionNotFoundError
@@ -113,7 +113,7 @@ class StoredExecutions(ABC):
         record = await self._record_of(engine, task, execution_id)
         if not record.is_finished:
             try:
-                async with asyncio.timeout(seconds(timeout)):
+                async with asyncio.timeout(wait_seconds(timeout)):
                     record = await finish_anywhere(engine, execution_id)
             except TimeoutError:
                 record = await self._record_of(engine, task, execution_id)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Final, Literal, TypeAlias, TypeVar
 
-from durable_execution._core.limits import MAX_DURATION_MS, to_ms
+from durable_execution._core.limits import MAX_DURATION_MS, to_ms, wait_seconds
 from durable_execution._waiting import now, sleep
 from durable_execution._waiting import timeout as time_limit
 from durable_execution.errors import DurableExecutionError
@@ -47,7 +47,7 @@ async def poll(
         DurableExecutionError: What `ask` raised.
     """
     longest = to_ms("polling_interval", interval, LOWEST_INTERVAL_MS, MAX_DURATION_MS) / 1000
-    limit = None if timeout is None else to_ms("timeout", timeout, 0, MAX_DURATION_MS) / 1000
+    limit = None if timeout is None else wait_seconds(timeout)
     pause, failing_since = min(FIRST_PAUSE, longest), None
     async with time_limit(limit):
         while True:

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 from durable_execution._codec import UNDEFINED
 from durable_execution._core.changes import TaskExecutionChange
 from durable_execution._core.found import SearchOrder, TaskExecutionPage
-from durable_execution._core.limits import MAX_DURATION_MS, to_ms
+from durable_execution._core.limits import wait_seconds
 from durable_execution._core.retry import RetryOptions
 from durable_execution._core.status import Status
 from durable_execution._core.views import FinishedTaskExecution, TaskExecution
@@ -192,7 +192,7 @@ class TaskClientHandle(Generic[InputT, OutputT]):
             DurableExecutionNotFoundError: The task has no such execution.
             InvalidInputError: Its input or output does not fit the declared types.
         """
-        end = now() + to_ms("timeout", timeout, 0, MAX_DURATION_MS) / 1000
+        end = now() + wait_seconds(timeout)
         if end - now() <= LONGEST_CALL:
             execution = await self._calls.wait_once(execution_id, end - now())
             if execution is not None:
