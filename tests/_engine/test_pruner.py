@@ -10,8 +10,10 @@ from durable_execution._core import transitions as law
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.engine import Engine
 from durable_execution._engine.services.pruner import (
+    LEAST_REST,
     LONGEST_LOOK_INTERVAL,
     PRUNE_LIMIT,
+    REST,
     SHORTEST_LOOK_INTERVAL,
     SHORTEST_REST,
     Pruner,
@@ -61,6 +63,16 @@ async def test_a_turn_deletes_a_bounded_number_of_old_executions_and_rests() -> 
     await asyncio.sleep(pruner.pause())  # the rest is what is tested
     await pruner.run_once()
     assert await _left(storage) == 0
+
+
+async def test_rests_become_shorter_while_batches_are_full() -> None:
+    pruner = _pruner(await _storage(finished_at=NOW, number=1))
+    assert pruner._rest_after(PRUNE_LIMIT, 1.0) == pytest.approx(REST, rel=0.02)
+    rests = [pruner._rest_after(PRUNE_LIMIT, 1.0) for _ in range(200)]
+    assert rests == sorted(rests, reverse=True)
+    assert rests[-1] == LEAST_REST
+    assert pruner._rest_after(PRUNE_LIMIT, 0.0) == SHORTEST_REST * LEAST_REST / REST
+    assert pruner._rest_after(3, 1.0) == REST  # there is no more than that
 
 
 async def test_what_is_younger_than_the_retention_stays() -> None:
