@@ -3,8 +3,10 @@
     python -m bench.stacks [--storages sqlite,postgres] [--scale 5]
 
 Workload 1 runs under py-spy, which looks at the stacks of the process some hundred times a second.
-Each look counts for the innermost function of ours, of a driver, or of the event loop; what C code
-does counts for who called it. The server of a database is another process, and is not looked at.
+So do plain functions in threads (workload 8) and a server that is asked for one thing over and over
+(workload 5), on the storages that a server is measured with. Each look counts for the innermost
+function of ours, of a driver, of the HTTP server, or of the event loop; what C code does counts for
+who called it. The server of a database is another process, and is not looked at.
 
 The process is not paused for a look. A pause comes about with the next system call, and a function
 that makes one would seem to take several times what it does.
@@ -13,6 +15,7 @@ that makes one would seem to take several times what it does.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import shutil
 import subprocess
@@ -29,18 +32,27 @@ from rich.table import Table
 
 from bench.place import Place
 from bench.results import LATEST
+from bench.rpc_wire import load, request_bytes
 from bench.storages import STORAGES, Storages
+from bench.workloads import http
 
 PROFILE: Final = LATEST.with_name("profile.jsonl")
 LOOKS_PER_SECOND: Final = 200
 FUNCTIONS: Final = 8
 """How many of the most expensive functions are named."""
+THREADS_SCALE: Final = 4.0
+"""Times 10,000 functions."""
+CALLERS: Final = 32
+SECONDS: Final = 6.0
+"""How long a server is looked at."""
 ROOMS: Final = {
     "/durable_execution/_core/": "state machine",
     "/durable_execution/_codec/": "payloads",
     "/durable_execution/_engine/": "engine",
     "/durable_execution/storage/": "storage",
+    "/durable_execution/orpc/": "oRPC",
     "/durable_execution/": "doors",
+    "/uvicorn/": "HTTP server",
     "/bench/": "callers",
     "/asyncpg/": "driver",
     "/asyncmy/": "driver",
@@ -67,27 +79,82 @@ def main() -> None:
     tool = shutil.which("py-spy", path=f"{Path(sys.executable).parent}:/usr/bin:/usr/local/bin")
     if tool is None:
         sys.exit("py-spy is needed: pip install py-spy")
-    found: dict[str, Profile] = {}
+    found: dict[tuple[str, str], Profile] = {}
     with Storages() as storages:
         for storage in arguments.storages.split(","):
-            with storages.place(storage, scale=arguments.scale, minutes=1) as place:
-                found[storage] = profiled(tool, place)
-    Console().print(table_of(found))
-    lines = [{"storage": name, **each._asdict()} for name, each in found.items()]
+            for work, look in WORKS.items():
+                if work != TASKS and storage not in http.STORAGES:
+                    continue
+                with storages.place(storage, scale=arguments.scale, minutes=1) as place:
+                    found[work, storage] = look(tool, place)
+    lines = []
+    for work in WORKS:
+        of_work = {storage: each for (what, storage), each in found.items() if what == work}
+        lines += [{"work": work, "storage": at, **each._asdict()} for at, each in of_work.items()]
+        if of_work:
+            Console().print(table_of(work, of_work))
     PROFILE.parent.mkdir(exist_ok=True)
     PROFILE.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
 
 
-def profiled(tool: str, place: Place) -> Profile:
-    """Run the workload once, and return where it was seen."""
+def of_tasks(tool: str, place: Place) -> Profile:
+    """Run workload 1 once, and return where it was seen."""
+    return of_workload(1, tool, place)
+
+
+def of_threads(tool: str, place: Place) -> Profile:
+    """Run workload 8 once, and return where it was seen."""
+    return of_workload(8, tool, msgspec.structs.replace(place, scale=THREADS_SCALE))
+
+
+def of_workload(number: int, tool: str, place: Place) -> Profile:
     with tempfile.TemporaryDirectory(prefix="durable-bench-") as folder:
         stacks = Path(folder) / "stacks"
-        command = [tool, "record", "--nonblocking", "--format", "raw", "--full-filenames"]
-        command += ["--rate", str(LOOKS_PER_SECOND), "--output", str(stacks), "--"]
-        command += [sys.executable, "-m", "bench.measure", "1", "ours"]
+        command = [*looking(tool, stacks), "--"]
+        command += [sys.executable, "-m", "bench.measure", str(number), "ours"]
         command.append(msgspec.json.encode(place).decode())
         subprocess.run(command, check=True, capture_output=True)
         return profile_of(stacks.read_text())
+
+
+def of_enqueues(tool: str, place: Place) -> Profile:
+    """Have a server enqueue for some seconds, and return where it was seen."""
+    with http.serving("executor", place) as server:
+        return of_server(server, request_bytes("/rpc/enqueueTask", http.BODY), tool)
+
+
+def of_looks(tool: str, place: Place) -> Profile:
+    """Ask a server for an execution for some seconds, and return where it was seen."""
+    with http.serving("executor", place) as server:
+        asked = http.asking_for(asyncio.run(http.enqueued(server.port)))
+        return of_server(server, request_bytes("/rpc/getTaskExecution", asked), tool)
+
+
+def of_server(server: http.Server, request: bytes, tool: str) -> Profile:
+    with tempfile.TemporaryDirectory(prefix="durable-bench-") as folder:
+        stacks = Path(folder) / "stacks"
+        command = [*looking(tool, stacks), "--pid", str(server.pid), "--duration", f"{SECONDS:.0f}"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as looks:
+            asyncio.run(load(server.port, request, CALLERS, SECONDS + 1))
+            _, said = looks.communicate()
+        if looks.returncode:
+            sys.exit(f"py-spy cannot look at a process that runs already: {said.decode()}")
+        return profile_of(stacks.read_text())
+
+
+def looking(tool: str, stacks: Path) -> list[str]:
+    """Return the command that looks and writes what it has seen."""
+    command = [tool, "record", "--nonblocking", "--format", "raw", "--full-filenames"]
+    return [*command, "--rate", str(LOOKS_PER_SECOND), "--output", str(stacks)]
+
+
+TASKS: Final = "tasks"
+WORKS: Final = {
+    TASKS: of_tasks,
+    "enqueueTask": of_enqueues,
+    "getTaskExecution": of_looks,
+    "functions in threads": of_threads,
+}
 
 
 def profile_of(stacks: str) -> Profile:
@@ -127,8 +194,8 @@ def _place_of(frames: list[str]) -> tuple[str, str]:
     return LOOP, LOOP
 
 
-def table_of(found: dict[str, Profile]) -> Table:
-    table = Table(title="Where the time of a task goes, in percent")
+def table_of(work: str, found: dict[str, Profile]) -> Table:
+    table = Table(title=f"Where the time goes, in percent: {work}")
     table.add_column("")
     for storage in found:
         table.add_column(storage, justify="right")
