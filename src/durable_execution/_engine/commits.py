@@ -232,14 +232,14 @@ class Commits:
     async def _insert(self, rows: list[NewRow]) -> Sequence[ExecutionRecord | None]:
         start = None if self._eager is None else self._eager.choose(rows)
         records = [row.record for row in rows]
-        if start is None:
+        if self._eager is None or start is None:
             return await self._insert_ready(records)
         if len(start.records) == len(rows):
-            return (await self._insert_rest_and_start([], start))[1]  # nearly always
+            return (await self._insert_rest_and_start([], start, self._eager))[1]  # nearly always
         started = {record.execution_id for record in start.records}
         rest = [each for each in records if each.execution_id not in started]
         # What starts goes last: after it nothing may fail, or it would be sent and started again.
-        of_rest, of_started = await self._insert_rest_and_start(rest, start)
+        of_rest, of_started = await self._insert_rest_and_start(rest, start, self._eager)
         holders = iter(of_rest), iter(of_started)
         return [next(holders[each.execution_id in started]) for each in records]
 
@@ -249,23 +249,14 @@ class Commits:
         return [await self._insert_ready(each.records, each.strict_ids) for each in groups]
 
     async def _insert_rest_and_start(
-        self, rest: list[ExecutionRecord], start: Start
+        self, rest: list[ExecutionRecord], start: Start, eager: EagerStart
     ) -> tuple[Sequence[ExecutionRecord | None], Sequence[ExecutionRecord | None]]:
         """Return who holds the keys of the two kinds of rows; nobody those of what has started."""
-        is_inserted: bool | None = False
-        try:
+        with eager.landing(start, is_inserted=False) as landing:
             holders = await self._insert_ready(rest) if rest else []
-            is_inserted = None
-            is_inserted = await self._storage.insert_claimed(start.records)
-        except StorageUnavailableError:
-            raise
-        except Exception:
-            is_inserted = False  # refused as a whole
-            raise
-        finally:
-            if self._eager is not None:
-                self._eager.finish(start, is_inserted=is_inserted)
-        if is_inserted:
+            landing.is_inserted = None
+            landing.is_inserted = await self._storage.insert_claimed(start.records)
+        if landing.is_inserted:
             return holders, [None] * len(start.records)
         return holders, await self._insert_ready([row.record for row in start.rows])
 
@@ -305,25 +296,16 @@ class Commits:
         start = None
         if self._eager is not None and (rows := new_rows(changes)):
             start = self._eager.choose(rows)
-        if start is None:
+        if self._eager is None or start is None:
             applied = await self._apply_once([change.transition for change in changes])
             self._announce(changes, applied)
             return applied.matched
         claimed = {record.execution_id: record for record in start.records}
-        is_inserted: bool | None = None
-        left_out: Collection[str] = ()
-        try:
+        with self._eager.landing(start, is_inserted=None) as landing:
             applied = await self._apply_once(with_claimed(changes, claimed))
-            is_inserted, left_out = applied.has_started, not_inserted(changes, applied)
-        except StorageUnavailableError:
-            raise
-        except Exception:
-            is_inserted = False  # refused as a whole
-            raise
-        finally:
-            if self._eager is not None:
-                self._eager.finish(start, is_inserted=is_inserted, left_out=left_out)
-        self._announce(changes, applied, claimed if is_inserted else ())
+            landing.left_out = not_inserted(changes, applied)
+            landing.is_inserted = applied.has_started
+        self._announce(changes, applied, claimed if landing.is_inserted else ())
         return applied.matched
 
     async def _apply_once(self, transitions: Sequence[Transition]) -> Applied:

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,6 +26,7 @@ from durable_execution._core.task import Task
 from durable_execution._core.transitions import claimed
 from durable_execution._engine.clock import Clock
 from durable_execution._engine.running import NOT_DECODED, Attempt, Running
+from durable_execution.errors import StorageUnavailableError
 
 
 class NewRow(msgspec.Struct, frozen=True, gc=False):
@@ -46,6 +48,17 @@ class Start(NamedTuple):
     """The same rows, not claimed."""
     threaded: int
     term: int
+
+
+class Landing:
+    """What is known of the insert of a start: whether it was made, None while nobody knows."""
+
+    __slots__ = ("is_inserted", "left_out")
+
+    def __init__(self, *, is_inserted: bool | None) -> None:
+        self.is_inserted = is_inserted
+        self.left_out: Collection[str] = ()
+        """Rows that were not inserted with the others."""
 
 
 class EagerStart:
@@ -87,7 +100,7 @@ class EagerStart:
     def choose(self, rows: Sequence[NewRow]) -> Start | None:
         """Claim as many of the rows as may start, in advance; None when none may.
 
-        Their places are taken until `finish`, which must follow.
+        Their places are taken until the end of `landing`, which must follow.
         """
         term = self._lease_term()
         if self._is_stopped or term is None or not self._is_caught_up():
@@ -119,17 +132,29 @@ class EagerStart:
         self._has_landed.clear()
         return Start(chosen, ready, threaded, term)
 
-    def finish(
-        self, start: Start, *, is_inserted: bool | None, left_out: Collection[str] = ()
-    ) -> None:
-        """Start what was inserted. None says that nobody knows whether it was."""
+    @contextmanager
+    def landing(self, start: Start, *, is_inserted: bool | None) -> Iterator[Landing]:
+        """Insert the rows inside; at the end start what is then known to have been inserted."""
+        landing = Landing(is_inserted=is_inserted)
+        try:
+            yield landing
+        except StorageUnavailableError:
+            raise
+        except Exception:
+            landing.is_inserted = False  # refused as a whole
+            raise
+        finally:
+            self._finish(start, landing)
+
+    def _finish(self, start: Start, landing: Landing) -> None:
+        is_inserted = landing.is_inserted
         self._running.release(len(start.records), start.threaded)
         self._under_way -= 1
         if not self._under_way:
             self._has_landed.set()
         if is_inserted and self._lease_term() == start.term:
             for record, row in zip(start.records, start.rows, strict=True):
-                if record.execution_id not in left_out:
+                if record.execution_id not in landing.left_out:
                     task = self._tasks[record.task_id]
                     self._start(Attempt(record, task, row.decoded_input, row.parent))
         elif is_inserted is not False:
